@@ -1,0 +1,211 @@
+//! The error catalogue: one code, one meaning, one next step.
+//!
+//! Command line, daemon and server share it; each face renders it in its own way. Invariant: codes are stable
+//! and every code has a next step. Ranges: interfaces are 1xxx account and files, 2xxx configuration, 3xxx
+//! operating system, 4xxx network, 5xxx server, 6xxx conflicts and safety stops, 7xxx integrity, 9xxx internal.
+
+/// Exit codes that scripts rely on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Done.
+    Done = 0,
+    /// Failed, see message.
+    Failed = 1,
+    /// Wrong usage.
+    Usage = 2,
+    /// Partly done.
+    Partial = 3,
+    /// Sign-in or permission needed.
+    Permission = 4,
+    /// File, version, conflict or device not found.
+    NotFound = 5,
+    /// Refused: would conflict or lose data.
+    Refused = 6,
+    /// Server not reachable.
+    Unreachable = 7,
+    /// Daemon not running.
+    NoDaemon = 8,
+    /// Configuration invalid.
+    Config = 9,
+    /// Integrity damage found.
+    Damage = 10,
+    /// Locked by another process.
+    Locked = 11,
+    /// Wrong key, cannot decrypt.
+    WrongKey = 12,
+    /// Refused by quota or server policy.
+    Policy = 13,
+    /// Timed out.
+    TimedOut = 14,
+}
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident = $number:literal, $exit:ident, $status:literal, $title:literal, $next:literal;)*) => {
+        /// A stable error code.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum ErrorCode { $($(#[$doc])* $name),* }
+
+        impl ErrorCode {
+            /// Every code, in order.
+            pub const ALL: &'static [Self] = &[$(Self::$name),*];
+
+            /// Number behind `FST-`.
+            #[must_use]
+            pub fn number(self) -> u16 { match self { $(Self::$name => $number),* } }
+
+            /// Exit code of a command that fails with it.
+            #[must_use]
+            pub fn exit(self) -> Exit { match self { $(Self::$name => Exit::$exit),* } }
+
+            /// HTTP status when a server says it.
+            #[must_use]
+            pub fn http_status(self) -> u16 { match self { $(Self::$name => $status),* } }
+
+            /// One sentence without the particulars.
+            #[must_use]
+            pub fn title(self) -> &'static str { match self { $(Self::$name => $title),* } }
+
+            /// The next command to type, or what to do.
+            #[must_use]
+            pub fn next_step(self) -> &'static str { match self { $(Self::$name => $next),* } }
+        }
+    };
+}
+
+codes! {
+    /// No account on this device.
+    NotInitialised = 1101, Permission, 401, "this device is not set up", "fst init --server URL --setup-code CODE";
+    /// The set-up code is unknown, used or expired.
+    BadSetupCode = 1102, Permission, 403, "the set-up code is not valid", "read the current code on the server: cat DATA/setup-code";
+    /// The join string is unknown, used or expired.
+    BadJoin = 1103, Permission, 403, "the join string is not valid any more", "make a new one on another device: fst devices invite";
+    /// The join string is not well formed.
+    MalformedJoin = 1104, Usage, 400, "this is not a join string", "copy the whole line that 'fst devices invite' printed";
+    /// The device signed in wrongly, was revoked, or its token ended.
+    Unauthorized = 1105, Permission, 401, "the server does not accept this device", "fst status";
+    /// Set up already.
+    AlreadyInitialised = 1106, Refused, 409, "this device is set up already", "fst status";
+    /// Recovery words are wrong.
+    BadRecovery = 1107, WrongKey, 403, "the recovery words do not fit this server", "check the 24 words and the server address";
+    /// Nothing there.
+    NotFound = 1201, NotFound, 404, "not found", "fst status";
+    /// Folder is not synced.
+    UnknownFolder = 1202, NotFound, 404, "this folder is not synced", "fst add PATH --two-way";
+    /// Folder exists already.
+    FolderExists = 1203, Refused, 409, "this folder is synced already", "fst status";
+    /// Folder inside another.
+    FolderOverlap = 1204, Refused, 409, "a synced folder cannot lie inside another one", "choose a folder outside, or remove the other: fst remove PATH";
+    /// No such file in history.
+    NoSuchVersion = 1205, NotFound, 404, "no such version", "fst history";
+    /// Wrong arguments.
+    Usage = 1301, Usage, 400, "wrong usage", "fst --help";
+    /// Bad configuration file.
+    BadConfig = 2001, Config, 400, "the configuration is not valid", "edit the file named above";
+    /// File of ours damaged.
+    BadState = 2002, Failed, 500, "a state file is damaged", "fst resync --full";
+    /// Root missing.
+    RootMissing = 3001, Failed, 409, "the folder is not there", "mount or restore it, then: fst resume PATH";
+    /// Not readable.
+    Unreadable = 3002, Failed, 409, "cannot be read", "change its permissions, or ignore it";
+    /// Read-only root.
+    ReadOnlyRoot = 3003, Failed, 409, "the folder is on a read-only disk", "remount it writable, then: fst resume PATH";
+    /// No space.
+    NoSpace = 3004, Failed, 507, "the disk is full", "free some space; the sync goes on by itself";
+    /// Special file.
+    SpecialFile = 3005, Failed, 409, "is neither file, directory nor link", "nothing to do: it stays here and is not synced";
+    /// Name cannot be synced.
+    BadName = 3006, Failed, 409, "the name cannot be synced", "rename it";
+    /// Other I/O.
+    Io = 3007, Failed, 500, "the system reported an error", "see the message; it is tried again";
+    /// Locked by another process.
+    Locked = 3008, Locked, 423, "another fst uses this", "fst daemon status";
+    /// No daemon.
+    NoDaemon = 3009, NoDaemon, 503, "the sync daemon is not running", "fst daemon start";
+    /// Unreachable.
+    Unreachable = 4001, Unreachable, 503, "the server does not answer", "check the address and the network; it is tried again";
+    /// Something else answers.
+    NotAServer = 4002, Unreachable, 502, "this address is not a FileSyncTool server", "check the URL: fst init --server URL";
+    /// Plain HTTP.
+    InsecureHttp = 4003, Refused, 400, "plain http is allowed on this machine only", "use https, or add --insecure-http";
+    /// Internal server error.
+    ServerFailed = 5001, Failed, 500, "the server failed", "it is tried again; see the server's log";
+    /// Malformed request.
+    Malformed = 5002, Failed, 400, "the request is malformed", "update client and server to the same version";
+    /// Conditional request failed.
+    Conflict = 5003, Failed, 409, "somebody else was first", "nothing to do: it is planned again";
+    /// Too large.
+    TooLarge = 5004, Policy, 413, "larger than the server allows", "ask the administrator for a higher limit";
+    /// Too many requests.
+    RateLimited = 5005, Failed, 429, "too many requests", "wait; it is tried again";
+    /// Plain path on an encrypted space.
+    NeedsClient = 5006, Refused, 409, "end-to-end encrypted space: the server cannot read or write it by path", "use the fst command on a device of this account";
+    /// Server shuts down.
+    Stopping = 5007, Unreachable, 503, "the server is stopping", "it is tried again";
+    /// Emptied root.
+    RootEmptied = 6001, Refused, 409, "the folder is suddenly empty", "if that is right: fst resume PATH --accept-deletions";
+    /// Mass delete.
+    MassDelete = 6002, Refused, 428, "very many files vanished at once", "if that is right: fst resume PATH --accept-deletions";
+    /// Root replaced.
+    RootReplaced = 6003, Refused, 409, "the folder was replaced by another one", "put the old one back, or: fst remove PATH and fst add PATH";
+    /// Time-out of wait.
+    WaitTimedOut = 6004, TimedOut, 408, "not synced in time", "fst status";
+    /// Rolled back.
+    Rollback = 7001, Damage, 409, "the server went back in time", "restore the server's newest state; local files are untouched";
+    /// Fork.
+    Fork = 7002, Damage, 409, "the server shows a different history than before", "keep the evidence file; local files are untouched";
+    /// Invalid log.
+    InvalidLog = 7003, Damage, 409, "the server's log breaks a rule", "keep the evidence file; local files are untouched";
+    /// Cannot decrypt.
+    CannotOpen = 7004, WrongKey, 409, "sealed data does not open", "keep the evidence file; local files are untouched";
+    /// Internal.
+    Internal = 9001, Failed, 500, "an internal error", "report it with the message above";
+}
+
+impl std::fmt::Display for ErrorCode {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "FST-{:04}", self.number())
+    }
+}
+
+/// A problem document (RFC 9457) as our server sends it.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Problem {
+    /// URI of the kind of problem.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Title of the code.
+    pub title: String,
+    /// HTTP status.
+    pub status: u16,
+    /// What happened here.
+    pub detail: String,
+    /// `FST-nnnn`.
+    pub code: String,
+    /// What to do next.
+    pub next: String,
+    /// Present when a commit was refused on its merits.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub conflict: Option<crate::wire::Conflict>,
+}
+
+impl Problem {
+    /// A problem of this code with its particulars.
+    #[must_use]
+    pub fn new(code: ErrorCode, detail: impl Into<String>) -> Self {
+        Self {
+            kind: format!("https://docs.filesynctool.io/errors/{code}"),
+            title: code.title().to_owned(),
+            status: code.http_status(),
+            detail: detail.into(),
+            code: code.to_string(),
+            next: code.next_step().to_owned(),
+            conflict: None,
+        }
+    }
+
+    /// The code, if this program knows it.
+    #[must_use]
+    pub fn error_code(&self) -> Option<ErrorCode> {
+        ErrorCode::ALL.iter().copied().find(|code| code.to_string() == self.code)
+    }
+}

@@ -1,0 +1,144 @@
+//! Messages between the command line and the daemon: one JSON object per line over a unix socket.
+//!
+//! Invariant: additive only; unknown fields are ignored. Field names of [`Status`] are the public contract
+//! of `fst status --json`. Source: decisions on commands that scripts rely on.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::Problem;
+
+/// What the command line asks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "kebab-case")]
+pub enum Request {
+    /// Everything `fst status` shows.
+    Status,
+    /// Barrier: everything on disk now is committed, everything on the server now is applied.
+    Wait {
+        /// Longest time to wait, milliseconds.
+        timeout_ms: u64,
+    },
+    /// Scan and sync now.
+    Sync,
+    /// Pause all folders, or one.
+    Pause {
+        /// Folder, absolute.
+        path: Option<String>,
+    },
+    /// Resume all folders, or one.
+    Resume {
+        /// Folder, absolute.
+        path: Option<String>,
+        /// The deletions that stopped it are meant.
+        accept_deletions: bool,
+    },
+    /// Compare everything anew, trusting no cache.
+    Resync,
+    /// Read the configuration again.
+    Reload,
+    /// Stop the daemon.
+    Stop,
+}
+
+/// What the daemon answers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "reply", rename_all = "kebab-case")]
+pub enum Reply {
+    /// Done.
+    Done,
+    /// State of everything.
+    Status(Status),
+    /// It did not work.
+    Failed {
+        /// Why, and what to do.
+        problem: Problem,
+    },
+}
+
+/// State of the whole client.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// `idle | syncing | paused | offline | attention | error`.
+    pub state: String,
+    /// Folders in the order of the configuration.
+    pub folders: Vec<FolderStatus>,
+    /// What is still to be done.
+    pub pending: Pending,
+    /// The server.
+    pub server: ServerStatus,
+    /// This device.
+    pub device: DeviceStatus,
+    /// Process id of the daemon, 0 without one.
+    pub daemon_pid: u32,
+}
+
+/// State of one folder.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct FolderStatus {
+    /// Absolute local path.
+    pub path: String,
+    /// Remote path such as `/Documents`.
+    pub remote_path: String,
+    /// `two-way | upload-only | download-only`.
+    pub mode: String,
+    /// Same words as [`Status::state`].
+    pub state: String,
+    /// What it is doing now.
+    pub phase: String,
+    /// Synced files.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Open conflict copies.
+    pub conflicts: u64,
+    /// Paths that cannot be synced, and why.
+    pub problems: Vec<PathProblem>,
+    /// Why the folder as a whole stands still, if it does.
+    pub stopped: Option<Problem>,
+    /// Time of the last change, Unix milliseconds, 0 for none.
+    pub last_change_ms: u64,
+}
+
+/// One path that cannot be synced.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PathProblem {
+    /// Path relative to the folder, printable.
+    pub path: String,
+    /// `FST-nnnn`.
+    pub code: String,
+    /// Why.
+    pub reason: String,
+    /// What to do.
+    pub next: String,
+}
+
+/// Amount of work left.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pending {
+    /// Files to send.
+    pub uploads: u64,
+    /// Files to receive.
+    pub downloads: u64,
+    /// Bytes of both.
+    pub bytes: u64,
+}
+
+/// The server as seen from here.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerStatus {
+    /// Its URL.
+    pub url: String,
+    /// Whether the last request got an answer.
+    pub connected: bool,
+    /// Why not.
+    pub reason: Option<String>,
+}
+
+/// This device.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceStatus {
+    /// Its name.
+    pub name: String,
+    /// Number of devices in the account.
+    pub devices: u64,
+}
