@@ -3,8 +3,41 @@
 //! Knows nothing that is not an argument: no file, socket, clock, randomness; iterates no hash map.
 //! Invariant: equal inputs give equal outputs, on every machine. Effects live in `fst-client` and
 //! `fst-server`. Source: docs/design/sync-semantics.md.
+//!
+//! One cycle of a folder: [`identify`](identify::identify) gives the scanned entries node ids,
+//! [`plan`](reconcile::plan) compares the three trees, [`check`](guard::check) may veto the result.
+//!
+//! ```
+//! use std::collections::{BTreeMap, BTreeSet};
+//! use fst_engine::naming::ByHash;
+//! use fst_engine::reconcile::{Inputs, Policy, plan};
+//! use fst_engine::tree::Tree;
+//!
+//! let empty = Tree::new();
+//! let inputs = Inputs {
+//!     base: &empty,
+//!     local: &empty,
+//!     remote: &empty,
+//!     tombstones: &BTreeMap::new(),
+//!     frozen: &BTreeSet::new(),
+//!     blocked: &BTreeSet::new(),
+//!     naming: &ByHash,
+//!     policy: Policy::default(),
+//! };
+//! assert!(plan(&inputs).is_empty());
+//! ```
 #![forbid(unsafe_code)]
 #![warn(clippy::wildcard_enum_match_arm)]
 
+pub mod guard;
+pub mod identify;
+pub mod limits;
+pub mod naming;
+pub mod order;
+mod paths;
 pub mod plan;
+pub mod progress;
+pub mod reconcile;
+pub mod retry;
+pub mod settle;
 pub mod tree;

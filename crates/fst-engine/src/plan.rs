@@ -11,7 +11,7 @@ use fst_proto::path::RelPath;
 /// Where the bytes of a file come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
-    /// The local file of this node (its path in the local tree).
+    /// The local file of this node, at the path it has when the step or operation runs.
     Local(NodeId),
     /// The remote version of this node.
     Remote(NodeId),
@@ -177,9 +177,38 @@ pub struct ConflictNote {
     pub local_won: bool,
 }
 
+/// Why a node is left as it is on both sides for now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Why {
+    /// The local entry cannot be read or is of a kind that is not synced.
+    Frozen,
+    /// Something that is not synced has the name on disk.
+    Blocked,
+    /// The folder syncs in one direction and this change is against it.
+    OneWay,
+    /// The remote tree cannot be right here: no parent, a cycle, another kind, a reserved name.
+    Malformed,
+    /// The losing content goes into version history first.
+    Archiving,
+    /// Another held node is in the way.
+    Dependent,
+}
+
+/// A node with a difference that this plan leaves alone, for status and `fst status`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeldNode {
+    /// Node concerned.
+    pub node: NodeId,
+    /// What holds it.
+    pub why: Why,
+}
+
 /// Everything to do for one folder now.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Plan {
+    /// Fresh local ids that turned out to be another node: `(fresh, node)`. Rename them in the local
+    /// tree ([`crate::tree::Tree::rename`]) before anything else; the rest of the plan uses `node`.
+    pub united: Vec<(NodeId, NodeId)>,
     /// Nodes whose local and remote states agree: base becomes the remote state (or forgets the node).
     pub adopt: Vec<NodeId>,
     /// Changes of the local folder, in an order in which each finds what it needs.
@@ -188,6 +217,8 @@ pub struct Plan {
     pub push: Vec<PushOp>,
     /// Conflicts met.
     pub conflicts: Vec<ConflictNote>,
+    /// Differences left alone for now, sorted by node.
+    pub held: Vec<HeldNode>,
 }
 
 impl Plan {
@@ -195,5 +226,13 @@ impl Plan {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.adopt.is_empty() && self.steps.is_empty() && self.push.is_empty()
+    }
+
+    /// The conflict copy that `node` must wait for.
+    ///
+    /// If a step of the copy was not done, no later step and no operation of `node` may be done, and
+    /// its base must stay: otherwise the losing bytes would be gone before they are kept.
+    pub fn waits_for(&self, node: NodeId) -> impl Iterator<Item = NodeId> {
+        self.conflicts.iter().filter(move |note| note.node == node).filter_map(|note| note.copy)
     }
 }

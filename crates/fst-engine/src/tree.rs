@@ -80,6 +80,26 @@ impl Tree {
         Some(node)
     }
 
+    /// Gives the node `old` the id `new`, which must not be in use; its children follow.
+    pub fn rename(&mut self, old: NodeId, new: NodeId) {
+        let Some(node) = self.remove(old) else { return };
+        self.insert(new, node);
+        let children: Vec<NodeId> = self.children(old).map(|(_, id)| id).collect();
+        for id in children {
+            if let Some(mut child) = self.remove(id) {
+                child.place.parent = new;
+                self.insert(id, child);
+            }
+        }
+    }
+
+    /// Gives a node another place; nothing happens when it is not in the tree.
+    pub fn relocate(&mut self, id: NodeId, place: Place) {
+        if let Some(node) = self.remove(id) {
+            self.insert(id, Node { place, ..node });
+        }
+    }
+
     /// All nodes, sorted by id.
     pub fn iter(&self) -> impl Iterator<Item = (NodeId, &Node)> {
         self.nodes.iter().map(|(&id, node)| (id, node))
@@ -116,6 +136,14 @@ impl Tree {
     #[must_use]
     pub fn namesakes(&self, parent: NodeId, name: &Name) -> &[NodeId] {
         self.children.get(&parent).and_then(|names| names.get(name)).map_or(&[], Vec::as_slice)
+    }
+
+    /// Places that more than one node claims.
+    pub fn collisions(&self) -> impl Iterator<Item = Place> {
+        self.children.iter().flat_map(|(&parent, names)| {
+            let shared = names.iter().filter(|(_, ids)| ids.len() > 1);
+            shared.map(move |(name, _)| Place { parent, name: name.clone() })
+        })
     }
 
     /// The node at `path`; [`ROOT`] for the empty path.

@@ -17,6 +17,9 @@ pub enum Request {
     Wait {
         /// Longest time to wait, milliseconds.
         timeout_ms: u64,
+        /// One folder, absolute; all folders when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        path: Option<String>,
     },
     /// Scan and sync now.
     Sync,
@@ -34,6 +37,11 @@ pub enum Request {
     },
     /// Compare everything anew, trusting no cache.
     Resync,
+    /// Stop syncing a folder and forget it; its files stay.
+    Remove {
+        /// Folder, absolute.
+        path: String,
+    },
     /// Read the configuration again.
     Reload,
     /// Stop the daemon.

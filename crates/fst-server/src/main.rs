@@ -1,1 +1,275 @@
-fn main() {}
+//! The `fst-server` command: sets up and runs a server.
+//!
+//! Reads arguments, prints, and turns errors into exit codes. Invariant: nothing prompts; what people and
+//! scripts read goes to stdout, logs and errors to stderr. Not here: everything else (`fst_server`).
+//! Source: docs/book/reference/fst-server.md.
+
+use std::io::{self, IsTerminal as _, Read as _, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+use fst_proto::error::ErrorCode;
+use fst_server::config::{self, Asked, BadConfig, Options, PlainHttp};
+use fst_server::run::{self, RunError, Server};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Runs the server of FileSyncTool.
+#[derive(Debug, Parser)]
+#[command(name = "fst-server", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Creates database and configuration and prints the set-up code; may be run again.
+    Init {
+        /// Database, sqlite:///PATH.
+        #[arg(long, value_name = "URL")]
+        db: Option<String>,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Runs the server in the foreground.
+    Start {
+        #[command(flatten)]
+        place: Place,
+        /// Address to listen on.
+        #[arg(long, value_name = "ADDR:PORT")]
+        listen: Option<SocketAddr>,
+        /// Offers plain HTTP to other machines.
+        #[arg(long)]
+        insecure_http: bool,
+    },
+    /// Asks a running server whether it is ready.
+    Health {
+        #[command(flatten)]
+        place: Place,
+        /// Address to ask instead of the running server's.
+        #[arg(long, value_name = "ADDR:PORT")]
+        listen: Option<SocketAddr>,
+    },
+    /// Manages set-up codes.
+    SetupCode {
+        #[command(subcommand)]
+        action: SetupCode,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum SetupCode {
+    /// Makes a new code and prints it; an earlier unused one ends.
+    New {
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+struct Place {
+    /// Configuration file.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Folder of everything the server keeps.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+}
+
+/// Why the command failed.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Config(#[from] BadConfig),
+    #[error(transparent)]
+    Run(#[from] RunError),
+    #[error("{what}")]
+    Io {
+        what: &'static str,
+        #[source]
+        source: io::Error,
+    },
+    #[error("the server is not ready")]
+    NotReady,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    start_logging();
+    match execute(cli.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => report(&failure),
+    }
+}
+
+fn execute(command: Command) -> Result<(), Failure> {
+    let asked = asked(&command);
+    let options = config::resolve(&asked, |name| std::env::var(name).ok())?;
+    match command {
+        Command::Init { .. } => init(&asked, &options),
+        Command::Start { .. } => start(&options),
+        Command::Health { listen, .. } => health(&options, listen),
+        Command::SetupCode { .. } => {
+            let code = block_on(run::new_setup_code(&options))??;
+            print(&format!("{code}\n"))
+        },
+    }
+}
+
+fn asked(command: &Command) -> Asked {
+    let at = |place: &Place| Asked {
+        config: place.config.clone(),
+        data: place.data.clone(),
+        ..Asked::default()
+    };
+    match command {
+        // A file that `init` is to write need not be there yet.
+        Command::Init { db, place } => Asked {
+            db: db.clone(),
+            config: place.config.clone().filter(|path| path.exists()),
+            ..at(place)
+        },
+        Command::Start { place, listen, insecure_http } => Asked {
+            listen: *listen,
+            plain_http: if *insecure_http { PlainHttp::Anywhere } else { PlainHttp::LoopbackOnly },
+            ..at(place)
+        },
+        Command::Health { place, .. } | Command::SetupCode { action: SetupCode::New { place } } => {
+            at(place)
+        },
+    }
+}
+
+fn init(asked: &Asked, options: &Options) -> Result<(), Failure> {
+    let code = block_on(run::init(options))??;
+    let file = options.data.join(config::CONFIG_FILE);
+    if asked.config.is_none() && !file.exists() {
+        let text = config::render(options);
+        std::fs::write(&file, text)
+            .map_err(|source| Failure::Io { what: "write the configuration", source })?;
+    }
+    let mut out = format!(
+        "database     {}\ndata         {}\n",
+        options.database.display(),
+        options.data.display()
+    );
+    match code {
+        Some(code) => out.push_str(&format!("set-up code  {code}   (valid 24 h, once)\n")),
+        None => out.push_str("set-up code  none: there is an account already\n"),
+    }
+    print(&out)
+}
+
+fn start(options: &Options) -> Result<(), Failure> {
+    let served = block_on(async {
+        let is_new = !options.database.exists();
+        let server = Server::bind(options).await?;
+        print(&banner(options, &server, is_new))?;
+        server.serve(stop_signal()).await?;
+        Ok::<_, Failure>(())
+    })?;
+    tracing::info!("stopped");
+    served
+}
+
+fn banner(options: &Options, server: &Server, is_new: bool) -> String {
+    let state = if is_new { "SQLite, new" } else { "SQLite" };
+    let reach = if options.listen.ip().is_loopback() {
+        "only this machine can connect"
+    } else {
+        "plain http: anybody on the way sees who syncs, though not what"
+    };
+    let url = server.url();
+    let mut out = format!(
+        "FileSyncTool server {}\n  database  {} ({state})\n  data      {}\n  listening {url}   {reach}\n",
+        env!("CARGO_PKG_VERSION"),
+        options.database.display(),
+        options.data.display(),
+    );
+    if let Some(code) = server.setup_code() {
+        out.push_str(&format!(
+            "\n  No account yet. On any device run:\n    fst init --server {url} --setup-code {code}\n\
+             \x20 (the code is valid 24 h and once; it also lies in {})\n",
+            options.data.join(run::SETUP_CODE_FILE).display(),
+        ));
+    }
+    out
+}
+
+/// Completes at SIGTERM or SIGINT.
+async fn stop_signal() {
+    let (Ok(mut term), Ok(mut int)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        tracing::error!("signals cannot be received: stop the server with SIGKILL");
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = term.recv() => {},
+        _ = int.recv() => {},
+    }
+}
+
+fn health(options: &Options, listen: Option<SocketAddr>) -> Result<(), Failure> {
+    let running = std::fs::read_to_string(options.data.join(run::URL_FILE)).ok();
+    let running = running.and_then(|url| url.trim().strip_prefix("http://")?.parse().ok());
+    let address = listen.or(running).unwrap_or(options.listen);
+    let ask = || -> io::Result<Vec<u8>> {
+        let limit = Duration::from_secs(5);
+        let mut stream = TcpStream::connect_timeout(&address, limit)?;
+        stream.set_read_timeout(Some(limit))?;
+        let request = format!("GET /readyz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes())?;
+        let mut answer = Vec::new();
+        stream.take(64 << 10).read_to_end(&mut answer)?;
+        Ok(answer)
+    };
+    let answer = ask().map_err(|_| Failure::NotReady)?;
+    if answer.starts_with(b"HTTP/1.1 200") { print("ready\n") } else { Err(Failure::NotReady) }
+}
+
+fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|source| Failure::Io { what: "start the runtime", source })?;
+    Ok(runtime.block_on(work))
+}
+
+fn print(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    written.map_err(|source| Failure::Io { what: "write to stdout", source })
+}
+
+fn start_logging() {
+    let filter = EnvFilter::try_from_env("FST_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .init();
+}
+
+fn report(failure: &Failure) -> ExitCode {
+    let code = match failure {
+        Failure::Config(error) => error.code(),
+        Failure::Run(error) => error.code(),
+        Failure::Io { .. } => ErrorCode::Io,
+        Failure::NotReady => ErrorCode::Unreachable,
+    };
+    let mut text = format!("error[{code}]: {failure}");
+    let mut cause = std::error::Error::source(failure);
+    while let Some(error) = cause {
+        text.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    // Nobody is left to tell when stderr is closed.
+    writeln!(io::stderr().lock(), "{text}").unwrap_or_default();
+    ExitCode::from(code.exit() as u8)
+}

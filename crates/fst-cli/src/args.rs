@@ -1,0 +1,331 @@
+//! What can be typed: the command tree of `fst`.
+//!
+//! Parsed by clap in [`crate::cmd::run_line`]. Invariant: every line of the product brief parses word for
+//! word; a flag means the same in every command. Not here: what commands do ([`crate::cmd`]).
+//! Source: docs/design/decisions §7; interfaces 1.2 and 1.3.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+const TEMPLATE: &str = "\
+{before-help}{about}
+
+{usage-heading} {usage}
+
+{all-args}{after-help}";
+
+const EXAMPLES: &str = "\
+Examples:
+  fst up ~/Documents                      server, account, folder, daemon: everything
+  fst up ~/Documents --server URL --join S    the same folder on a second device
+  fst status                              what is going on, and what to do next
+  fst wait --synced && echo done          for scripts
+  fst conflicts list                      files that two devices changed at once
+  fst demo                                see it work, in one minute
+";
+
+/// Two-way, end-to-end encrypted file synchronisation.
+#[derive(Debug, Parser)]
+#[command(
+    name = "fst",
+    version,
+    help_template = TEMPLATE,
+    before_help = EXAMPLES,
+    after_help = "Exit codes, errors: fst explain FST-nnnn, fst explain exit-codes",
+    disable_help_subcommand = true,
+    max_term_width = 100
+)]
+pub(crate) struct Line {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// Flags of every command.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Global flags")]
+pub(crate) struct Global {
+    /// Say more (repeatable)
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub verbose: u8,
+    /// Say nothing but the result
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// Print one JSON document
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// No drawing, fields separated by tabs
+    #[arg(long, global = true)]
+    pub plain: bool,
+    /// When to use colours
+    #[arg(long, global = true, value_enum, default_value_t)]
+    pub color: ColorChoice,
+    #[command(flatten)]
+    pub asking: Asking,
+}
+
+/// Whether questions may be asked.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct Asking {
+    /// Never ask: fail instead
+    #[arg(long, global = true)]
+    pub no_input: bool,
+    /// Answer every question with yes
+    #[arg(short, long, global = true)]
+    pub yes: bool,
+}
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ColorChoice {
+    /// On a terminal.
+    #[default]
+    Auto,
+    /// Everywhere.
+    Always,
+    /// Nowhere.
+    Never,
+}
+
+/// One command.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Set everything up and sync PATH: server if there is none, account, device, folder, daemon
+    Up(Up),
+    /// Make this a device of an account
+    Init(Init),
+    /// Sync a folder
+    Add(Add),
+    /// Stop syncing a folder; its files stay
+    Remove {
+        /// The folder
+        path: PathBuf,
+    },
+    /// The sync daemon
+    #[command(subcommand)]
+    Daemon(DaemonCommand),
+    /// What is going on, and what to do next
+    Status {
+        /// Exit code by state: 0 up to date, 20 syncing, 21 conflict, 22 offline, 23 error, 24 paused, 8 no daemon
+        #[arg(long)]
+        check: bool,
+    },
+    /// Wait until everything that exists now is synced
+    Wait(Wait),
+    /// Sync now, with or without a daemon
+    Sync {
+        /// One folder; all of them without it
+        path: Option<PathBuf>,
+    },
+    /// Stand still until told to resume
+    Pause {
+        /// One folder; all of them without it
+        path: Option<PathBuf>,
+    },
+    /// Go on
+    Resume {
+        /// One folder; all of them without it
+        path: Option<PathBuf>,
+        /// The deletions that stopped the folder are meant
+        #[arg(long)]
+        accept_deletions: bool,
+    },
+    /// Compare everything anew, trusting no cache; never deletes
+    Resync {
+        /// Say that it is meant: it reads every file
+        #[arg(long, required = true)]
+        full: bool,
+    },
+    /// What was changed, when, and by which device
+    History {
+        /// Lines to show
+        #[arg(long, short = 'n', default_value_t = 20)]
+        limit: usize,
+        /// A folder or a file
+        path: Option<PathBuf>,
+    },
+    /// Files that two devices changed at once
+    #[command(subcommand)]
+    Conflicts(ConflictsCommand),
+    /// The devices of the account
+    #[command(subcommand)]
+    Devices(DevicesCommand),
+    /// See it work: a private server and two devices in a temporary folder
+    Demo,
+    /// What an error code means and what to do
+    Explain {
+        /// FST-nnnn, nnnn or exit-codes
+        topic: String,
+    },
+    /// Completions for a shell
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+    /// The version
+    Version,
+}
+
+/// `fst up`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Running it again changes nothing that is there: it adds the folder if it is missing, makes sure that the
+daemon runs, waits until everything is synced and prints a fresh line for the next device.")]
+pub(crate) struct Up {
+    /// The folder; it is made when it does not exist
+    pub path: PathBuf,
+    /// Server of an account that exists already
+    #[arg(long, value_name = "URL", requires = "join")]
+    pub server: Option<String>,
+    /// One-time string from 'fst up' or 'fst devices invite' on another device
+    #[arg(long, value_name = "STRING", requires = "server")]
+    pub join: Option<String>,
+    /// Folder on the server; by default the last part of PATH
+    #[arg(long, value_name = "/NAME", visible_alias = "remote")]
+    pub remote_path: Option<String>,
+    /// Name of this device; by default the name of the machine
+    #[arg(long)]
+    pub name: Option<String>,
+    /// Longest time to wait for the first sync
+    #[arg(long, value_parser = parse_duration, default_value = "10m")]
+    pub timeout: Duration,
+    /// Allow plain http to a server that is not on this machine
+    #[arg(long)]
+    pub insecure_http: bool,
+}
+
+/// `fst init`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Without a credential the command uses the set-up code of a server on this machine, or asks on a terminal.")]
+pub(crate) struct Init {
+    /// Address of the server
+    #[arg(long, value_name = "URL")]
+    pub server: String,
+    #[command(flatten)]
+    pub credential: Credential,
+    /// Name of this device; by default the name of the machine
+    #[arg(long)]
+    pub name: Option<String>,
+    /// Allow plain http to a server that is not on this machine
+    #[arg(long)]
+    pub insecure_http: bool,
+}
+
+/// What lets a device in: one of three.
+#[derive(Debug, Default, Args)]
+#[group(multiple = false)]
+pub(crate) struct Credential {
+    /// First device: the code that the server printed
+    #[arg(long, value_name = "CODE")]
+    pub setup_code: Option<String>,
+    /// Further device: the string that 'fst devices invite' printed
+    #[arg(long, value_name = "STRING")]
+    pub join: Option<String>,
+    /// Every device is lost: a file with the 24 recovery words, or - for standard input
+    #[arg(long, value_name = "WORDSFILE")]
+    pub recover: Option<PathBuf>,
+}
+
+/// `fst add`.
+#[derive(Debug, Args)]
+pub(crate) struct Add {
+    /// The folder
+    pub path: PathBuf,
+    #[command(flatten)]
+    pub direction: Direction,
+    /// Folder on the server; by default the last part of PATH
+    #[arg(long, value_name = "/NAME", visible_alias = "remote")]
+    pub remote_path: Option<String>,
+}
+
+/// Which ways changes flow; both without a flag.
+#[derive(Debug, Default, Args)]
+#[group(multiple = false)]
+pub(crate) struct Direction {
+    /// Changes flow both ways (default)
+    #[arg(long)]
+    pub two_way: bool,
+    /// Changes flow from here to the server only
+    #[arg(long)]
+    pub upload_only: bool,
+    /// Changes flow from the server to here only
+    #[arg(long)]
+    pub download_only: bool,
+}
+
+/// `fst wait`.
+#[derive(Debug, Args)]
+pub(crate) struct Wait {
+    /// Until everything on disk is committed and everything on the server is here (default)
+    #[arg(long)]
+    pub synced: bool,
+    /// Longest time to wait, such as 30s, 5m or 500ms
+    #[arg(long, value_parser = parse_duration, default_value = "30s")]
+    pub timeout: Duration,
+}
+
+/// `fst daemon`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum DaemonCommand {
+    /// Start it; in the background unless systemd or a container started this command
+    Start {
+        /// Stay in this process
+        #[arg(long)]
+        foreground: bool,
+        /// Told by the command that starts the background process
+        #[arg(long, hide = true)]
+        detached: bool,
+    },
+    /// Stop it after its current step
+    Stop {
+        /// Kill it when it does not go; nothing is lost by that
+        #[arg(long)]
+        force: bool,
+    },
+    /// Stop and start it
+    Restart {
+        /// Kill it when it does not go; nothing is lost by that
+        #[arg(long)]
+        force: bool,
+    },
+    /// Whether it runs, and where
+    Status,
+}
+
+/// `fst conflicts`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConflictsCommand {
+    /// All of them
+    List,
+}
+
+/// `fst devices`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum DevicesCommand {
+    /// Make a one-time string for a further device
+    Invite,
+}
+
+/// Parses `30s`, `5m`, `2h`, `500ms` or plain seconds.
+pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
+    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let (number, unit) = text.split_at(digits);
+    let number: u64 = number.parse().map_err(|_| "begin with a number, as in 30s".to_owned())?;
+    let ms_per_unit = match unit.trim() {
+        "ms" => 1,
+        "" | "s" => 1000,
+        "m" | "min" => 60_000,
+        "h" => 3_600_000,
+        other => return Err(format!("unknown unit `{other}`: use ms, s, m or h")),
+    };
+    let ms = number.checked_mul(ms_per_unit).ok_or("too long")?;
+    Ok(Duration::from_millis(ms))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,118 @@
+//! Runs one command line: parse, run, print, exit code.
+//!
+//! One file per command below; each takes the [`Context`] and its arguments and returns an [`Answer`] or a
+//! [`Failure`]. Invariant: a command prints its result nowhere but here, and exactly once.
+
+use std::ffi::OsString;
+
+use clap::Parser as _;
+use fst_proto::error::ErrorCode;
+
+use crate::args::{Command, Global, Line};
+use crate::context::Context;
+use crate::render::json;
+use crate::report::{Answer, Failure};
+use crate::screen;
+
+mod account;
+mod add;
+mod completions;
+mod conflicts;
+mod daemon;
+mod demo;
+mod devices;
+mod embedded;
+mod explain;
+mod history;
+mod init;
+mod local;
+mod pause;
+mod remove;
+mod resync;
+mod short;
+mod status;
+mod sync;
+mod up;
+mod version;
+mod wait;
+
+/// Exit code for wrong usage.
+const EXIT_USAGE: u8 = 2;
+
+/// Runs a command line and returns its exit code.
+pub(crate) fn run_line(words: &[OsString]) -> u8 {
+    let line = match Line::try_parse_from(words) {
+        Ok(line) => line,
+        Err(error) => return usage(&error, words),
+    };
+    let is_json = line.global.json;
+    match run(line.command, line.global) {
+        Ok(answer) => print_answer(&answer, is_json),
+        Err(failure) => print_failure(&failure, is_json),
+    }
+}
+
+fn run(command: Option<Command>, global: Global) -> Result<Answer, Failure> {
+    let context = Context::new(global)?;
+    let Some(command) = command else { return short::run(&context) };
+    match command {
+        Command::Up(args) => up::run(&context, &args),
+        Command::Init(args) => init::run(&context, &args),
+        Command::Add(args) => add::run(&context, &args),
+        Command::Remove { path } => remove::run(&context, &path),
+        Command::Daemon(command) => daemon::run(&context, &command),
+        Command::Status { check } => status::run(&context, check),
+        Command::Wait(args) => wait::run(&context, &args),
+        Command::Sync { path } => sync::run(&context, path.as_deref()),
+        Command::Pause { path } => pause::pause(&context, path.as_deref()),
+        Command::Resume { path, accept_deletions } => {
+            pause::resume(&context, path.as_deref(), accept_deletions)
+        },
+        Command::Resync { full: _ } => resync::run(&context),
+        Command::History { limit, path } => history::run(&context, limit, path.as_deref()),
+        Command::Conflicts(command) => conflicts::run(&context, &command),
+        Command::Devices(command) => devices::run(&context, &command),
+        Command::Demo => demo::run(&context),
+        Command::Explain { topic } => explain::run(&topic),
+        Command::Completions { shell } => Ok(completions::run(shell)),
+        Command::Version => version::run(&context),
+    }
+}
+
+fn print_answer(answer: &Answer, is_json: bool) -> u8 {
+    if is_json {
+        screen::print(&json::document(&answer.envelope()));
+    } else {
+        screen::print(&answer.text);
+        for warning in &answer.warnings {
+            screen::say(&format!("warning: {warning}"));
+        }
+    }
+    answer.exit
+}
+
+fn print_failure(failure: &Failure, is_json: bool) -> u8 {
+    if is_json {
+        screen::say(&failure.envelope().to_string());
+    } else {
+        screen::say(&failure.text());
+    }
+    failure.exit()
+}
+
+/// Clap's own text for people (help, version, did-you-mean); the envelope for programs.
+fn usage(error: &clap::Error, words: &[OsString]) -> u8 {
+    let text = error.render();
+    if !error.use_stderr() {
+        screen::print(&text.to_string());
+        return 0;
+    }
+    if words.iter().any(|word| word == "--json") {
+        let summary = text.to_string();
+        let summary = summary.lines().next().unwrap_or_default().trim_start_matches("error: ");
+        let failure = Failure::new(ErrorCode::Usage, summary);
+        return print_failure(&failure, true);
+    }
+    screen::say(text.to_string().trim_end());
+    EXIT_USAGE
+}

@@ -1,0 +1,114 @@
+//! Words about accounts that several commands say: the recovery kit, the line for the next device.
+
+use fst_client::{Client, InitDone};
+use serde_json::{Map, Value, json};
+
+use crate::context::Context;
+use crate::render::quote;
+use crate::report::Failure;
+
+/// Words of the recovery kit on one line of print.
+const WORDS_PER_LINE: usize = 6;
+
+/// The recovery kit with what it is for; shown once, because it is stored nowhere.
+pub(crate) fn recovery_kit(words: &str) -> String {
+    let words: Vec<&str> = words.split_whitespace().collect();
+    let mut out = "\nRecovery kit: these words open your files when every device is lost.\n".to_owned();
+    out.push_str("They are shown this once. Write them down, keep them off this machine.\n\n");
+    for (line, chunk) in words.chunks(WORDS_PER_LINE).enumerate() {
+        out.push_str(&format!("  {:>2}  {}\n", line * WORDS_PER_LINE + 1, chunk.join(" ")));
+    }
+    out.push_str("\n  To use them: fst init --server URL --recover WORDSFILE\n");
+    out
+}
+
+/// The fields of a device that was just set up.
+pub(crate) fn init_fields(done: &InitDone, server: &str) -> Map<String, Value> {
+    let mut fields = Map::new();
+    fields.insert("account".to_owned(), json!(done.account));
+    fields.insert("device".to_owned(), json!(done.device));
+    fields.insert("server".to_owned(), json!(server));
+    if let Some(words) = &done.recovery_words {
+        fields.insert("recovery_words".to_owned(), json!(words));
+    }
+    fields
+}
+
+/// An invitation and the one line that uses it on another device.
+#[derive(Debug)]
+pub(crate) struct Invitation {
+    /// The one-time string.
+    pub join: String,
+    /// The whole line.
+    pub line: String,
+    /// Whether other machines cannot reach this address.
+    pub is_loopback: bool,
+}
+
+/// Makes a one-time string and the line around it for the remote folder `/NAME`.
+pub(crate) fn invite(client: &Client, remote_path: &str) -> Result<Invitation, Failure> {
+    let join = client.invite()?;
+    let name = remote_path.rsplit('/').next().filter(|name| !name.is_empty());
+    let folder = quote(&format!("~/{}", name.unwrap_or("Documents")));
+    let line = format!("fst up {folder} --server {} --join {join}", client.server_url());
+    Ok(Invitation { join, line, is_loopback: is_loopback(client.server_url()) })
+}
+
+/// Folders have names of their own: when the line's folder would not meet, the remote path is said too.
+pub(crate) fn loopback_note() -> &'static str {
+    "This address works on this machine only. For other machines run the server with an\n\
+     address they can reach: fst-server start --listen ADDR:PORT"
+}
+
+/// Whether the address means this machine.
+pub(crate) fn is_loopback(url: &str) -> bool {
+    let host = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let host = host.split('/').next().unwrap_or_default();
+    let name = match host.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => host.split(':').next().unwrap_or_default(),
+    };
+    name == "localhost" || name.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+/// The client, opened anew after something was written.
+pub(crate) fn reload_daemon(context: &Context) -> Result<bool, Failure> {
+    match context.daemon_if_any()? {
+        Some(mut daemon) => {
+            daemon.ask(&fst_proto::ipc::Request::Reload)?;
+            Ok(true)
+        },
+        None => Ok(false),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loopback_is_told_from_the_rest() {
+        for url in ["http://127.0.0.1:8765", "http://localhost", "http://[::1]:80/x"] {
+            assert!(is_loopback(url), "{url}");
+        }
+        for url in ["https://sync.example.com", "http://10.0.0.2:8765", "nonsense"] {
+            assert!(!is_loopback(url), "{url}");
+        }
+    }
+
+    #[test]
+    fn the_kit_says_what_it_is_for() {
+        let words = (1..=24).map(|n| format!("w{n}")).collect::<Vec<_>>().join(" ");
+        insta::assert_snapshot!(recovery_kit(&words), @r"
+        Recovery kit: these words open your files when every device is lost.
+        They are shown this once. Write them down, keep them off this machine.
+
+           1  w1 w2 w3 w4 w5 w6
+           7  w7 w8 w9 w10 w11 w12
+          13  w13 w14 w15 w16 w17 w18
+          19  w19 w20 w21 w22 w23 w24
+
+          To use them: fst init --server URL --recover WORDSFILE
+        ");
+    }
+}

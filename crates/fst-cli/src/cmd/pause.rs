@@ -1,0 +1,90 @@
+//! `fst pause` and `fst resume`, with or without a daemon.
+
+use std::path::Path;
+
+use fst_daemon::DaemonError;
+use fst_proto::ipc::Request;
+use serde_json::json;
+
+use super::local::sync_folders;
+use crate::context::{Context, absolute, shown};
+use crate::render::Symbol;
+use crate::report::{Answer, Failure};
+
+pub(super) fn pause(context: &Context, path: Option<&Path>) -> Result<Answer, Failure> {
+    let place = Place::new(context, path)?;
+    match context.daemon_if_any()? {
+        Some(mut daemon) => {
+            let asked = daemon.ask(&Request::Pause { path: place.text() });
+            asked.map(drop).map_err(|error| place.failed(error))?;
+        },
+        None => place.write_paused(true)?,
+    }
+    Ok(place.answer("fst.pause/1", Symbol::Off, "paused").then("fst resume"))
+}
+
+pub(super) fn resume(
+    context: &Context,
+    path: Option<&Path>,
+    accept_deletions: bool,
+) -> Result<Answer, Failure> {
+    let place = Place::new(context, path)?;
+    match context.daemon_if_any()? {
+        Some(mut daemon) => {
+            let asked = daemon.ask(&Request::Resume { path: place.text(), accept_deletions });
+            asked.map(drop).map_err(|error| place.failed(error))?;
+        },
+        None => {
+            place.write_paused(false)?;
+            if accept_deletions {
+                place.sync_accepting_deletions()?;
+            }
+        },
+    }
+    Ok(place.answer("fst.resume/1", Symbol::Good, "resumed").then("fst status"))
+}
+
+/// One folder or all of them.
+struct Place<'a> {
+    context: &'a Context,
+    path: Option<std::path::PathBuf>,
+}
+
+impl<'a> Place<'a> {
+    fn new(context: &'a Context, path: Option<&Path>) -> Result<Self, Failure> {
+        Ok(Self { context, path: path.map(absolute).transpose()? })
+    }
+
+    fn text(&self) -> Option<String> {
+        self.path.as_ref().map(|path| path.to_string_lossy().into_owned())
+    }
+
+    fn failed(&self, error: DaemonError) -> Failure {
+        let name = self.path.as_ref().map(|path| self.context.look.quoted(path));
+        Failure::from(error).about(name.as_deref().unwrap_or("PATH"))
+    }
+
+    fn write_paused(&self, paused: bool) -> Result<(), Failure> {
+        let mut client = self.context.client()?;
+        client
+            .set_paused(self.path.as_deref(), paused)
+            .map_err(|error| self.failed(DaemonError::Client(error)))
+    }
+
+    /// Consent lives in the running folder only, so it is used up here and now.
+    fn sync_accepting_deletions(&self) -> Result<(), Failure> {
+        let client = self.context.client()?;
+        let prepare = |folder: &mut fst_client::Folder| {
+            folder.accept_deletions();
+            Ok(())
+        };
+        sync_folders(self.context, &client, self.path.as_deref(), &prepare).map(drop)
+    }
+
+    fn answer(&self, schema: &'static str, symbol: Symbol, word: &str) -> Answer {
+        let look = &self.context.look;
+        let what = self.path.as_ref().map_or("All folders".to_owned(), |path| look.tilde(path));
+        let data = json!({ "path": self.path.as_deref().map(shown), "state": word });
+        Answer::new(schema, data, format!("{} {what} {word}\n", look.symbol(symbol)))
+    }
+}

@@ -1,0 +1,106 @@
+//! `fst status`: what is going on, and what to do next.
+
+use fst_client::config::Config;
+use fst_daemon::status::{State, without_daemon};
+use fst_proto::error::ErrorCode;
+use fst_proto::ipc::{FolderStatus, Status};
+use jiff::tz::TimeZone;
+
+use crate::context::Context;
+use crate::render::json as drawn;
+use crate::render::status::{Moment, draw};
+use crate::report::{Answer, Failure, exit_of};
+
+pub(super) fn run(context: &Context, check: bool) -> Result<Answer, Failure> {
+    let status = read(context)?;
+    let moment = Moment { now: Context::now(), zone: TimeZone::system() };
+    let text = draw(&status, &context.look, &moment);
+    let mut answer = Answer::new("fst.status/1", drawn::value(&status), text);
+    answer.next = next(&status);
+    if status.daemon_pid == 0 && context.global.json {
+        answer.warnings.push(ErrorCode::NoDaemon.title().to_owned());
+    }
+    let exit = if check { check_code(&status) } else { 0 };
+    Ok(answer.with_exit(exit))
+}
+
+/// The daemon's status, or what the configuration tells without one.
+pub(super) fn read(context: &Context) -> Result<Status, Failure> {
+    if let Some(mut daemon) = context.daemon_if_any()? {
+        return Ok(daemon.status()?);
+    }
+    // A device that is not set up is told so, not that its daemon does not run.
+    let config = Config::load(&context.dirs)?;
+    context.client()?;
+    Ok(without_daemon(&config))
+}
+
+fn next(status: &Status) -> Vec<String> {
+    let conflicts = status.folders.iter().any(|folder| folder.conflicts > 0);
+    let mut next = Vec::new();
+    if status.daemon_pid == 0 {
+        next.push("fst daemon start".to_owned());
+    } else if status.folders.is_empty() {
+        next.push("fst add PATH --two-way".to_owned());
+    } else if status.state == State::Paused.as_str() {
+        next.push("fst resume".to_owned());
+    }
+    if conflicts {
+        next.push("fst conflicts list".to_owned());
+    }
+    next
+}
+
+/// Exit code of `--check`. A conflict counts before other problems: it is what people act on.
+fn check_code(status: &Status) -> u8 {
+    if status.daemon_pid == 0 {
+        return exit_of(ErrorCode::NoDaemon);
+    }
+    let has_conflict = status.folders.iter().any(|folder| folder.conflicts > 0);
+    match State::parse(&status.state) {
+        State::Idle => 0,
+        State::Syncing => 20,
+        State::Attention if has_conflict => 21,
+        State::Offline => 22,
+        State::Attention | State::Error => 23,
+        State::Paused => 24,
+    }
+}
+
+/// One warning per path that cannot be synced.
+pub(super) fn problem_warnings(folders: &[FolderStatus]) -> Vec<String> {
+    let of = |folder: &FolderStatus| {
+        let base = folder.path.clone();
+        folder.problems.clone().into_iter().map(move |problem| {
+            format!("{base}/{}: {} ({})", problem.path, problem.reason, problem.code)
+        })
+    };
+    folders.iter().flat_map(of).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(state: State, conflicts: u64) -> Status {
+        let folder = FolderStatus { conflicts, ..FolderStatus::default() };
+        Status {
+            state: state.as_str().to_owned(),
+            folders: vec![folder],
+            daemon_pid: 1,
+            ..Status::default()
+        }
+    }
+
+    #[test]
+    fn check_codes_are_the_public_contract() {
+        assert_eq!(check_code(&status(State::Idle, 0)), 0);
+        assert_eq!(check_code(&status(State::Syncing, 0)), 20);
+        assert_eq!(check_code(&status(State::Attention, 1)), 21);
+        assert_eq!(check_code(&status(State::Offline, 0)), 22);
+        assert_eq!(check_code(&status(State::Attention, 0)), 23);
+        assert_eq!(check_code(&status(State::Error, 1)), 23);
+        assert_eq!(check_code(&status(State::Paused, 0)), 24);
+        assert_eq!(check_code(&Status { daemon_pid: 0, ..status(State::Idle, 0) }), 8);
+    }
+}

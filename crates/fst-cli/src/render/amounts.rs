@@ -1,0 +1,102 @@
+//! Sizes, counts and times as people read them.
+//!
+//! Invariant: sizes are powers of 1024; times are in the zone given. Source: docs/design/interfaces 1.2.
+
+use fst_proto::time::UnixMillis;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+/// `18.2 GiB`.
+pub(crate) fn size(bytes: u64) -> String {
+    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    if bytes < 1024 {
+        return format!("{bytes} B");
+    }
+    // Tenths of a unit in whole numbers: no rounding up to a size that is not there.
+    let mut scale = 0;
+    while scale + 1 < UNITS.len() && bytes >> (10 * (scale + 2)) > 0 {
+        scale += 1;
+    }
+    let tenths = u128::from(bytes) * 10 >> (10 * (scale + 1));
+    let (whole, rest) = (tenths / 10, tenths % 10);
+    if whole >= 100 {
+        return format!("{whole} {}", UNITS[scale]);
+    }
+    format!("{whole}.{rest} {}", UNITS[scale])
+}
+
+/// `12 408`.
+pub(crate) fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(' ');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// `1 file`, `2 files`.
+pub(crate) fn plural(number: u64, noun: &str) -> String {
+    let s = if number == 1 { "" } else { "s" };
+    format!("{} {noun}{s}", count(number))
+}
+
+/// `2 min ago` below an hour, `today 09:14`, else the date.
+pub(crate) fn when(now: UnixMillis, then: UnixMillis, zone: &TimeZone) -> String {
+    let seconds = now.0.saturating_sub(then.0) / 1000;
+    match seconds {
+        0..60 => "just now".to_owned(),
+        60..3600 => format!("{} min ago", seconds / 60),
+        _ => date(now, then, zone),
+    }
+}
+
+fn date(now: UnixMillis, then: UnixMillis, zone: &TimeZone) -> String {
+    let local = |ms: UnixMillis| {
+        let ms = i64::try_from(ms.0).unwrap_or(i64::MAX);
+        Timestamp::from_millisecond(ms).unwrap_or(Timestamp::MAX).to_zoned(zone.clone())
+    };
+    let (now, then) = (local(now), local(then));
+    if now.date() == then.date() {
+        return then.strftime("today %H:%M").to_string();
+    }
+    then.strftime("%Y-%m-%d %H:%M").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_powers_of_1024() {
+        let shown: Vec<String> =
+            [0, 1023, 1024, 1536, 230 << 20, 19_542_101_196, u64::MAX].map(size).into();
+        assert_eq!(shown, ["0 B", "1023 B", "1.0 KiB", "1.5 KiB", "230 MiB", "18.2 GiB", "15.9 EiB"]);
+    }
+
+    #[test]
+    fn counts_are_grouped() {
+        assert_eq!([7, 999, 1000, 12_408, 1_000_000].map(count), [
+            "7",
+            "999",
+            "1 000",
+            "12 408",
+            "1 000 000"
+        ]);
+        assert_eq!((plural(1, "file"), plural(2, "file")), ("1 file".into(), "2 files".into()));
+    }
+
+    #[test]
+    fn times_get_coarser_with_age() {
+        let zone = TimeZone::UTC;
+        let now = UnixMillis(1_709_546_400_000); // 2024-03-04 10:00 UTC
+        let ago = |seconds: u64| when(now, UnixMillis(now.0 - seconds * 1000), &zone);
+        assert_eq!(ago(5), "just now");
+        assert_eq!(ago(120), "2 min ago");
+        assert_eq!(ago(3 * 3600), "today 07:00");
+        assert_eq!(ago(20 * 3600), "2024-03-03 14:00");
+    }
+}

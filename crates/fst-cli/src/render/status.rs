@@ -1,0 +1,229 @@
+//! `fst status` for people: one headline, the folders, and for everything that stands still why and what to type.
+//!
+//! Takes the [`Status`] that the daemon gave (or the one without a daemon). Invariant: every state has a
+//! reason and every reason a next command; fits 80 columns. Not here: asking the daemon, exit codes.
+//! Source: docs/design/interfaces 1.6.
+
+use std::path::Path;
+
+use fst_daemon::status::State;
+use fst_proto::error::{ErrorCode, Problem};
+use fst_proto::ipc::{FolderStatus, PathProblem, Status};
+use fst_proto::time::UnixMillis;
+use jiff::tz::TimeZone;
+
+use super::table::{Side, Table};
+use super::{Look, Symbol, amounts, clip};
+
+/// Problems shown per folder unless all are asked for.
+const PROBLEMS_SHOWN: usize = 10;
+
+/// Widest folder column.
+const FOLDER_WIDTH_MAX: usize = 30;
+
+/// Now, and where the reader is.
+#[derive(Debug, Clone)]
+pub(crate) struct Moment {
+    /// Now.
+    pub now: UnixMillis,
+    /// The reader's time zone.
+    pub zone: TimeZone,
+}
+
+/// Draws the status.
+pub(crate) fn draw(status: &Status, look: &Look, moment: &Moment) -> String {
+    if look.is_plain {
+        return draw_plain(status);
+    }
+    let mut out = headline(status, look, moment);
+    if status.folders.is_empty() {
+        out.push_str("\n  No folder is synced yet.\n");
+        out.push_str(&look.next("fst add PATH --two-way"));
+    } else {
+        out.push('\n');
+        out.push_str(&folders(status, look));
+    }
+    for folder in &status.folders {
+        out.push_str(&troubles(folder, look));
+    }
+    out.push_str(&footer(status));
+    out
+}
+
+fn draw_plain(status: &Status) -> String {
+    let mut out = format!("state\t{}\n", status.state);
+    for folder in &status.folders {
+        let cells = [
+            "folder",
+            &folder.path,
+            &folder.remote_path,
+            &folder.mode,
+            &folder.files.to_string(),
+            &folder.bytes.to_string(),
+            &folder.state,
+        ];
+        out.push_str(&cells.join("\t"));
+        out.push('\n');
+    }
+    out
+}
+
+fn headline(status: &Status, look: &Look, moment: &Moment) -> String {
+    if status.daemon_pid == 0 {
+        let bad = look.symbol(Symbol::Bad);
+        return format!(
+            "{bad} The sync daemon is not running\n{}",
+            look.next("fst daemon start")
+        );
+    }
+    let (symbol, words) = match State::parse(&status.state) {
+        State::Idle => (Symbol::Good, up_to_date(status, moment)),
+        State::Syncing => (Symbol::Both, syncing(status)),
+        State::Paused => (Symbol::Off, "Paused   fst resume".to_owned()),
+        State::Offline => (Symbol::Off, "Offline   your files stay usable".to_owned()),
+        State::Attention => (Symbol::Look, attention(status)),
+        State::Error => (Symbol::Bad, stopped(status)),
+    };
+    format!("{} {words}\n", look.symbol(symbol))
+}
+
+fn up_to_date(status: &Status, moment: &Moment) -> String {
+    match status.folders.iter().map(|folder| folder.last_change_ms).max() {
+        None | Some(0) => "Up to date".to_owned(),
+        Some(last) => {
+            let ago = amounts::when(moment.now, UnixMillis(last), &moment.zone);
+            format!("{:<40}{:>37}", "Up to date", format!("last change {ago}"))
+        },
+    }
+}
+
+fn syncing(status: &Status) -> String {
+    let pending = &status.pending;
+    if *pending == fst_proto::ipc::Pending::default() {
+        return "Syncing   looking for changes".to_owned();
+    }
+    format!(
+        "Syncing   {} to send, {} to receive, {}",
+        amounts::count(pending.uploads),
+        amounts::count(pending.downloads),
+        amounts::size(pending.bytes)
+    )
+}
+
+fn attention(status: &Status) -> String {
+    let conflicts: u64 = status.folders.iter().map(|folder| folder.conflicts).sum();
+    let problems: usize = status.folders.iter().map(|folder| folder.problems.len()).sum();
+    let problems = amounts::plural(problems as u64, "path");
+    match conflicts {
+        0 => format!("Waiting on {problems}   everything else is up to date"),
+        1 => "1 conflict needs you   everything else is up to date".to_owned(),
+        n => format!("{} conflicts need you   everything else is up to date", amounts::count(n)),
+    }
+}
+
+fn stopped(status: &Status) -> String {
+    let is_stopped = |folder: &&FolderStatus| folder.state == State::Error.as_str();
+    let n = status.folders.iter().filter(is_stopped).count();
+    format!("{} stopped   your files are untouched", amounts::plural(n as u64, "folder"))
+}
+
+fn folders(status: &Status, look: &Look) -> String {
+    let mut table = Table::new(&[
+        ("Folder", Side::Left),
+        ("Remote", Side::Left),
+        ("Mode", Side::Left),
+        ("Files", Side::Right),
+        ("Size", Side::Right),
+        ("State", Side::Left),
+    ]);
+    for folder in &status.folders {
+        table.row(vec![
+            clip(&look.tilde(Path::new(&folder.path)), FOLDER_WIDTH_MAX),
+            clip(&folder.remote_path, FOLDER_WIDTH_MAX),
+            look.symbol(direction(&folder.mode)),
+            amounts::count(folder.files),
+            amounts::size(folder.bytes),
+            state_words(folder),
+        ]);
+    }
+    table.draw()
+}
+
+fn direction(mode: &str) -> Symbol {
+    match mode {
+        "upload-only" => Symbol::Up,
+        "download-only" => Symbol::Down,
+        _ => Symbol::Both,
+    }
+}
+
+fn state_words(folder: &FolderStatus) -> String {
+    let problems = folder.problems.len() as u64;
+    match State::parse(&folder.state) {
+        State::Idle => "up to date".to_owned(),
+        State::Syncing if folder.phase.is_empty() => "syncing".to_owned(),
+        State::Syncing => folder.phase.clone(),
+        State::Paused => "paused".to_owned(),
+        State::Offline => "offline".to_owned(),
+        State::Attention if folder.conflicts > 0 => amounts::plural(folder.conflicts, "conflict"),
+        State::Attention => amounts::plural(problems, "problem"),
+        State::Error => "stopped".to_owned(),
+    }
+}
+
+fn troubles(folder: &FolderStatus, look: &Look) -> String {
+    let path = Path::new(&folder.path);
+    let no_daemon = ErrorCode::NoDaemon.to_string();
+    let mut out = String::new();
+    if let Some(problem) = folder.stopped.as_ref().filter(|problem| problem.code != no_daemon) {
+        out.push_str(&stop_block(path, problem, look));
+    }
+    if folder.conflicts > 0 {
+        out.push_str("\n  Both versions of each file are kept until you decide.\n");
+        out.push_str(&look.next("fst conflicts list"));
+    }
+    let shown = if look.shows_all { folder.problems.len() } else { PROBLEMS_SHOWN };
+    for problem in folder.problems.iter().take(shown) {
+        out.push_str(&problem_block(path, problem, look));
+    }
+    if let Some(more) = folder.problems.len().checked_sub(shown).filter(|more| *more > 0) {
+        out.push_str(&format!("\n  {more} more\n{}", look.next("fst status --verbose")));
+    }
+    out
+}
+
+fn stop_block(path: &Path, problem: &Problem, look: &Look) -> String {
+    let next = problem.next.replace("PATH", &look.quoted(path));
+    let mut out = format!("\n  {}   {} ({})\n", look.tilde(path), problem.title, problem.code);
+    if problem.detail != problem.title {
+        out.push_str(&format!("    {}\n", problem.detail));
+    }
+    out.push_str("  ");
+    out.push_str(&look.next(&next));
+    out
+}
+
+fn problem_block(folder: &Path, problem: &PathProblem, look: &Look) -> String {
+    let path = look.tilde(&folder.join(&problem.path));
+    let next = problem.next.replace("PATH", &look.quoted(folder));
+    format!("\n  {path}   {} ({})\n  {}", problem.reason, problem.code, look.next(&next))
+}
+
+fn footer(status: &Status) -> String {
+    let server = &status.server;
+    let link = match (&server.reason, server.connected) {
+        (_, true) => "connected".to_owned(),
+        (Some(reason), false) => format!("not connected: {reason}"),
+        (None, false) => "not connected".to_owned(),
+    };
+    let mut out = format!("\n  Server   {}   {link}\n", server.url);
+    let device = &status.device;
+    if !device.name.is_empty() {
+        let devices = amounts::plural(device.devices.max(1), "device");
+        out.push_str(&format!("  Device   {}   {devices} in the account\n", device.name));
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests;

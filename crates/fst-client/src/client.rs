@@ -1,0 +1,237 @@
+//! [`Client`]: an enrolled device, its configuration and its folders.
+//!
+//! Everything that commands need, without printing and without threads. Invariant: configuration and keys
+//! are written durably before a method returns; enrolling twice is refused.
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use fst_crypto::random::OsRandom;
+use fst_fs::real::RealVault;
+use fst_proto::account::Chain;
+use fst_proto::error::ErrorCode;
+use fst_proto::ids::{AccountId, DeviceId};
+use fst_proto::time::Clock as _;
+
+use crate::account::{self, Spaces};
+use crate::clock::SystemClock;
+use crate::config::{Config, FolderConfig, Ignore, Mode};
+use crate::db::Db;
+use crate::dirs::Dirs;
+use crate::error::{ClientError, FolderError};
+use crate::folder::{Folder, Members, Seams, Settings};
+use crate::keystore::Enrolled;
+use crate::remote::Remote as _;
+use crate::remote::http::{HttpRemote, RemoteEvent};
+
+mod folders;
+mod list;
+
+/// How a device gets into an account.
+#[derive(Debug, Clone, Copy)]
+pub enum Enrol<'a> {
+    /// First device: creates the account.
+    SetupCode(&'a str),
+    /// Further device, by a join string.
+    Join(&'a str),
+    /// Further device, by the 24 words.
+    Recover(&'a str),
+}
+
+/// Where and as what a device is set up.
+#[derive(Debug, Clone, Copy)]
+pub struct InitOptions<'a> {
+    /// Server address.
+    pub url: &'a str,
+    /// Name of the device; the host's name when absent.
+    pub name: Option<&'a str>,
+    /// Allow plain http beyond this machine.
+    pub insecure_http: bool,
+}
+
+/// A device was set up.
+#[derive(Debug)]
+pub struct InitDone {
+    /// The account.
+    pub account: AccountId,
+    /// The new device.
+    pub device: DeviceId,
+    /// The 24 words, when the account was just created; shown once, never stored.
+    pub recovery_words: Option<String>,
+}
+
+/// An enrolled device.
+#[derive(Debug)]
+pub struct Client {
+    dirs: Dirs,
+    config: Config,
+    enrolled: Arc<Enrolled>,
+    chain: Chain,
+    remote: Arc<HttpRemote>,
+}
+
+impl Client {
+    /// Sets this device up: keys, account or membership, configuration.
+    ///
+    /// # Errors
+    /// [`ClientError`]; nothing is stored unless the server has accepted the device.
+    pub fn init(
+        dirs: &Dirs,
+        options: &InitOptions<'_>,
+        enrol: Enrol<'_>,
+    ) -> Result<InitDone, ClientError> {
+        if Enrolled::load(dirs)?.is_some() {
+            return Err(ClientError::new(
+                ErrorCode::AlreadyInitialised,
+                "this device has keys already",
+            ));
+        }
+        check_url(options)?;
+        let mut config = Config::load(dirs)?;
+        let name = options.name.map_or_else(host_name, str::to_owned);
+        let remote = HttpRemote::new(options.url, None, Box::new(SystemClock))?;
+        let info = remote.server_info()?;
+        let (enrolled, recovery_words) =
+            account::enrol(&remote, &info, (options.url, &name), enrol, &OsRandom)?;
+        enrolled.save(dirs)?;
+        config.server_url = Some(options.url.to_owned());
+        config.save(dirs)?;
+        let chain = replay(&enrolled)?;
+        let device = enrolled.device.device;
+        Ok(InitDone { account: chain.account, device, recovery_words })
+    }
+
+    /// Opens a device that was set up.
+    ///
+    /// # Errors
+    /// [`ErrorCode::NotInitialised`] when it was not; [`ErrorCode::BadConfig`], [`ErrorCode::BadState`].
+    pub fn open(dirs: &Dirs) -> Result<Self, ClientError> {
+        let config = Config::load(dirs)?;
+        let enrolled = Enrolled::load(dirs)?;
+        let enrolled = enrolled.ok_or_else(|| {
+            ClientError::new(ErrorCode::NotInitialised, "no keys of this device were found")
+        })?;
+        let chain = replay(&enrolled)?;
+        let url = config.server_url.clone().unwrap_or_else(|| enrolled.url.clone());
+        let identity = account::identity(&enrolled);
+        let remote = Arc::new(HttpRemote::new(&url, Some(identity), Box::new(SystemClock))?);
+        let enrolled = Arc::new(enrolled);
+        Ok(Self { dirs: dirs.clone(), config, enrolled, chain, remote })
+    }
+
+    /// Reads the configuration again.
+    ///
+    /// # Errors
+    /// [`ErrorCode::BadConfig`]; the old one then stays in force.
+    pub fn reload(&mut self) -> Result<(), ClientError> {
+        self.config = Config::load(&self.dirs)?;
+        Ok(())
+    }
+
+    /// Makes a one-time join string for a further device.
+    ///
+    /// # Errors
+    /// [`ClientError`] when the server refuses or cannot be reached.
+    pub fn invite(&self) -> Result<String, ClientError> {
+        let heads = self.known_heads()?;
+        let now = SystemClock.now();
+        account::invite(self.remote.as_ref(), &self.enrolled, &heads, now, &OsRandom)
+    }
+
+    /// The configuration.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The server's address.
+    #[must_use]
+    pub fn server_url(&self) -> &str {
+        self.config.server_url.as_deref().unwrap_or(&self.enrolled.url)
+    }
+
+    /// Name of this device.
+    #[must_use]
+    pub fn device_name(&self) -> &str {
+        &self.enrolled.name
+    }
+
+    /// Devices of the account that are not revoked.
+    ///
+    /// # Errors
+    /// [`ClientError`] when the server cannot be reached.
+    pub fn device_count(&self) -> Result<u64, ClientError> {
+        let members = self.members()?;
+        let live = members.chain.devices.values().filter(|device| device.revoked_at.is_none());
+        Ok(live.count() as u64)
+    }
+
+    /// Follows the server's hints until `on_event` breaks or the stream ends.
+    ///
+    /// # Errors
+    /// [`ClientError`] when the stream cannot be opened or breaks.
+    pub fn watch_remote(
+        &self,
+        on_event: &mut dyn FnMut(RemoteEvent) -> ControlFlow<()>,
+    ) -> Result<(), ClientError> {
+        Ok(self.remote.watch(on_event)?)
+    }
+
+    /// The account's devices as the server knows them now, or as last seen when it cannot be reached.
+    fn members(&self) -> Result<Members, ClientError> {
+        let mut members = self.known_members();
+        match self.remote.account_entries(members.chain.len) {
+            Ok(reply) => members
+                .extend(&reply.entries)
+                .map_err(|e| ClientError::caused(ErrorCode::InvalidLog, "account chain", e))?,
+            Err(error) if error.is_retryable() => {},
+            Err(error) => return Err(error.into()),
+        }
+        Ok(members)
+    }
+
+    fn database(&self, folder: &FolderConfig) -> PathBuf {
+        let key = fst_proto::hash::sha256(&[folder.path.as_os_str().as_encoded_bytes()]);
+        self.dirs.state.join("folders").join(format!("{}.db", &key.to_hex()[..16]))
+    }
+
+    fn spaces(&self) -> Spaces<'_> {
+        Spaces { remote: self.remote.as_ref(), enrolled: &self.enrolled, chain: &self.chain }
+    }
+}
+
+fn replay(enrolled: &Enrolled) -> Result<Chain, ClientError> {
+    Chain::replay(&enrolled.chain)
+        .map_err(|e| ClientError::caused(ErrorCode::BadState, "read the key store", e))
+}
+
+fn check_url(options: &InitOptions<'_>) -> Result<(), ClientError> {
+    let url = options.url;
+    let plain_host = url.strip_prefix("http://").map(|rest| rest.split('/').next().unwrap_or(""));
+    match plain_host {
+        None if url.starts_with("https://") => Ok(()),
+        None => Err(ClientError::new(
+            ErrorCode::Usage,
+            format!("{url:?} is not an address: it begins with https:// or http://"),
+        )),
+        Some(host) if options.insecure_http || is_loopback(host) => Ok(()),
+        Some(host) => Err(ClientError::new(
+            ErrorCode::InsecureHttp,
+            format!("plain http to {host} would show sizes and times to the network"),
+        )),
+    }
+}
+
+fn is_loopback(host_and_port: &str) -> bool {
+    let host = match host_and_port.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or(""),
+        None => host_and_port.split(':').next().unwrap_or(""),
+    };
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+fn host_name() -> String {
+    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    if name.is_empty() { "device".to_owned() } else { name }
+}

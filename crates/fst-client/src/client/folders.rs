@@ -1,0 +1,203 @@
+//! Adding, removing and opening folders.
+
+use super::{
+    Arc, Client, ClientError, Config, Db, ErrorCode, Folder, FolderConfig, FolderError, Ignore, Mode,
+    OsRandom, Path, RealVault, Seams, Settings, SystemClock,
+};
+use fst_fs::vault::Vault as _;
+
+use crate::folder::Space;
+
+impl Client {
+    /// Adds a folder: finds or creates its space and writes the configuration.
+    ///
+    /// # Errors
+    /// [`ErrorCode::FolderExists`], [`ErrorCode::FolderOverlap`], [`ErrorCode::RootMissing`],
+    /// [`ErrorCode::ReadOnlyRoot`]; server errors. Nothing is changed then.
+    pub fn add_folder(
+        &mut self,
+        path: &Path,
+        remote_path: Option<&str>,
+        mode: Mode,
+    ) -> Result<FolderConfig, ClientError> {
+        let path = std::fs::canonicalize(path).map_err(|e| {
+            ClientError::caused(ErrorCode::RootMissing, format!("open {}", path.display()), e)
+        })?;
+        if !path.is_dir() {
+            let detail = format!("{} is not a directory", path.display());
+            return Err(ClientError::new(ErrorCode::Usage, detail));
+        }
+        self.check_overlap(&path)?;
+        let remote_path = match remote_path {
+            Some(given) => check_remote(given)?,
+            None => default_remote(&path)?,
+        };
+        self.check_remote_free(&remote_path)?;
+        // Opening makes the private directory: a folder that cannot hold it is refused here.
+        RealVault::open(&path)?.abilities()?;
+        self.spaces().find_or_create(&remote_path, &OsRandom)?;
+        let folder =
+            FolderConfig { path, remote_path, mode, ignore: Vec::new(), paused: false };
+        let mut config = Config::load(&self.dirs)?;
+        config.folders.push(folder.clone());
+        config.save(&self.dirs)?;
+        self.config = config;
+        Ok(folder)
+    }
+
+    /// Stops syncing a folder; its files stay, here and at the server.
+    ///
+    /// # Errors
+    /// [`ErrorCode::UnknownFolder`].
+    pub fn remove_folder(&mut self, path: &Path) -> Result<FolderConfig, ClientError> {
+        let mut config = Config::load(&self.dirs)?;
+        let at = position(&config, path)?;
+        let folder = config.folders.remove(at);
+        config.save(&self.dirs)?;
+        self.config = config;
+        remove_database(&self.database(&folder));
+        let private = folder.path.join(fst_proto::path::PRIVATE_DIR);
+        remove_private(&private);
+        Ok(folder)
+    }
+
+    /// Pauses or resumes one folder, or all.
+    ///
+    /// # Errors
+    /// [`ErrorCode::UnknownFolder`].
+    pub fn set_paused(&mut self, path: Option<&Path>, paused: bool) -> Result<(), ClientError> {
+        let mut config = Config::load(&self.dirs)?;
+        match path {
+            Some(path) => {
+                let at = position(&config, path)?;
+                config.folders[at].paused = paused;
+            },
+            None => config.folders.iter_mut().for_each(|folder| folder.paused = paused),
+        }
+        config.save(&self.dirs)?;
+        self.config = config;
+        Ok(())
+    }
+
+    /// Opens a folder for syncing and claims it.
+    ///
+    /// # Errors
+    /// [`ErrorCode::Locked`] when another process syncs it; server errors when its space was never opened here.
+    pub fn open_folder(&self, folder: &FolderConfig) -> Result<Folder, ClientError> {
+        if !folder.path.is_dir() {
+            let detail = format!("{} is not there", folder.path.display());
+            return Err(ClientError::new(ErrorCode::RootMissing, detail));
+        }
+        let mut db = Db::open(&self.database(folder))?;
+        let vault = RealVault::open(&folder.path)?;
+        let opened = self.spaces().open(&folder.remote_path, &mut db, &OsRandom)?;
+        let space = Space {
+            id: opened.id,
+            device: self.enrolled.device.device,
+            keys: opened.keys,
+            sign_key: self.enrolled.device.sign_key(),
+            hedge: self.enrolled.device.hedge_key(),
+            random: Arc::new(OsRandom),
+            members: self.members()?,
+            receipt_key: self.enrolled.receipt_key,
+            policy: opened.policy,
+        };
+        let pinned = self.enrolled.heads.iter().find(|(space, _)| *space == opened.id);
+        let pinned = pinned.map(|(_, head)| *head);
+        let seams = Seams {
+            vault: Box::new(vault),
+            remote: Arc::<crate::remote::http::HttpRemote>::clone(&self.remote),
+            clock: Arc::new(SystemClock),
+        };
+        let settings = Settings {
+            path: folder.path.to_string_lossy().into_owned(),
+            remote_path: folder.remote_path.clone(),
+            mode: folder.mode,
+            ignore: Ignore::new(&folder.ignore)?,
+            evidence: Some(self.dirs.state.join("evidence")),
+            pinned,
+        };
+        Folder::open(space, seams, settings, db).map_err(|error| match error {
+            FolderError::Vault(error) => ClientError::from(error),
+            other => other.into(),
+        })
+    }
+
+    fn check_overlap(&self, path: &Path) -> Result<(), ClientError> {
+        for folder in &self.config.folders {
+            if folder.path == path {
+                let detail = format!("{} is synced already", path.display());
+                return Err(ClientError::new(ErrorCode::FolderExists, detail));
+            }
+            if path.starts_with(&folder.path) || folder.path.starts_with(path) {
+                let detail = format!("{} overlaps {}", path.display(), folder.path.display());
+                return Err(ClientError::new(ErrorCode::FolderOverlap, detail));
+            }
+        }
+        // Nor inside a folder that another home on this machine syncs.
+        let is_synced = |dir: &Path| dir.join(fst_proto::path::PRIVATE_DIR).join("marker").exists();
+        match path.ancestors().skip(1).find(|dir| is_synced(dir)) {
+            Some(outer) => {
+                let detail = format!("{} lies inside {}", path.display(), outer.display());
+                Err(ClientError::new(ErrorCode::FolderOverlap, detail))
+            },
+            None => Ok(()),
+        }
+    }
+
+    fn check_remote_free(&self, remote_path: &str) -> Result<(), ClientError> {
+        match self.config.folders.iter().find(|folder| folder.remote_path == remote_path) {
+            Some(folder) => {
+                let detail = format!("{remote_path} is synced with {}", folder.path.display());
+                Err(ClientError::new(ErrorCode::FolderExists, detail))
+            },
+            None => Ok(()),
+        }
+    }
+}
+
+fn position(config: &Config, path: &Path) -> Result<usize, ClientError> {
+    let real = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+    let found = config.folders.iter().position(|f| f.path == real || f.path == path);
+    found.ok_or_else(|| {
+        let detail = format!("{} is not synced", path.display());
+        ClientError::new(ErrorCode::UnknownFolder, detail)
+    })
+}
+
+fn check_remote(path: &str) -> Result<String, ClientError> {
+    let parts: Vec<&str> = path.split('/').collect();
+    let is_good = |part: &&str| {
+        !part.is_empty() && *part != "." && *part != ".." && !part.chars().any(char::is_control)
+    };
+    match parts.split_first() {
+        Some((&"", rest)) if !rest.is_empty() && rest.iter().all(is_good) => Ok(path.to_owned()),
+        _ => Err(ClientError::new(
+            ErrorCode::Usage,
+            format!("{path:?} is not a remote path: write it as /Name"),
+        )),
+    }
+}
+
+fn default_remote(path: &Path) -> Result<String, ClientError> {
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+    check_remote(&format!("/{}", name.unwrap_or_default()))
+}
+
+/// Best effort: a database that stays behind is rebuilt or ignored.
+fn remove_database(file: &Path) {
+    for suffix in ["", "-wal", "-shm"] {
+        let mut name = file.as_os_str().to_owned();
+        name.push(suffix);
+        std::fs::remove_file(Path::new(&name)).unwrap_or_default();
+    }
+}
+
+/// Removes our own directory when nothing of the user rests in it.
+fn remove_private(dir: &Path) {
+    let stage = dir.join("stage");
+    let is_empty = |dir: &Path| std::fs::read_dir(dir).is_ok_and(|mut list| list.next().is_none());
+    if is_empty(&stage) {
+        std::fs::remove_dir_all(dir).unwrap_or_default();
+    }
+}

@@ -1,0 +1,226 @@
+//! The client's configuration file, `config.yaml`.
+//!
+//! Read at start and on reload, written by `fst init`, `add`, `remove`, `pause`. Invariant: holds no secret; a
+//! file that does not parse is reported with line and column and never overwritten.
+//! Not here: value grammar, layers and editing with comments kept (issue 6).
+
+use std::path::{Path, PathBuf};
+
+use fst_proto::error::ErrorCode;
+use fst_proto::path::RelPath;
+use serde::{Deserialize, Serialize};
+
+use crate::dirs::{Dirs, write_durably};
+use crate::error::ClientError;
+
+/// Which ways changes flow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mode {
+    /// Both.
+    #[default]
+    TwoWay,
+    /// From here to the server only.
+    UploadOnly,
+    /// From the server to here only.
+    DownloadOnly,
+}
+
+impl Mode {
+    /// The word used in status and configuration.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::TwoWay => "two-way",
+            Self::UploadOnly => "upload-only",
+            Self::DownloadOnly => "download-only",
+        }
+    }
+}
+
+/// One synced folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FolderConfig {
+    /// Absolute local path.
+    pub path: PathBuf,
+    /// Remote path such as `/Documents`.
+    pub remote_path: String,
+    /// Which ways changes flow.
+    pub mode: Mode,
+    /// Patterns in gitignore syntax.
+    pub ignore: Vec<String>,
+    /// Whether it rests.
+    pub paused: bool,
+}
+
+/// A server that runs inside the daemon of this device.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EmbeddedServer {
+    /// Its data directory.
+    pub data: PathBuf,
+    /// Address and port it listens on.
+    pub listen: String,
+}
+
+/// What the configuration says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Config {
+    /// Server address.
+    pub server_url: Option<String>,
+    /// Folders in their order.
+    pub folders: Vec<FolderConfig>,
+    /// Server inside the daemon.
+    pub embedded_server: Option<EmbeddedServer>,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Written {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    server: Option<WrittenServer>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    sync_folders: Vec<WrittenFolder>,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct WrittenServer {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    url: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    embedded: Option<EmbeddedServer>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct WrittenFolder {
+    path: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    remote_path: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    two_way: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    mode: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    ignore: Vec<String>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    paused: bool,
+}
+
+impl Config {
+    /// Reads the file; a missing one is an empty configuration.
+    ///
+    /// # Errors
+    /// [`ErrorCode::BadConfig`] with file, line and column.
+    pub fn load(dirs: &Dirs) -> Result<Self, ClientError> {
+        let file = dirs.config_file();
+        let text = match std::fs::read_to_string(&file) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Self::default()),
+            Err(error) => return Err(bad(&file, error)),
+        };
+        if text.trim().is_empty() {
+            return Ok(Self::default());
+        }
+        let written: Written = serde_saphyr::from_str(&text).map_err(|e| bad(&file, e))?;
+        let server = written.server.unwrap_or_default();
+        let folders = written.sync_folders.into_iter().map(|folder| read_folder(dirs, folder));
+        Ok(Self {
+            server_url: server.url,
+            folders: folders.collect::<Result<_, _>>()?,
+            embedded_server: server.embedded,
+        })
+    }
+
+    /// Writes the file durably.
+    ///
+    /// # Errors
+    /// [`ErrorCode::Io`] when it cannot be written; the old one then stands.
+    pub fn save(&self, dirs: &Dirs) -> Result<(), ClientError> {
+        let written = Written {
+            server: Some(WrittenServer {
+                url: self.server_url.clone(),
+                embedded: self.embedded_server.clone(),
+            }),
+            sync_folders: self.folders.iter().map(write_folder).collect(),
+        };
+        let file = dirs.config_file();
+        let text = serde_saphyr::to_string(&written).map_err(|e| bad(&file, e))?;
+        let failed = |e| ClientError::caused(ErrorCode::Io, format!("write {}", file.display()), e);
+        write_durably(&file, text.as_bytes()).map_err(failed)
+    }
+}
+
+fn bad(
+    file: &Path,
+    cause: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+) -> ClientError {
+    ClientError::caused(ErrorCode::BadConfig, format!("read {}", file.display()), cause)
+}
+
+fn read_folder(dirs: &Dirs, written: WrittenFolder) -> Result<FolderConfig, ClientError> {
+    let path = dirs.expand(&written.path);
+    let wrong = |what: &str| {
+        let detail = format!("sync_folders: {}: {what}", path.display());
+        Err(ClientError::new(ErrorCode::BadConfig, detail))
+    };
+    if !path.is_absolute() {
+        return wrong("path must be absolute or begin with ~");
+    }
+    let mode = match (written.mode.as_deref(), written.two_way) {
+        (None, None | Some(true)) | (Some("two-way"), None | Some(true)) => Mode::TwoWay,
+        (None, Some(false)) | (Some("upload" | "upload-only"), None | Some(false)) => {
+            Mode::UploadOnly
+        },
+        (Some("download" | "download-only"), None | Some(false)) => Mode::DownloadOnly,
+        (Some(_), Some(_)) => return wrong("mode and two_way contradict each other"),
+        (Some(_), None) => return wrong("mode is two-way, upload or download"),
+    };
+    let last = path.file_name().map(|name| format!("/{}", name.to_string_lossy()));
+    let Some(remote_path) = written.remote_path.or(last) else {
+        return wrong("remote_path is missing");
+    };
+    Ok(FolderConfig { path, remote_path, mode, ignore: written.ignore, paused: written.paused })
+}
+
+fn write_folder(folder: &FolderConfig) -> WrittenFolder {
+    WrittenFolder {
+        path: folder.path.to_string_lossy().into_owned(),
+        remote_path: Some(folder.remote_path.clone()),
+        two_way: Some(folder.mode == Mode::TwoWay),
+        mode: (folder.mode == Mode::DownloadOnly).then(|| folder.mode.as_str().to_owned()),
+        ignore: folder.ignore.clone(),
+        paused: folder.paused,
+    }
+}
+
+/// Compiled ignore patterns of a folder.
+#[derive(Debug)]
+pub struct Ignore {
+    matcher: ignore::gitignore::Gitignore,
+}
+
+impl Ignore {
+    /// Compiles patterns in gitignore syntax; the last match wins.
+    ///
+    /// # Errors
+    /// [`ErrorCode::BadConfig`] naming the pattern.
+    pub fn new(patterns: &[String]) -> Result<Self, ClientError> {
+        let mut builder = ignore::gitignore::GitignoreBuilder::new("");
+        for pattern in patterns {
+            builder.add_line(None, pattern).map_err(|e| {
+                ClientError::caused(ErrorCode::BadConfig, format!("ignore pattern {pattern:?}"), e)
+            })?;
+        }
+        let failed = |e| ClientError::caused(ErrorCode::BadConfig, "ignore patterns", e);
+        Ok(Self { matcher: builder.build().map_err(failed)? })
+    }
+
+    /// True when `path` is not to be synced. Its parents are not, or this is not asked.
+    #[must_use]
+    pub fn is_ignored(&self, path: &RelPath, is_dir: bool) -> bool {
+        use std::os::unix::ffi::OsStrExt as _;
+        if self.matcher.is_empty() {
+            return false;
+        }
+        let bytes = path.to_bytes();
+        let path = Path::new(std::ffi::OsStr::from_bytes(&bytes));
+        self.matcher.matched(path, is_dir).is_ignore()
+    }
+}

@@ -1,0 +1,364 @@
+//! The folder's local database: three trees, stat cache, verified log, in one SQLite file.
+//!
+//! Owned by one [`crate::folder::Folder`]; read by [`crate::views`]. Invariant: every change is one
+//! transaction, durable when it returns (WAL, `synchronous=FULL`); deleting the file loses nothing but time.
+//! Not here: deciding what to write. Source: docs/adr/0004-what-base-means.md.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use fst_engine::identify::FileKey;
+use fst_engine::tree::{Node, Tree};
+use fst_proto::entry::{Content, Kind, Place};
+use fst_proto::ids::{ContentId, DeviceId, Hash32, NodeId, ObjectId};
+use fst_proto::log::OrderClass;
+use fst_proto::merkle::CompactRange;
+use fst_proto::path::{Name, RelPath};
+use fst_proto::recipe::Body;
+use fst_proto::wire;
+use rusqlite::{Connection, Row};
+
+mod read;
+mod tx;
+
+pub use read::{HistoryLine, Reader};
+pub use tx::{HistoryRow, Tx};
+
+/// Version of the schema; another one is rebuilt, never migrated by guessing.
+const SCHEMA_VERSION: i64 = 1;
+/// Prepared statements kept.
+const STATEMENTS_MAX: usize = 64;
+
+/// The local database failed or holds something it cannot hold.
+#[derive(Debug, thiserror::Error)]
+pub enum DbError {
+    /// SQLite said no.
+    #[error("database: {what}")]
+    Sql {
+        /// What was tried.
+        what: &'static str,
+        /// Cause.
+        #[source]
+        source: rusqlite::Error,
+    },
+    /// A stored value is damaged.
+    #[error("database holds a damaged {what}")]
+    Damaged {
+        /// What is damaged.
+        what: &'static str,
+    },
+    /// Written by another version.
+    #[error("database has schema {found}, this program needs {SCHEMA_VERSION}")]
+    Schema {
+        /// Version found.
+        found: i64,
+    },
+}
+
+pub(crate) fn sql(what: &'static str) -> impl Fn(rusqlite::Error) -> DbError {
+    move |source| DbError::Sql { what, source }
+}
+
+/// A node's newest known version at the server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoteRow {
+    /// Place, content, revision.
+    pub node: Node,
+    /// Whether the server has it deleted; then only the revision counts.
+    pub is_deleted: bool,
+    /// Where its bytes are.
+    pub body: Body,
+    /// All objects this revision references, sorted.
+    pub refs: Vec<ObjectId>,
+    /// Log position of this revision.
+    pub idx: u64,
+    /// Author.
+    pub device: DeviceId,
+    /// Server time.
+    pub time_ms: u64,
+}
+
+/// What the stat cache knows about a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StatRow {
+    /// File system and inode.
+    pub key: FileKey,
+    /// Size in bytes.
+    pub size: u64,
+    /// Modification time.
+    pub mtime_ns: i64,
+    /// Change time.
+    pub ctime_ns: i64,
+    /// Content when it had this stat.
+    pub content: ContentId,
+}
+
+/// A verified log entry, as far as later entries need it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EntryRow {
+    /// Root of the log including this entry.
+    pub root: Hash32,
+    /// Entry hash.
+    pub hash: Hash32,
+    /// Author.
+    pub device: DeviceId,
+    /// Order class.
+    pub class: OrderClass,
+    /// Server time.
+    pub time_ms: u64,
+}
+
+/// Everything that a folder keeps in memory.
+#[derive(Debug, Default)]
+pub struct Loaded {
+    /// State when local and remote were last equal, per node.
+    pub base: Tree,
+    /// File identities of base nodes.
+    pub base_keys: BTreeMap<NodeId, FileKey>,
+    /// Last known server tree.
+    pub remote: Tree,
+    /// Revisions of nodes deleted at the server.
+    pub tombstones: BTreeMap<NodeId, u64>,
+    /// Merkle state of the verified log.
+    pub range: CompactRange,
+    /// Server time of the newest entry.
+    pub last_time_ms: u64,
+    /// Each device's newest entry: counter and hash.
+    pub chains: BTreeMap<DeviceId, (u64, Hash32)>,
+    /// Stat cache.
+    pub stats: BTreeMap<RelPath, StatRow>,
+}
+
+/// One folder's database.
+#[derive(Debug)]
+pub struct Db {
+    conn: Connection,
+}
+
+impl Db {
+    /// Opens or creates the database at `path`.
+    ///
+    /// # Errors
+    /// [`DbError`]; a damaged file is reported, not replaced.
+    pub fn open(path: &Path) -> Result<Self, DbError> {
+        if let Some(dir) = path.parent() {
+            // A missing directory shows up as an open error just below.
+            std::fs::create_dir_all(dir).unwrap_or_default();
+        }
+        let conn = Connection::open(path).map_err(sql("open"))?;
+        conn.execute_batch("PRAGMA journal_mode=WAL; PRAGMA wal_autocheckpoint=2000;")
+            .map_err(sql("set journal mode"))?;
+        Self::prepare(conn)
+    }
+
+    /// Opens an existing database for reading only, beside a running daemon.
+    ///
+    /// # Errors
+    /// [`DbError`] when it does not exist or is damaged.
+    pub fn open_read_only(path: &Path) -> Result<Self, DbError> {
+        let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
+        let conn = Connection::open_with_flags(path, flags).map_err(sql("open"))?;
+        Ok(Self { conn })
+    }
+
+    /// A database that lives in memory, for simulations.
+    ///
+    /// # Errors
+    /// [`DbError`] when SQLite has no memory left.
+    pub fn in_memory() -> Result<Self, DbError> {
+        Self::prepare(Connection::open_in_memory().map_err(sql("open"))?)
+    }
+
+    fn prepare(conn: Connection) -> Result<Self, DbError> {
+        conn.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+        conn.execute_batch(
+            "PRAGMA synchronous=FULL; PRAGMA cache_size=-4096; PRAGMA temp_store=MEMORY;",
+        )
+        .map_err(sql("set pragmas"))?;
+        let found: i64 = conn
+            .query_row("PRAGMA user_version", [], |row| row.get(0))
+            .map_err(sql("read schema version"))?;
+        match found {
+            0 => {
+                let script = format!(
+                    "BEGIN; {} PRAGMA user_version={SCHEMA_VERSION}; COMMIT;",
+                    include_str!("db/schema.sql")
+                );
+                conn.execute_batch(&script).map_err(sql("create schema"))?;
+            },
+            SCHEMA_VERSION => {},
+            found => return Err(DbError::Schema { found }),
+        }
+        Ok(Self { conn })
+    }
+
+    /// Runs `work` in one transaction: all of it happens, durably, or nothing.
+    ///
+    /// # Errors
+    /// What `work` returned, or [`DbError`] of begin and commit.
+    pub fn transaction<T, E: From<DbError>>(
+        &mut self,
+        work: impl FnOnce(&Tx<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let tx = self.conn.transaction().map_err(sql("begin"))?;
+        let value = work(&Tx::new(&tx))?;
+        tx.commit().map_err(sql("commit"))?;
+        Ok(value)
+    }
+
+    /// Reads everything that is kept in memory.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub fn load(&self) -> Result<Loaded, DbError> {
+        let mut loaded = Loaded::default();
+        self.load_base(&mut loaded)?;
+        self.load_remote(&mut loaded)?;
+        self.load_log(&mut loaded)?;
+        self.load_stats(&mut loaded)?;
+        Ok(loaded)
+    }
+
+    fn each(
+        &self,
+        query: &str,
+        mut visit: impl FnMut(&Row<'_>) -> Result<(), DbError>,
+    ) -> Result<(), DbError> {
+        let mut statement = self.conn.prepare(query).map_err(sql("prepare"))?;
+        let mut rows = statement.query([]).map_err(sql("query"))?;
+        while let Some(row) = rows.next().map_err(sql("read row"))? {
+            visit(row)?;
+        }
+        Ok(())
+    }
+
+    fn load_base(&self, loaded: &mut Loaded) -> Result<(), DbError> {
+        let query = "SELECT node,parent,name,kind,content,exec,mtime_ns,size,rev,dev,ino FROM base";
+        self.each(query, |row| {
+            let (id, node) = node_of(row)?;
+            let key = FileKey { dev: get_bits(row, 9)?, ino: get_bits(row, 10)? };
+            if key.ino != 0 {
+                loaded.base_keys.insert(id, key);
+            }
+            loaded.base.insert(id, node);
+            Ok(())
+        })
+    }
+
+    fn load_remote(&self, loaded: &mut Loaded) -> Result<(), DbError> {
+        let query =
+            "SELECT node,parent,name,kind,content,exec,mtime_ns,size,rev,deleted FROM remote";
+        self.each(query, |row| {
+            let (id, node) = node_of(row)?;
+            if get_u64(row, 9)? == 0 {
+                loaded.remote.insert(id, node);
+            } else {
+                loaded.tombstones.insert(id, node.rev);
+            }
+            Ok(())
+        })
+    }
+
+    fn load_log(&self, loaded: &mut Loaded) -> Result<(), DbError> {
+        if let Some(bytes) = self.read().meta("range")? {
+            let damaged = |_| DbError::Damaged { what: "merkle range" };
+            loaded.range = wire::from_canonical(&bytes).map_err(damaged)?;
+        }
+        let size = loaded.range.size();
+        if size > 0 {
+            let newest = self.read().entry(size - 1)?.ok_or(DbError::Damaged { what: "log entry" })?;
+            loaded.last_time_ms = newest.time_ms;
+        }
+        self.each("SELECT device,dev_ctr,hash FROM chains", |row| {
+            let device = DeviceId(get_array(row, 0)?);
+            loaded.chains.insert(device, (get_u64(row, 1)?, Hash32(get_array(row, 2)?)));
+            Ok(())
+        })
+    }
+
+    fn load_stats(&self, loaded: &mut Loaded) -> Result<(), DbError> {
+        let query = "SELECT path,dev,ino,size,mtime_ns,ctime_ns,content FROM stats";
+        self.each(query, |row| {
+            let path = RelPath::from_bytes(&get_blob(row, 0)?)
+                .map_err(|_| DbError::Damaged { what: "path" })?;
+            let stat = StatRow {
+                key: FileKey { dev: get_bits(row, 1)?, ino: get_bits(row, 2)? },
+                size: get_u64(row, 3)?,
+                mtime_ns: row.get(4).map_err(sql("read column"))?,
+                ctime_ns: row.get(5).map_err(sql("read column"))?,
+                content: ContentId(get_array(row, 6)?),
+            };
+            loaded.stats.insert(path, stat);
+            Ok(())
+        })
+    }
+
+    /// Queries outside a transaction.
+    #[must_use]
+    pub fn read(&self) -> Reader<'_> {
+        Reader { conn: &self.conn }
+    }
+}
+
+/// Device and inode numbers use all 64 bits; they are stored by their bits.
+pub(crate) fn to_bits(n: u64) -> i64 {
+    i64::from_ne_bytes(n.to_ne_bytes())
+}
+
+fn get_bits(row: &Row<'_>, column: usize) -> Result<u64, DbError> {
+    let n: i64 = row.get(column).map_err(sql("read column"))?;
+    Ok(u64::from_ne_bytes(n.to_ne_bytes()))
+}
+
+/// SQLite integers are signed; our counters stay far below 2^63.
+pub(crate) fn to_i64(n: u64) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}
+
+fn get_u64(row: &Row<'_>, column: usize) -> Result<u64, DbError> {
+    let n: i64 = row.get(column).map_err(sql("read column"))?;
+    u64::try_from(n).map_err(|_| DbError::Damaged { what: "number" })
+}
+
+fn get_blob(row: &Row<'_>, column: usize) -> Result<Vec<u8>, DbError> {
+    row.get(column).map_err(sql("read column"))
+}
+
+fn get_array<const N: usize>(row: &Row<'_>, column: usize) -> Result<[u8; N], DbError> {
+    let damaged = |_| DbError::Damaged { what: "id" };
+    get_blob(row, column)?.try_into().map_err(damaged)
+}
+
+/// Reads the nine leading columns shared by `base` and `remote`.
+fn node_of(row: &Row<'_>) -> Result<(NodeId, Node), DbError> {
+    let kind = match get_u64(row, 3)? {
+        0 => Kind::File,
+        1 => Kind::Dir,
+        2 => Kind::Symlink,
+        _ => return Err(DbError::Damaged { what: "kind" }),
+    };
+    let name = Name::new(&get_blob(row, 2)?).map_err(|_| DbError::Damaged { what: "name" })?;
+    let node = Node {
+        place: Place { parent: NodeId(get_array(row, 1)?), name },
+        content: Content { kind, id: ContentId(get_array(row, 4)?), exec: get_u64(row, 5)? != 0 },
+        mtime_ns: row.get(6).map_err(sql("read column"))?,
+        size: get_u64(row, 7)?,
+        rev: get_u64(row, 8)?,
+    };
+    Ok((NodeId(get_array(row, 0)?), node))
+}
+
+fn entry_of(row: &Row<'_>) -> Result<EntryRow, DbError> {
+    Ok(EntryRow {
+        root: Hash32(get_array(row, 0)?),
+        hash: Hash32(get_array(row, 1)?),
+        device: DeviceId(get_array(row, 2)?),
+        class: OrderClass::from_u8(u8::try_from(get_u64(row, 3)?).unwrap_or(u8::MAX)),
+        time_ms: get_u64(row, 4)?,
+    })
+}
+
+fn refs_of(bytes: &[u8]) -> Result<Vec<ObjectId>, DbError> {
+    let damaged = |_| DbError::Damaged { what: "object id" };
+    bytes.chunks(ObjectId::LEN).map(|id| ObjectId::from_slice(id).map_err(damaged)).collect()
+}

@@ -1,0 +1,506 @@
+//! Carries out the disk steps of a plan, page by page, and moves base by what was achieved.
+//!
+//! [`crate::folder`] calls it with the trees the plan was made from. The stage inside the folder is the
+//! journal: tags name the node, and [`recover`] settles what a crash left there. Invariant: nothing is
+//! overwritten or unlinked that is not the expected content; base[n] becomes remote[n] only after every
+//! step of n is done and durable. Order per page: stage, barrier, place, barrier, record.
+//! Not here: which steps ([`fst_engine::order`]). Source: docs/design/sync-semantics.md, docs/adr/0004.
+
+use std::collections::BTreeMap;
+
+use fst_engine::identify::FileKey;
+use fst_engine::plan::{DiskStep, Plan, Source};
+use fst_engine::tree::Tree;
+use fst_fs::commit::{self, Outcome};
+use fst_fs::vault::{AttrChange, FileAttrs, Stat, StageName, Vault, VaultError};
+use fst_proto::entry::{Content, Kind};
+use fst_proto::error::ErrorCode;
+use fst_proto::ids::NodeId;
+use fst_proto::ipc::PathProblem;
+use fst_proto::path::RelPath;
+
+use crate::db::{Db, Loaded, RemoteRow, StatRow};
+use crate::error::{FolderError, chain};
+use crate::fetch::Fetcher;
+use crate::folder::Space;
+use crate::remote::Remote;
+use crate::scan::{Scanned, hash_file, problem, row_of};
+
+mod recover;
+
+pub use recover::recover;
+
+/// Files written in one page: bounds what is unrecorded when a crash comes.
+const PAGE_FILES_MAX: usize = 512;
+
+/// Plain bytes written in one page, unless one file is larger.
+const PAGE_BYTES_TARGET: u64 = 16 << 20;
+
+/// What the steps work on.
+#[derive(Debug)]
+pub struct Applier<'a> {
+    /// The folder.
+    pub vault: &'a dyn Vault,
+    /// The server.
+    pub remote: &'a dyn Remote,
+    /// Keys and ids.
+    pub space: &'a Space,
+    /// Local database.
+    pub db: &'a mut Db,
+    /// Trees in memory.
+    pub state: &'a mut Loaded,
+    /// Local tree that the plan was made from.
+    pub local: &'a Tree,
+    /// Scan that it came from.
+    pub scanned: &'a Scanned,
+}
+
+/// What became of the steps.
+#[derive(Debug, Default)]
+pub struct Applied {
+    /// Steps done.
+    pub n_done: usize,
+    /// Nodes with a step that was not done.
+    pub failed: Vec<NodeId>,
+    /// Why, for status.
+    pub problems: Vec<PathProblem>,
+    /// Something of the user rests in the stage: recover before anything else.
+    pub needs_recovery: bool,
+}
+
+/// A node whose steps are all done, and how it looks now.
+struct Settled {
+    node: NodeId,
+    path: RelPath,
+    stat: Option<Stat>,
+    content: Option<Content>,
+}
+
+impl Applier<'_> {
+    /// Runs the plan's steps in order; a failed one does not stop others that do not depend on it.
+    ///
+    /// # Errors
+    /// [`FolderError`] when the server, the database or the whole disk fails; what was done stays done.
+    pub fn run(&mut self, plan: &Plan) -> Result<Applied, FolderError> {
+        let steps = &plan.steps;
+        let mut left: BTreeMap<NodeId, usize> = BTreeMap::new();
+        for step in steps {
+            *left.entry(step.node()).or_default() += 1;
+        }
+        let mut out = Applied::default();
+        let mut rest = steps.as_slice();
+        while let Some(first) = rest.first() {
+            let is_write = matches!(first, DiskStep::Write { .. });
+            let n = if is_write { self.page_len(rest) } else { run_len(rest) };
+            let (page, tail) = rest.split_at(n);
+            let settled = if is_write {
+                self.write_page(plan, page, &mut left, &mut out)?
+            } else {
+                self.small_steps(plan, page, &mut left, &mut out)?
+            };
+            self.vault.sync_stage()?;
+            self.record(&settled)?;
+            rest = tail;
+        }
+        Ok(out)
+    }
+
+    fn page_len(&self, steps: &[DiskStep]) -> usize {
+        let mut bytes = 0;
+        let mut n = 0;
+        for step in steps.iter().take(PAGE_FILES_MAX) {
+            let DiskStep::Write { source, .. } = step else { break };
+            let tree = match source {
+                Source::Local(_) => self.local,
+                Source::Remote(_) => &self.state.remote,
+            };
+            let (Source::Local(node) | Source::Remote(node)) = source;
+            bytes += tree.get(*node).map_or(0, |node| node.size);
+            if n > 0 && bytes > PAGE_BYTES_TARGET {
+                break;
+            }
+            n += 1;
+        }
+        n.max(1)
+    }
+
+    fn write_page(
+        &mut self,
+        plan: &Plan,
+        page: &[DiskStep],
+        left: &mut BTreeMap<NodeId, usize>,
+        out: &mut Applied,
+    ) -> Result<Vec<Settled>, FolderError> {
+        let rows = self.rows(page)?;
+        let mut fetcher = Fetcher::new(self.space, self.remote, self.db.read());
+        fetcher.prefetch(rows.values())?;
+        let mut staged = Vec::new();
+        for step in page {
+            match self.stage(step, &rows, &mut fetcher) {
+                Ok(tag) => staged.push((step, tag)),
+                Err(error) => note_failure(step, error, out)?,
+            }
+        }
+        self.vault.sync_stage()?;
+        let mut settled = Vec::new();
+        for (step, tag) in staged {
+            let placed = if is_waiting(plan, step, out) {
+                Err(VaultError::Changed { op: "keep the other content first" })
+            } else {
+                self.place(step, &tag)
+            };
+            match placed {
+                Ok(done) => count_done(done, left, out, &mut settled),
+                Err(error) => {
+                    self.drop_own(&tag, step);
+                    note_failure(step, error.into(), out)?;
+                },
+            }
+        }
+        Ok(settled)
+    }
+
+    fn rows(&self, page: &[DiskStep]) -> Result<BTreeMap<NodeId, RemoteRow>, FolderError> {
+        let mut rows = BTreeMap::new();
+        for step in page {
+            if let DiskStep::Write { source: Source::Remote(node), .. } = step
+                && let Some(row) = self.db.read().remote_row(*node)?
+            {
+                rows.insert(*node, row);
+            }
+        }
+        Ok(rows)
+    }
+
+    fn stage(
+        &self,
+        step: &DiskStep,
+        rows: &BTreeMap<NodeId, RemoteRow>,
+        fetcher: &mut Fetcher<'_>,
+    ) -> Result<StageName, FolderError> {
+        let DiskStep::Write { node, source, content, mtime_ns, .. } = step else {
+            return Err(VaultError::Changed { op: "stage file" }.into());
+        };
+        let tag = draft_tag(*node);
+        self.vault.discard(&tag).or_else(ignore_missing)?;
+        match source {
+            Source::Local(from) => self.stage_local(*from, &tag, content)?,
+            Source::Remote(from) => {
+                let gone = || FolderError::Sealed("its version is unknown".to_owned());
+                let row = rows.get(from).ok_or_else(gone)?;
+                if content.kind == Kind::Symlink {
+                    let target = fetcher.slot(*from, row)?;
+                    if crate::scan::content_of(&self.space.keys, &target) != content.id {
+                        return Err(FolderError::Sealed("link differs from its id".to_owned()));
+                    }
+                    self.vault.stage_link(&tag, &target)?;
+                    return Ok(tag);
+                }
+                let mut file = self.vault.stage_file(&tag)?;
+                fetcher.write(*from, row, content, file.as_mut())?;
+                let like = self.expected_stat(*node).map(|stat| stat.permissions);
+                let attrs = FileAttrs { exec: content.exec, mtime_ns: *mtime_ns, like };
+                file.finish(attrs)?;
+            },
+        }
+        Ok(tag)
+    }
+
+    fn stage_local(
+        &self,
+        from: NodeId,
+        tag: &StageName,
+        content: &Content,
+    ) -> Result<(), FolderError> {
+        let changed = || VaultError::Changed { op: "copy file" };
+        let path = self.local.path(from).ok_or_else(changed)?;
+        if content.kind == Kind::Symlink {
+            let target = self.vault.read_link(&path)?;
+            self.vault.stage_link(tag, &target)?;
+            return Ok(());
+        }
+        let stat = self.vault.copy_to_stage(&path, tag)?;
+        let mut copy = self.vault.read_staged(tag)?;
+        let id = hash_file(&self.space.keys, copy.as_mut(), stat.size)?;
+        if id == content.id { Ok(()) } else { Err(changed().into()) }
+    }
+
+    fn place(&self, step: &DiskStep, draft: &StageName) -> Result<Settled, VaultError> {
+        let DiskStep::Write { node, path, content, expect, .. } = step else {
+            return Err(VaultError::Changed { op: "place file" });
+        };
+        match expect {
+            None => drop(self.vault.place_new(draft, path)?),
+            Some(expect) => {
+                // From here on the tag may hold something of the user: recovery must not take it for ours.
+                let tag = swap_tag(*node);
+                self.vault.retag(draft, &tag)?;
+                let mut is_expected = |stat: &Stat| self.is_expected(*node, stat, &tag, expect);
+                settled_or(commit::replace_if(self.vault, &tag, path, &mut is_expected)?)?;
+            },
+        }
+        let stat = self.vault.stat(path)?;
+        Ok(Settled { node: *node, path: path.clone(), stat, content: Some(*content) })
+    }
+
+    /// Whether what came out is what the plan was made from.
+    fn is_expected(
+        &self,
+        node: NodeId,
+        stat: &Stat,
+        tag: &StageName,
+        expect: &Content,
+    ) -> Result<bool, VaultError> {
+        let is_unmoved = self
+            .expected_stat(node)
+            .is_some_and(|seen| seen.is_same_object(stat) && seen.ctime_ns == stat.ctime_ns);
+        if is_unmoved {
+            return Ok(true);
+        }
+        let id = match expect.kind {
+            Kind::Symlink if stat.kind == fst_fs::vault::FileKind::Symlink => {
+                crate::scan::content_of(&self.space.keys, &self.vault.read_staged_link(tag)?)
+            },
+            Kind::File if stat.kind == fst_fs::vault::FileKind::File => {
+                let mut file = self.vault.read_staged(tag)?;
+                hash_file(&self.space.keys, file.as_mut(), stat.size)?
+            },
+            Kind::File | Kind::Symlink | Kind::Dir => return Ok(false),
+        };
+        Ok(id == expect.id && (expect.kind == Kind::Symlink || stat.exec == expect.exec))
+    }
+
+    fn expected_stat(&self, node: NodeId) -> Option<&Stat> {
+        self.scanned.stats.get(&self.local.path(node)?)
+    }
+
+    /// Removes a draft that was not placed; a swap tag is left to recovery, which looks before it acts.
+    fn drop_own(&self, tag: &StageName, step: &DiskStep) {
+        if let DiskStep::Write { .. } = step {
+            // Best effort: recovery removes drafts too.
+            self.vault.discard(tag).unwrap_or_default();
+        }
+    }
+
+    fn small_steps(
+        &mut self,
+        plan: &Plan,
+        steps: &[DiskStep],
+        left: &mut BTreeMap<NodeId, usize>,
+        out: &mut Applied,
+    ) -> Result<Vec<Settled>, FolderError> {
+        let mut settled = Vec::new();
+        for step in steps {
+            if is_waiting(plan, step, out) {
+                out.failed.push(step.node());
+                continue;
+            }
+            match self.small_step(step) {
+                Ok(done) => count_done(done, left, out, &mut settled),
+                Err(error) => note_failure(step, error.into(), out)?,
+            }
+        }
+        Ok(settled)
+    }
+
+    fn small_step(&self, step: &DiskStep) -> Result<Settled, VaultError> {
+        let vault = self.vault;
+        let settle = |node: &NodeId, path: &RelPath, stat| Settled {
+            node: *node,
+            path: path.clone(),
+            stat,
+            content: None,
+        };
+        Ok(match step {
+            DiskStep::MakeDir { node, path } => settle(node, path, Some(vault.make_dir(path)?)),
+            DiskStep::Move { node, from, to } => {
+                vault.rename_new(from, to)?;
+                settle(node, to, vault.stat(to)?)
+            },
+            DiskStep::Stage { node, from } => {
+                vault.stage_move(from, &move_tag(*node))?;
+                settle(node, from, None)
+            },
+            DiskStep::Unstage { node, to } => {
+                vault.unstage_move(&move_tag(*node), to)?;
+                settle(node, to, vault.stat(to)?)
+            },
+            DiskStep::SetAttributes { node, path, content, .. } => {
+                let change = AttrChange { exec: Some(content.exec), mtime_ns: None };
+                let seen = self.expected_stat(*node).copied();
+                let mut is_expected =
+                    |stat: &Stat| Ok(seen.is_some_and(|seen| seen.is_same_object(stat)));
+                let stat = vault.set_attributes(path, change, &mut is_expected)?;
+                Settled { content: Some(*content), ..settle(node, path, Some(stat)) }
+            },
+            DiskStep::Remove { node, path, expect } => {
+                let tag = swap_tag(*node);
+                let mut is_expected = |stat: &Stat| self.is_expected(*node, stat, &tag, expect);
+                settled_or(commit::remove_if(vault, path, &tag, &mut is_expected)?)?;
+                settle(node, path, None)
+            },
+            DiskStep::RemoveDir { node, path } => {
+                vault.remove_dir(path)?;
+                settle(node, path, None)
+            },
+            DiskStep::Write { .. } => return Err(VaultError::Changed { op: "write file" }),
+        })
+    }
+
+    /// Moves base for every settled node: what the remote says has been seen and is on the disk.
+    fn record(&mut self, settled: &[Settled]) -> Result<(), FolderError> {
+        let state = &*self.state;
+        self.db.transaction(|tx| {
+            for done in settled {
+                let key = done.stat.map(|stat| FileKey { dev: stat.dev, ino: stat.ino });
+                match state.remote.get(done.node) {
+                    Some(node) => tx.put_base(done.node, node, key)?,
+                    None => tx.remove_base(done.node)?,
+                }
+                if let Some(row) = stat_row(done) {
+                    tx.put_stat(&done.path, &row)?;
+                }
+                tx.remove_body(done.node)?;
+            }
+            Ok::<_, FolderError>(())
+        })?;
+        for done in settled {
+            let key = done.stat.map(|stat| FileKey { dev: stat.dev, ino: stat.ino });
+            match (self.state.remote.get(done.node).cloned(), key) {
+                (Some(node), Some(key)) => {
+                    self.state.base.insert(done.node, node);
+                    self.state.base_keys.insert(done.node, key);
+                },
+                (Some(node), None) => drop(self.state.base.insert(done.node, node)),
+                (None, _) => {
+                    self.state.base.remove(done.node);
+                    self.state.base_keys.remove(&done.node);
+                },
+            }
+            if let Some(row) = stat_row(done) {
+                self.state.stats.insert(done.path.clone(), row);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A cache line for a file we wrote: its time lies in the past, so any later write shows.
+fn stat_row(done: &Settled) -> Option<StatRow> {
+    match (&done.stat, &done.content) {
+        (Some(stat), Some(content)) if content.kind == Kind::File => Some(row_of(stat, content.id)),
+        _ => None,
+    }
+}
+
+/// The bytes that a step would overwrite are kept first, or not overwritten.
+fn is_waiting(plan: &Plan, step: &DiskStep, out: &Applied) -> bool {
+    plan.waits_for(step.node()).any(|copy| out.failed.contains(&copy))
+}
+
+fn settled_or<T>(outcome: Outcome<T>) -> Result<T, VaultError> {
+    match outcome {
+        Outcome::Done(value) => Ok(value),
+        Outcome::Changed => Err(VaultError::Changed { op: "replace or remove" }),
+        Outcome::Displaced { tag, cause } => {
+            let source = Box::new(cause.unwrap_or(VaultError::Changed { op: "put back" }));
+            Err(VaultError::Displaced { tag, source })
+        },
+    }
+}
+
+fn run_len(steps: &[DiskStep]) -> usize {
+    let n = steps.iter().take_while(|step| !matches!(step, DiskStep::Write { .. })).count();
+    n.max(1)
+}
+
+fn count_done(
+    done: Settled,
+    left: &mut BTreeMap<NodeId, usize>,
+    out: &mut Applied,
+    settled: &mut Vec<Settled>,
+) {
+    out.n_done += 1;
+    if let Some(n) = left.get_mut(&done.node) {
+        *n -= 1;
+        if *n == 0 {
+            settled.push(done);
+        }
+    }
+}
+
+/// A failure of one path is noted; one of the whole disk or server ends the run.
+fn note_failure(
+    step: &DiskStep,
+    error: FolderError,
+    out: &mut Applied,
+) -> Result<(), FolderError> {
+    let code = match &error {
+        FolderError::Vault(
+            VaultError::RootMissing | VaultError::RootReplaced | VaultError::NoSpace { .. },
+        )
+        | FolderError::Remote(_)
+        | FolderError::Db(_)
+        | FolderError::Frozen(_)
+        | FolderError::Stopped(_) => return Err(error),
+        FolderError::Vault(error) => crate::error::vault_code(error),
+        FolderError::Sealed(_) => ErrorCode::CannotOpen,
+    };
+    out.needs_recovery |= matches!(&error, FolderError::Vault(VaultError::Displaced { .. }));
+    out.failed.push(step.node());
+    // What changed meanwhile, or waits for such a thing, is planned again and is nobody's problem.
+    if !is_passing(&error) {
+        out.problems.push(problem(path_of(step), code, &chain(&error)));
+    }
+    Ok(())
+}
+
+fn is_passing(error: &FolderError) -> bool {
+    matches!(
+        error,
+        FolderError::Vault(
+            VaultError::Changed { .. }
+                | VaultError::NotFound { .. }
+                | VaultError::Occupied { .. }
+                | VaultError::Displaced { .. }
+        )
+    )
+}
+
+fn path_of(step: &DiskStep) -> &RelPath {
+    match step {
+        DiskStep::MakeDir { path, .. }
+        | DiskStep::Write { path, .. }
+        | DiskStep::SetAttributes { path, .. }
+        | DiskStep::Remove { path, .. }
+        | DiskStep::RemoveDir { path, .. } => path,
+        DiskStep::Move { to, .. } | DiskStep::Unstage { to, .. } => to,
+        DiskStep::Stage { from, .. } => from,
+    }
+}
+
+fn ignore_missing(error: VaultError) -> Result<(), VaultError> {
+    match error {
+        VaultError::NotFound { .. } => Ok(()),
+        other => Err(other),
+    }
+}
+
+/// Tag of a file that is being written: ours alone, may be removed at any time.
+fn draft_tag(node: NodeId) -> StageName {
+    tag("d", node)
+}
+
+/// Tag under which something of the user may rest while it is being looked at.
+fn swap_tag(node: NodeId) -> StageName {
+    tag("w", node)
+}
+
+/// Tag of a node that is on its way to another place.
+fn move_tag(node: NodeId) -> StageName {
+    tag("m", node)
+}
+
+fn tag(prefix: &str, node: NodeId) -> StageName {
+    StageName::new(&format!("{prefix}-{node}")).expect("hex and a prefix make a stage name")
+}

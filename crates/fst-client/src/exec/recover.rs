@@ -1,0 +1,120 @@
+//! Settles what a crash left in the stage, before anything else happens to the folder.
+//!
+//! Invariant: afterwards the stage is empty, and every content of the user that lay there is in the folder
+//! again, at its place or beside it. Drafts are ours and go; a swap tag goes only when its content is known
+//! to history (base or remote of its node); a move tag goes back to where base has it.
+
+use fst_crypto::key::SpaceKeys;
+use fst_engine::naming::{Origin, conflict_name};
+use fst_fs::vault::{FileKind, StagedEntry, StageName, Vault, VaultError};
+use fst_proto::ids::{ContentId, NodeId};
+use fst_proto::path::{Name, RelPath};
+use fst_proto::time::UnixMillis;
+
+use crate::db::Loaded;
+use crate::scan::{content_of, hash_file};
+
+/// Attempts to find a free name for something rescued.
+const NAME_TRIES_MAX: usize = 100;
+
+/// Empties the stage. Returns the paths at which something was put back.
+///
+/// # Errors
+/// [`VaultError`]; may be called again.
+pub fn recover(
+    vault: &dyn Vault,
+    keys: &SpaceKeys,
+    state: &Loaded,
+    now: UnixMillis,
+) -> Result<Vec<RelPath>, VaultError> {
+    let mut rescued = Vec::new();
+    for entry in vault.stage_list()? {
+        let Some((kind, node)) = parse(&entry.tag) else {
+            rescued.push(rescue(vault, &entry.tag, NodeId::ZERO, state, now)?);
+            continue;
+        };
+        let is_disposable = match kind {
+            'd' => true,
+            'w' => is_known(vault, keys, state, &entry, node)?,
+            _ => false,
+        };
+        if is_disposable {
+            vault.discard(&entry.tag)?;
+        } else {
+            rescued.push(rescue(vault, &entry.tag, node, state, now)?);
+        }
+    }
+    if !rescued.is_empty() {
+        vault.sync_stage()?;
+    }
+    Ok(rescued)
+}
+
+fn parse(tag: &StageName) -> Option<(char, NodeId)> {
+    let text = tag.as_str();
+    let (kind, rest) = text.split_once('-')?;
+    // A vault without an atomic swap may have left the displaced object under a longer tag.
+    let hex = rest.get(..NodeId::LEN * 2)?;
+    let kind = match (kind, rest.len() == hex.len()) {
+        ("d", true) => 'd',
+        ("d" | "w", _) => 'w',
+        ("m", _) => 'm',
+        _ => return None,
+    };
+    Some((kind, NodeId::parse(hex)?))
+}
+
+fn is_known(
+    vault: &dyn Vault,
+    keys: &SpaceKeys,
+    state: &Loaded,
+    entry: &StagedEntry,
+    node: NodeId,
+) -> Result<bool, VaultError> {
+    let id = match entry.stat.kind {
+        FileKind::File => {
+            let mut file = vault.read_staged(&entry.tag)?;
+            hash_file(keys, file.as_mut(), entry.stat.size)?
+        },
+        FileKind::Symlink => content_of(keys, &vault.read_staged_link(&entry.tag)?),
+        FileKind::Dir | FileKind::Special => return Ok(false),
+    };
+    let has = |known: Option<ContentId>| known == Some(id);
+    Ok(has(state.base.get(node).map(|n| n.content.id))
+        || has(state.remote.get(node).map(|n| n.content.id)))
+}
+
+/// Puts a staged object back where base has its node, or beside it under a conflict name.
+fn rescue(
+    vault: &dyn Vault,
+    tag: &StageName,
+    node: NodeId,
+    state: &Loaded,
+    now: UnixMillis,
+) -> Result<RelPath, VaultError> {
+    let home = state.base.path(node).or_else(|| state.remote.path(node));
+    let fallback = || Name::new(b"rescued").ok().and_then(|name| RelPath::root().child(name).ok());
+    let home = home.filter(|path| !path.is_root()).or_else(fallback).unwrap_or_default();
+    let parent = home.parent().unwrap_or_default();
+    let mut place = home.clone();
+    for attempt in 0..NAME_TRIES_MAX {
+        match vault.unstage_move(tag, &place) {
+            Ok(_) => return Ok(place),
+            Err(VaultError::Occupied { .. }) => {
+                let hex = format!("{attempt:04x}");
+                let origin = Origin { device: "rescued", at: now, version_hex4: &hex };
+                let name = home.name().map(|name| conflict_name(name, origin, &|_| false));
+                place = name.and_then(|name| parent.child(name).ok()).unwrap_or_default();
+            },
+            // Its directory is gone: the top of the folder always exists.
+            Err(VaultError::NotFound { .. } | VaultError::NotADirectory { .. })
+                if !parent.is_root() && place.parent() == Some(parent.clone()) =>
+            {
+                let name = home.name().cloned();
+                place = name.and_then(|n| RelPath::root().child(n).ok()).unwrap_or_default();
+            },
+            Err(other) => return Err(other),
+        }
+    }
+    Err(VaultError::Occupied { op: "rescue staged file" })
+}

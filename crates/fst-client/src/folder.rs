@@ -1,0 +1,474 @@
+//! One synced folder and the cycle that moves it forward.
+//!
+//! The daemon calls [`Folder::cycle`] until it is quiet. Invariant: the cycle is a list of phases, each of
+//! which leaves a consistent state behind; whatever ends it early is planned again from what is really
+//! there. A frozen or stopped folder touches no file. Not here: waking up, threads, retries.
+//! Source: docs/design/sync-semantics.md.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use fst_crypto::device::HedgeKey;
+use fst_crypto::envelope::SaltSource;
+use fst_crypto::key::SpaceKeys;
+use fst_crypto::random::SecureRandom;
+use fst_crypto::sign::DeviceKey;
+use fst_engine::guard::{self, Accept, Root};
+use fst_engine::identify::{self, FileKey, Identified, Seen};
+use fst_engine::plan::Plan;
+use fst_engine::tree::Tree;
+use fst_engine::reconcile::{self, Backup, Direction, Inputs, Strategy};
+use fst_fs::vault::{LockGuard, Vault};
+use fst_fs::watch::{LostReason, NotifyWatch, OnEvent, Watch as _, Watching};
+use fst_proto::control::Policy;
+use fst_proto::entry::Place;
+use fst_proto::ids::{DeviceId, NameTag, NodeId, SpaceId, VerifyKey};
+use fst_proto::ipc::PathProblem;
+use fst_proto::merkle::Head;
+use fst_proto::time::Clock;
+
+use crate::config::{Ignore, Mode};
+use crate::db::{Db, Loaded};
+use crate::error::FolderError;
+use crate::exec::{self, Applier};
+use crate::log::Verifier;
+use crate::push::Pusher;
+use crate::remote::Remote;
+use crate::scan::{Scanned, Scanner};
+
+mod members;
+mod naming;
+mod pull;
+mod status;
+
+pub use members::Members;
+pub use status::StatusHandle;
+
+/// Keys and ids of one space on this device.
+pub struct Space {
+    /// The space.
+    pub id: SpaceId,
+    /// This device.
+    pub device: DeviceId,
+    /// Epoch and generation keys.
+    pub keys: SpaceKeys,
+    /// Signing key of this device.
+    pub sign_key: DeviceKey,
+    /// Hedges this device's salts.
+    pub hedge: HedgeKey,
+    /// Randomness for sealing.
+    pub random: Arc<dyn SecureRandom>,
+    /// The account's devices.
+    pub members: Members,
+    /// Key that verifies the server's receipts.
+    pub receipt_key: VerifyKey,
+    /// Rules of the space.
+    pub policy: Policy,
+}
+
+impl std::fmt::Debug for Space {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Space").field("id", &self.id).field("device", &self.device).finish_non_exhaustive()
+    }
+}
+
+impl Space {
+    /// The checks of this space's log.
+    #[must_use]
+    pub fn verifier(&self) -> Verifier<'_> {
+        Verifier {
+            space: self.id,
+            device: self.device,
+            chain: &self.members.chain,
+            keys: &self.keys,
+            receipt_key: self.receipt_key,
+        }
+    }
+
+    /// Where salts for sealing come from.
+    #[must_use]
+    pub fn salts(&self) -> SaltSource<'_> {
+        SaltSource { hedge: &self.hedge, random: self.random.as_ref() }
+    }
+
+    /// Uniqueness tag of a place, when the policy asks for one.
+    #[must_use]
+    pub fn name_tag(&self, place: &Place) -> Option<NameTag> {
+        let is_on = self.policy.name_tags;
+        is_on.then(|| fst_crypto::ids::name_tag(&self.keys, place.parent, &place.name))
+    }
+}
+
+/// The seams a folder stands on.
+#[derive(Debug)]
+pub struct Seams {
+    /// The disk.
+    pub vault: Box<dyn Vault>,
+    /// The server.
+    pub remote: Arc<dyn Remote>,
+    /// Wall clock.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// How a folder is synced.
+#[derive(Debug)]
+pub struct Settings {
+    /// Path shown in status.
+    pub path: String,
+    /// Remote path shown in status.
+    pub remote_path: String,
+    /// Which ways changes flow.
+    pub mode: Mode,
+    /// What is not synced.
+    pub ignore: Ignore,
+    /// Where evidence against the server is kept.
+    pub evidence: Option<PathBuf>,
+    /// Head that the log must contain, from the device that let this one in.
+    pub pinned: Option<Head>,
+}
+
+/// What a cycle achieved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Local, remote and base are equal.
+    Quiet,
+    /// Something was done, or changed meanwhile: call again.
+    Progress,
+    /// Some paths have problems; everything else is done.
+    Waiting,
+}
+
+/// One synced folder.
+#[derive(Debug)]
+pub struct Folder {
+    space: Space,
+    seams: Seams,
+    settings: Settings,
+    db: Db,
+    state: Loaded,
+    accept: Accept,
+    is_recovered: bool,
+    problems: Vec<PathProblem>,
+    status: StatusHandle,
+    _lock: Option<LockGuard>,
+}
+
+impl Folder {
+    /// Opens a folder on its seams and its database, and claims it.
+    ///
+    /// # Errors
+    /// [`FolderError::Vault`] with `Locked` when another process works on it; [`FolderError::Db`].
+    pub fn open(
+        space: Space,
+        seams: Seams,
+        settings: Settings,
+        db: Db,
+    ) -> Result<Self, FolderError> {
+        let lock = seams.vault.lock()?;
+        let state = db.load()?;
+        let status = StatusHandle::new(&settings, &state);
+        let folder = Self {
+            space,
+            seams,
+            settings,
+            db,
+            state,
+            accept: Accept::Nothing,
+            is_recovered: false,
+            problems: Vec::new(),
+            status,
+            _lock: Some(lock),
+        };
+        folder.check_marker()?;
+        Ok(folder)
+    }
+
+    /// The space that this folder shows.
+    #[must_use]
+    pub fn space(&self) -> SpaceId {
+        self.space.id
+    }
+
+    /// State for other threads.
+    #[must_use]
+    pub fn status_handle(&self) -> StatusHandle {
+        self.status.clone()
+    }
+
+    /// Lets the deletions pass that a guard has stopped, once.
+    pub fn accept_deletions(&mut self) {
+        self.accept = Accept::Deletions;
+    }
+
+    /// Forgets the stat cache: the next cycle reads every file again.
+    ///
+    /// # Errors
+    /// [`FolderError::Db`].
+    pub fn distrust_cache(&mut self) -> Result<(), FolderError> {
+        self.db.transaction(|tx| tx.clear_stats())?;
+        self.state.stats.clear();
+        Ok(())
+    }
+
+    /// Gives back the database, as a crash would: whatever was only in memory is gone.
+    #[must_use]
+    pub fn into_db(self) -> Db {
+        self.db
+    }
+
+    /// Runs all phases once.
+    ///
+    /// # Errors
+    /// [`FolderError`]: offline, frozen, stopped, or the disk or database failed. Call again later.
+    pub fn cycle(&mut self) -> Result<Outcome, FolderError> {
+        let result = self.phases();
+        if matches!(result, Ok(Outcome::Quiet)) {
+            self.accept = Accept::Nothing;
+        }
+        self.status.note_end(&result, &self.state, &self.problems);
+        result
+    }
+
+    fn phases(&mut self) -> Result<Outcome, FolderError> {
+        self.status.note_phase("checking the folder");
+        self.seams.vault.root_identity()?;
+        self.recover()?;
+        self.status.note_phase("asking the server");
+        let has_pulled = self.pull()?;
+        self.status.note_phase("looking for changes");
+        let scanned = self.look()?;
+        let mut seen = self.identify(&scanned);
+        let plan = self.decide(&seen);
+        self.status.note_plan(&plan);
+        guard::check(&plan, &self.state.base, &seen.local, Root::Present, self.accept)?;
+        for &(fresh, node) in &plan.united {
+            seen.local.rename(fresh, node);
+        }
+        self.problems.clone_from(&scanned.problems);
+        let mut held: BTreeSet<NodeId> = BTreeSet::new();
+        if !plan.steps.is_empty() {
+            self.status.note_phase("writing files");
+            let n_done = self.apply(&plan, &seen, &scanned, &mut held)?;
+            if n_done > 0 {
+                return Ok(Outcome::Progress);
+            }
+        }
+        self.adopt(&plan, &seen, &scanned)?;
+        self.status.note_phase("sending changes");
+        let has_pushed = self.push(&plan, &seen, &scanned, &held)?;
+        let is_waiting = !self.problems.is_empty() || !held.is_empty();
+        Ok(match has_pulled || has_pushed || scanned.is_unsettled {
+            true => Outcome::Progress,
+            false if is_waiting => Outcome::Waiting,
+            false => Outcome::Quiet,
+        })
+    }
+
+    /// Once per opening: settles what a crash left in the stage.
+    fn recover(&mut self) -> Result<(), FolderError> {
+        if !self.is_recovered {
+            let now = self.seams.clock.now();
+            let vault = self.seams.vault.as_ref();
+            exec::recover(vault, &self.space.keys, &self.state, now)?;
+            self.write_marker()?;
+            self.is_recovered = true;
+        }
+        Ok(())
+    }
+
+    /// The folder carries the id of its space; one without it is not the folder that was synced.
+    fn check_marker(&self) -> Result<(), FolderError> {
+        match self.seams.vault.marker_read()? {
+            Some(marker) if marker == self.space.id.as_bytes() => Ok(()),
+            None if self.state.base.is_empty() => Ok(()),
+            Some(_) | None => Err(guard::Stop::RootReplaced.into()),
+        }
+    }
+
+    fn write_marker(&self) -> Result<(), FolderError> {
+        if self.seams.vault.marker_read()?.is_none() {
+            self.seams.vault.marker_write(self.space.id.as_bytes())?;
+        }
+        Ok(())
+    }
+
+    fn look(&mut self) -> Result<Scanned, FolderError> {
+        let scanner = Scanner {
+            vault: self.seams.vault.as_ref(),
+            keys: &self.space.keys,
+            cache: &self.state.stats,
+            ignore: &self.settings.ignore,
+            now: self.seams.clock.now(),
+        };
+        let scanned = scanner.run()?;
+        let gone: Vec<_> = self
+            .state
+            .stats
+            .keys()
+            .filter(|path| !scanned.stats.contains_key(path))
+            .cloned()
+            .collect();
+        if !scanned.fresh.is_empty() || !gone.is_empty() {
+            self.db.transaction(|tx| {
+                scanned.fresh.iter().try_for_each(|(path, row)| tx.put_stat(path, row))?;
+                gone.iter().try_for_each(|path| tx.remove_stat(path))
+            })?;
+        }
+        self.state.stats.extend(scanned.fresh.iter().cloned());
+        for path in gone {
+            self.state.stats.remove(&path);
+        }
+        Ok(scanned)
+    }
+
+    fn identify(&self, scanned: &Scanned) -> Identified {
+        let random = self.space.random.as_ref();
+        let mut new_id = || {
+            let mut id = [0; NodeId::LEN];
+            random.fill(&mut id);
+            NodeId(id)
+        };
+        let state = &self.state;
+        identify::identify(
+            &scanned.scan,
+            &state.base,
+            &state.base_keys,
+            &state.remote,
+            &mut new_id,
+        )
+    }
+
+    fn decide(&self, seen: &Identified) -> Plan {
+        let namer = naming::Namer {
+            space: &self.space,
+            db: self.db.read(),
+            local: &seen.local,
+            remote: &self.state.remote,
+        };
+        reconcile::plan(&Inputs {
+            base: &self.state.base,
+            local: &seen.local,
+            remote: &self.state.remote,
+            tombstones: &self.state.tombstones,
+            frozen: &seen.frozen,
+            blocked: &seen.blocked,
+            naming: &namer,
+            policy: reconcile::Policy {
+                direction: match self.settings.mode {
+                    Mode::TwoWay => Direction::TwoWay,
+                    Mode::UploadOnly => Direction::UploadOnly,
+                    Mode::DownloadOnly => Direction::DownloadOnly,
+                },
+                strategy: Strategy::Newest,
+                backup: Backup::Keep,
+            },
+        })
+    }
+
+    fn apply(
+        &mut self,
+        plan: &Plan,
+        seen: &Identified,
+        scanned: &Scanned,
+        held: &mut BTreeSet<NodeId>,
+    ) -> Result<usize, FolderError> {
+        let mut applier = Applier {
+            vault: self.seams.vault.as_ref(),
+            remote: self.seams.remote.as_ref(),
+            space: &self.space,
+            db: &mut self.db,
+            state: &mut self.state,
+            local: &seen.local,
+            scanned,
+        };
+        let applied = applier.run(plan)?;
+        self.is_recovered &= !applied.needs_recovery;
+        held.extend(plan.steps.iter().map(fst_engine::plan::DiskStep::node));
+        self.problems.extend(applied.problems);
+        Ok(applied.n_done)
+    }
+
+    /// Base follows where local and remote already agree, and file identities follow the disk.
+    fn adopt(
+        &mut self,
+        plan: &Plan,
+        seen: &Identified,
+        scanned: &Scanned,
+    ) -> Result<(), FolderError> {
+        let keys = keys_of(scanned, &seen.local);
+        let state = &mut self.state;
+        let mut touched: BTreeSet<NodeId> = plan.adopt.iter().copied().collect();
+        for &node in &plan.adopt {
+            match state.remote.get(node) {
+                Some(remote) => drop(state.base.insert(node, remote.clone())),
+                None => drop(state.base.remove(node)),
+            }
+        }
+        for (node, key) in keys {
+            if state.base.contains(node) && state.base_keys.get(&node) != Some(&key) {
+                state.base_keys.insert(node, key);
+                touched.insert(node);
+            }
+        }
+        if touched.is_empty() {
+            return Ok(());
+        }
+        let state = &self.state;
+        let written = self.db.transaction(|tx| {
+            touched.iter().try_for_each(|&id| match state.base.get(id) {
+                Some(node) => {
+                    tx.put_base(id, node, state.base_keys.get(&id).copied())?;
+                    tx.remove_body(id)
+                },
+                None => tx.remove_base(id),
+            })
+        });
+        if let Err(error) = written {
+            self.state = self.db.load()?;
+            return Err(FolderError::Db(error));
+        }
+        Ok(())
+    }
+
+    fn push(
+        &mut self,
+        plan: &Plan,
+        seen: &Identified,
+        scanned: &Scanned,
+        held: &BTreeSet<NodeId>,
+    ) -> Result<bool, FolderError> {
+        if plan.push.is_empty() {
+            return Ok(false);
+        }
+        let mut pusher = Pusher {
+            vault: self.seams.vault.as_ref(),
+            remote: self.seams.remote.as_ref(),
+            space: &self.space,
+            db: &mut self.db,
+            state: &mut self.state,
+            local: &seen.local,
+            scanned,
+        };
+        let pushed = pusher.run(&plan.push, held)?;
+        self.problems.extend(pushed.problems);
+        Ok(pushed.n_ops > 0 || pushed.is_stale)
+    }
+
+    /// Watches the folder; `on_event` gets hints, on the watcher's thread, until the result is dropped.
+    ///
+    /// # Errors
+    /// [`LostReason`] when the system cannot watch: scans still find everything.
+    pub fn start_watch(&self, on_event: OnEvent) -> Result<Box<dyn Watching>, LostReason> {
+        NotifyWatch.start(Path::new(&self.settings.path), on_event)
+    }
+}
+
+/// File identities of the nodes that the scan found.
+fn keys_of(scanned: &Scanned, local: &Tree) -> Vec<(NodeId, FileKey)> {
+    let known = scanned.scan.iter().filter_map(|(path, seen)| match seen {
+        Seen::Known { key, .. } => Some((local.lookup(path)?, *key)),
+        Seen::Problem => None,
+    });
+    known.collect()
+}

@@ -1,0 +1,67 @@
+//! Names and ids of conflict copies, from facts that every plan finds again: the losing version's author,
+//! time and content.
+
+use fst_engine::naming::{Origin, conflict_name};
+use fst_engine::reconcile::{ConflictNaming, Loser, Side};
+use fst_engine::tree::Tree;
+use fst_proto::entry::Content;
+use fst_proto::hash::sha256;
+use fst_proto::ids::NodeId;
+use fst_proto::path::Name;
+use fst_proto::time::UnixMillis;
+
+use super::Space;
+use crate::db::Reader;
+
+/// Nanoseconds in a millisecond.
+const NS_PER_MS: i64 = 1_000_000;
+
+/// Hex digits of the version in a name.
+const HEX_LEN: usize = 4;
+
+pub(super) struct Namer<'a> {
+    pub(super) space: &'a Space,
+    pub(super) db: Reader<'a>,
+    pub(super) local: &'a Tree,
+    pub(super) remote: &'a Tree,
+}
+
+impl Namer<'_> {
+    /// Device and time of the losing version. One that the server never saw is dated by its file.
+    fn author(&self, loser: Loser) -> (String, UnixMillis) {
+        let committed = match loser.side {
+            Side::Remote => self.db.remote_row(loser.node).ok().flatten(),
+            Side::Local => None,
+        };
+        match committed {
+            Some(row) => (self.space.members.name(row.device), UnixMillis(row.time_ms)),
+            None => {
+                let mtime_ns = self.local.get(loser.node).map_or(0, |node| node.mtime_ns);
+                let at = UnixMillis(u64::try_from(mtime_ns / NS_PER_MS).unwrap_or(0));
+                (self.space.members.name(self.space.device), at)
+            },
+        }
+    }
+}
+
+impl ConflictNaming for Namer<'_> {
+    fn copy_name(&self, original: &Name, loser: Loser, taken: &dyn Fn(&Name) -> bool) -> Name {
+        let tree = match loser.side {
+            Side::Local => self.local,
+            Side::Remote => self.remote,
+        };
+        // Directories have no content id; their node tells them apart.
+        let version = tree.get(loser.node).map(|node| sha256(&[&node.content.id.0, &loser.node.0]));
+        let hex = version.map(|hash| hash.to_hex()).unwrap_or_default();
+        let (device, at) = self.author(loser);
+        let version_hex4 = &hex[..HEX_LEN.min(hex.len())];
+        conflict_name(original, Origin { device: &device, at, version_hex4 }, taken)
+    }
+
+    fn copy_id(&self, node: NodeId, loser_content: &Content) -> NodeId {
+        let hash = sha256(&[b"fst/v1/conflict-copy\0", node.as_bytes(), loser_content.id.as_bytes()]);
+        let mut id = [0; NodeId::LEN];
+        id.copy_from_slice(&hash.as_bytes()[..NodeId::LEN]);
+        NodeId(id)
+    }
+}

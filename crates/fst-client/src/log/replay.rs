@@ -1,0 +1,229 @@
+//! Applies a verified entry to the remote tree, re-checking what the server was trusted to check.
+//!
+//! Invariant: after each entry the remote tree is well formed, and every revision grew by exactly one.
+
+use fst_engine::tree::{Node, Tree};
+use fst_proto::entry::{Kind, NodeMeta, ROOT};
+use fst_proto::ids::{DeviceId, NodeId, ObjectId};
+use fst_proto::log::{EntryKind, Flags, Op, OpCode};
+use fst_proto::path::RelPath;
+use fst_proto::recipe::Body;
+
+use super::{LogError, LogFault, Verified};
+use crate::db::{HistoryRow, Loaded, RemoteRow, Tx};
+
+/// What an applied entry means for the local side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Applied {
+    /// Written by another device, or by this one before its database was lost.
+    Foreign,
+    /// The fate of a commit of this device whose answer was lost: base has moved with it.
+    Own,
+}
+
+/// Applies `entry` to `state` and `tx` alike.
+pub(super) fn apply(
+    device: DeviceId,
+    state: &mut Loaded,
+    tx: &Tx<'_>,
+    entry: Verified,
+) -> Result<Applied, LogError> {
+    let is_own = entry.header.device == device && tx.read().is_intended(&entry.header_hash)?;
+    tx.put_entry(entry.idx, &entry.row)?;
+    tx.put_chain(entry.header.device, entry.header.dev_ctr, &entry.row.hash)?;
+    tx.set_meta("range", &fst_proto::wire::to_cbor(&state.range))?;
+    let newest = (entry.header.dev_ctr, entry.row.hash);
+    state.chains.insert(entry.header.device, newest);
+    state.last_time_ms = entry.row.time_ms;
+    if entry.header.device == device {
+        tx.remove_intents(entry.header.dev_ctr)?;
+    }
+    if entry.header.kind == EntryKind::Batch {
+        Replay { state, tx, entry: &entry, is_own }.run()?;
+    }
+    Ok(if is_own { Applied::Own } else { Applied::Foreign })
+}
+
+struct Replay<'a, 'b> {
+    state: &'a mut Loaded,
+    tx: &'a Tx<'b>,
+    entry: &'a Verified,
+    is_own: bool,
+}
+
+impl Replay<'_, '_> {
+    fn run(mut self) -> Result<(), LogError> {
+        let entry = self.entry;
+        let mut opened = entry.opened.iter();
+        for (index, op) in entry.header.ops.iter().enumerate() {
+            match op.code {
+                OpCode::Put => {
+                    let plain = opened.next().ok_or(LogFault::CannotOpen { idx: entry.idx })?;
+                    self.put(index, op, &plain.meta, plain.body.as_deref())?;
+                },
+                OpCode::Delete => self.delete(index, op)?,
+                OpCode::Control => return Err(self.invalid("control operation in a batch").into()),
+            }
+        }
+        self.check_shape()
+    }
+
+    fn invalid(&self, rule: &'static str) -> LogFault {
+        LogFault::Invalid { idx: self.entry.idx, rule }
+    }
+
+    fn put(
+        &mut self,
+        index: usize,
+        op: &Op,
+        meta: &NodeMeta,
+        body: Option<&[u8]>,
+    ) -> Result<(), LogError> {
+        let before = self.state.remote.get(op.node).cloned();
+        self.check_revision(op, before.as_ref())?;
+        self.check_flags(op, before.as_ref(), meta)?;
+        let rev = op.base_rev + 1;
+        let node = Node {
+            place: meta.place(),
+            content: meta.content(),
+            mtime_ns: meta.mtime_ns,
+            size: meta.size,
+            rev,
+        };
+        let row = self.row(op, node.clone(), false, meta.body.clone())?;
+        self.tx.put_remote(op.node, &row)?;
+        for &object in &op.add_refs {
+            self.tx.put_object(object)?;
+        }
+        if self.is_own {
+            let key = self.state.base_keys.get(&op.node).copied();
+            self.tx.put_base(op.node, &node, key)?;
+            self.state.base.insert(op.node, node.clone());
+        } else if let Some(bytes) = body {
+            self.tx.put_body(op.node, rev, bytes)?;
+        }
+        self.state.tombstones.remove(&op.node);
+        let action = action_of(before.as_ref(), &node);
+        self.state.remote.insert(op.node, node);
+        self.note(index, op.node, action, self.state.remote.path(op.node))
+    }
+
+    fn delete(&mut self, index: usize, op: &Op) -> Result<(), LogError> {
+        let Some(before) = self.state.remote.get(op.node).cloned() else {
+            return Err(self.invalid("deletes what is not there").into());
+        };
+        self.check_revision(op, Some(&before))?;
+        let is_dir = before.content.kind == Kind::Dir;
+        if is_dir && !op.flags.has(Flags::STRUCTURAL) {
+            return Err(self.invalid("deletes a directory without saying so").into());
+        }
+        let path = self.state.remote.path(op.node);
+        let rev = op.base_rev + 1;
+        let row = self.row(op, Node { rev, ..before }, true, Body::None)?;
+        self.tx.put_remote(op.node, &row)?;
+        self.tx.remove_body(op.node)?;
+        self.state.remote.remove(op.node);
+        self.state.tombstones.insert(op.node, rev);
+        if self.is_own {
+            self.tx.remove_base(op.node)?;
+            self.state.base.remove(op.node);
+        }
+        self.note(index, op.node, "delete", path)
+    }
+
+    fn check_revision(&self, op: &Op, before: Option<&Node>) -> Result<(), LogFault> {
+        let known = match before {
+            Some(node) => node.rev,
+            None => self.state.tombstones.get(&op.node).copied().unwrap_or(0),
+        };
+        if known == op.base_rev { Ok(()) } else { Err(self.invalid("is based on a stale revision")) }
+    }
+
+    fn check_flags(&self, op: &Op, before: Option<&Node>, meta: &NodeMeta) -> Result<(), LogFault> {
+        match before {
+            None if !op.flags.has(Flags::CREATE) => Err(self.invalid("creates without saying so")),
+            Some(node) if node.content.kind != meta.kind => {
+                Err(self.invalid("changes the kind of a node"))
+            },
+            Some(node) if node.place != meta.place() && !op.flags.has(Flags::STRUCTURAL) => {
+                Err(self.invalid("moves without saying so"))
+            },
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn row(
+        &self,
+        op: &Op,
+        node: Node,
+        is_deleted: bool,
+        body: Body,
+    ) -> Result<RemoteRow, LogError> {
+        let old = self.tx.read().remote_row(op.node)?.map_or_else(Vec::new, |row| row.refs);
+        let refs = join_refs(&old, &op.add_refs, &op.drop_refs)
+            .ok_or_else(|| self.invalid("references do not add up"))?;
+        Ok(RemoteRow {
+            node,
+            is_deleted,
+            body,
+            refs,
+            idx: self.entry.idx,
+            device: self.entry.header.device,
+            time_ms: self.entry.row.time_ms,
+        })
+    }
+
+    fn note(
+        &self,
+        op: usize,
+        node: NodeId,
+        action: &str,
+        path: Option<RelPath>,
+    ) -> Result<(), LogError> {
+        let path = path.unwrap_or_default();
+        let row = HistoryRow {
+            idx: self.entry.idx,
+            op,
+            node,
+            device: self.entry.header.device,
+            time_ms: self.entry.row.time_ms,
+            action,
+            path: &path,
+        };
+        Ok(self.tx.put_history(&row)?)
+    }
+
+    fn check_shape(&self) -> Result<(), LogError> {
+        let tree = &self.state.remote;
+        let is_well_placed = self.entry.header.ops.iter().all(|op| match tree.get(op.node) {
+            Some(node) => {
+                let place = &node.place;
+                tree.is_dir(place.parent)
+                    && tree.namesakes(place.parent, &place.name).len() == 1
+                    && tree.path(op.node).is_some()
+            },
+            None => op.node != ROOT && !has_children(tree, op.node),
+        });
+        if is_well_placed { Ok(()) } else { Err(self.invalid("leaves a malformed tree").into()) }
+    }
+}
+
+fn has_children(tree: &Tree, node: NodeId) -> bool {
+    tree.children(node).next().is_some()
+}
+
+fn action_of(before: Option<&Node>, after: &Node) -> &'static str {
+    match before {
+        None => "create",
+        Some(node) if node.content.id != after.content.id => "edit",
+        Some(node) if node.place != after.place => "move",
+        Some(_) => "attributes",
+    }
+}
+
+/// References after an operation; `None` when it adds what is there or drops what is not.
+fn join_refs(old: &[ObjectId], add: &[ObjectId], drop: &[ObjectId]) -> Option<Vec<ObjectId>> {
+    let mut refs: std::collections::BTreeSet<ObjectId> = old.iter().copied().collect();
+    let is_sound = drop.iter().all(|id| refs.remove(id)) && add.iter().all(|id| refs.insert(*id));
+    is_sound.then(|| refs.into_iter().collect())
+}

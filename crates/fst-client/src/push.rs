@@ -1,0 +1,423 @@
+//! Sends local changes: bytes first, then conditional batches, each applied here through the same checks
+//! as anybody else's entry.
+//!
+//! [`crate::folder`] calls it with operations whose nodes lie on the disk as planned. Invariant: what is committed
+//! was read between two equal looks and has the content id that was planned; an intent is durable before a
+//! commit is sent, so a lost answer never makes our own commit a rival. Memory: one batch and one frame.
+//! Not here: what to push ([`fst_engine::reconcile`]). Source: docs/design/wire.md.
+
+use std::collections::BTreeSet;
+
+use fst_crypto::batch::BatchSealer;
+use fst_engine::identify::FileKey;
+use fst_engine::plan::{PushKind, PushOp};
+use fst_engine::tree::Tree;
+use fst_fs::vault::{Vault, VaultError};
+use fst_proto::entry::{Content, Kind, NodeMeta, Place};
+use fst_proto::hash::sha256;
+use fst_proto::ids::{Hash32, NodeId, ObjectId};
+use fst_proto::ipc::PathProblem;
+use fst_proto::limits;
+use fst_proto::log::{self, EntryKind, Flags, Header, Op, OpCode};
+use fst_proto::path::RelPath;
+use fst_proto::recipe::Body;
+use fst_proto::wire::{Commit, Conflict, Entry};
+
+use crate::db::{Db, Loaded};
+use crate::error::{FolderError, vault_code};
+use crate::folder::Space;
+use crate::log::LogError;
+use crate::remote::Remote;
+use crate::scan::{Scanned, content_of, problem};
+use upload::Uploader;
+
+mod upload;
+
+/// Sealed bytes that an operation adds to a batch besides its body: header, meta slot, frame heads.
+const OP_OVERHEAD: usize = 512;
+
+/// What a push works on.
+#[derive(Debug)]
+pub struct Pusher<'a> {
+    /// The folder.
+    pub vault: &'a dyn Vault,
+    /// The server.
+    pub remote: &'a dyn Remote,
+    /// Keys and ids.
+    pub space: &'a Space,
+    /// Local database.
+    pub db: &'a mut Db,
+    /// Trees in memory.
+    pub state: &'a mut Loaded,
+    /// Local tree that the plan was made from.
+    pub local: &'a Tree,
+    /// Scan that it came from.
+    pub scanned: &'a Scanned,
+}
+
+/// What became of the operations.
+#[derive(Debug, Default)]
+pub struct Pushed {
+    /// Operations committed.
+    pub n_ops: usize,
+    /// Somebody else was first, or files changed: plan again.
+    pub is_stale: bool,
+    /// Paths that could not be read.
+    pub problems: Vec<PathProblem>,
+}
+
+/// An operation with its bytes read and its objects on their way.
+struct Ready {
+    op: Op,
+    meta: Option<NodeMeta>,
+    body: Option<Vec<u8>>,
+    key: Option<FileKey>,
+}
+
+impl Ready {
+    fn len(&self) -> usize {
+        let refs = self.op.add_refs.len() + self.op.drop_refs.len();
+        let body = self.body.as_ref().map_or(0, |bytes| bytes.len() + OP_OVERHEAD);
+        OP_OVERHEAD + refs * ObjectId::LEN + body
+    }
+}
+
+impl Pusher<'_> {
+    /// Commits `ops` in order, except those of `held` nodes and what hangs below them.
+    ///
+    /// # Errors
+    /// [`FolderError`] when server, database or log fail; batches committed before stay committed.
+    pub fn run(
+        &mut self,
+        ops: &[PushOp],
+        held: &BTreeSet<NodeId>,
+    ) -> Result<Pushed, FolderError> {
+        let mut out = Pushed::default();
+        let mut dropped = held.clone();
+        let mut batch: Vec<Ready> = Vec::new();
+        let mut uploader = Uploader::new(self.space);
+        let mut bytes = 0;
+        for op in ops {
+            if is_dropped(op, &dropped) {
+                dropped.insert(op.node);
+                continue;
+            }
+            match self.prepare(op, &mut uploader) {
+                Ok(ready) => {
+                    let is_full = batch.len() == limits::BATCH_OPS_MAX
+                        || bytes + ready.len() > limits::BATCH_BYTES_MAX;
+                    if is_full && !self.commit(&mut batch, &mut uploader, &mut out)? {
+                        return Ok(out);
+                    }
+                    bytes = if is_full { 0 } else { bytes } + ready.len();
+                    batch.push(ready);
+                },
+                Err(FolderError::Vault(error)) => {
+                    dropped.insert(op.node);
+                    self.note(op, &error, &mut out);
+                },
+                Err(error) => return Err(error),
+            }
+        }
+        if !batch.is_empty() {
+            self.commit(&mut batch, &mut uploader, &mut out)?;
+        }
+        Ok(out)
+    }
+
+    fn note(&self, op: &PushOp, error: &VaultError, out: &mut Pushed) {
+        match error {
+            VaultError::Changed { .. } | VaultError::NotFound { .. } => out.is_stale = true,
+            error => {
+                let path = self.local.path(op.node).unwrap_or_default();
+                out.problems.push(problem(&path, vault_code(error), &error.to_string()));
+            },
+        }
+    }
+
+    fn prepare(&self, op: &PushOp, uploader: &mut Uploader<'_>) -> Result<Ready, FolderError> {
+        let old = self.db.read().remote_row(op.node)?;
+        let old_refs = old.as_ref().map_or(&[][..], |row| &row.refs);
+        let (place, content, mtime_ns, size, bytes) = match &op.kind {
+            PushKind::Delete { is_dir } => {
+                return Ok(delete_op(op, *is_dir, old_refs));
+            },
+            PushKind::Put { place, content, mtime_ns, size, bytes, .. } => {
+                (place, content, *mtime_ns, *size, bytes)
+            },
+        };
+        let before = self.state.remote.get(op.node);
+        let path = self.local.path(op.node).ok_or(VaultError::Changed { op: "read file" })?;
+        let stored = match (bytes, &old) {
+            (None, Some(row)) if !row.is_deleted && row.body != Body::Slot => {
+                Stored { body: row.body.clone(), slot: None, refs: row.refs.clone() }
+            },
+            _ => self.read_bytes(&path, content, size, uploader)?,
+        };
+        let mut flags = flags_of(before.map(|node| (&node.place, &node.content)), place, content);
+        if fst_engine::naming::original_of(&place.name).is_some() && before.is_none() {
+            flags = flags.with(Flags::CONFLICT);
+        }
+        let (add_refs, drop_refs) = ref_delta(old_refs, &stored.refs);
+        let meta = NodeMeta {
+            parent: place.parent,
+            name: place.name.clone(),
+            kind: content.kind,
+            exec: content.exec,
+            mtime_ns,
+            size,
+            content: content.id,
+            body: stored.body,
+        };
+        let stat = self.scanned.stats.get(&path);
+        Ok(Ready {
+            op: Op {
+                code: OpCode::Put,
+                node: op.node,
+                base_rev: op.base_rev,
+                flags,
+                name_tag: self.space.name_tag(place),
+                meta_hash: None,
+                body_hash: None,
+                add_refs,
+                drop_refs,
+            },
+            meta: Some(meta),
+            body: stored.slot,
+            key: stat.map(|stat| FileKey { dev: stat.dev, ino: stat.ino }),
+        })
+    }
+
+    fn read_bytes(
+        &self,
+        path: &RelPath,
+        content: &Content,
+        size: u64,
+        uploader: &mut Uploader<'_>,
+    ) -> Result<Stored, FolderError> {
+        let changed = || VaultError::Changed { op: "read file" };
+        match content.kind {
+            Kind::Dir => Ok(Stored { body: Body::None, slot: None, refs: Vec::new() }),
+            Kind::Symlink => {
+                let target = self.vault.read_link(path)?;
+                if content_of(&self.space.keys, &target) != content.id {
+                    return Err(changed().into());
+                }
+                Ok(Stored::slot(target))
+            },
+            Kind::File => {
+                let mut file = self.vault.open_read(path)?;
+                let before = file.stat()?;
+                if before.size != size {
+                    return Err(changed().into());
+                }
+                let stored = upload::read_file(
+                    file.as_mut(),
+                    size,
+                    content,
+                    uploader,
+                    &mut Stage { remote: self.remote, db: self.db.read(), space: self.space },
+                )?;
+                let after = file.stat()?;
+                if before.is_same_object(&after) { Ok(stored) } else { Err(changed().into()) }
+            },
+        }
+    }
+
+    /// Sends one batch. False when it was refused on its merits: plan again.
+    fn commit(
+        &mut self,
+        batch: &mut Vec<Ready>,
+        uploader: &mut Uploader<'_>,
+        out: &mut Pushed,
+    ) -> Result<bool, FolderError> {
+        let ready = std::mem::take(batch);
+        let commit = self.seal(&ready, uploader.take_frame())?;
+        let header_hash = sha256(&[&commit.header]);
+        let ctr = self.next_ctr();
+        self.db.transaction(|tx| tx.put_intent(&header_hash, ctr))?;
+        let receipt = match self.remote.commit(self.space.id, &commit) {
+            Ok(receipt) => receipt,
+            Err(error) => return self.refused(error, uploader, out),
+        };
+        let known = self.state.range.head();
+        self.space.verifier().check_receipt(&receipt, &known)?;
+        if receipt.head.size != known.size + 1 {
+            // Others came between: the pull of the next cycle brings theirs and ours in order.
+            out.is_stale = true;
+            return Ok(false);
+        }
+        for item in &ready {
+            if let Some(key) = item.key {
+                self.state.base_keys.insert(item.op.node, key);
+            }
+        }
+        let entry = Entry {
+            header: commit.header,
+            sig: commit.sig,
+            time_ms: receipt.time_ms,
+            payload: Some(commit.payload),
+        };
+        self.accept(&entry, &receipt.head.root)?;
+        out.n_ops += ready.len();
+        Ok(true)
+    }
+
+    fn refused(
+        &mut self,
+        error: crate::remote::RemoteError,
+        uploader: &mut Uploader<'_>,
+        out: &mut Pushed,
+    ) -> Result<bool, FolderError> {
+        let Some(conflict) = error.conflict() else { return Err(error.into()) };
+        if let Conflict::MissingObjects { ids } = conflict {
+            self.db.transaction(|tx| ids.iter().try_for_each(|&id| tx.remove_object(id)))?;
+        }
+        uploader.forget();
+        out.is_stale = true;
+        Ok(false)
+    }
+
+    fn accept(&mut self, entry: &Entry, root: &Hash32) -> Result<(), FolderError> {
+        let (state, space) = (&mut *self.state, self.space);
+        let done = self.db.transaction(|tx| {
+            space.verifier().advance(state, tx, entry)?;
+            if state.range.root() == *root {
+                Ok(())
+            } else {
+                let at = state.range.size();
+                Err(LogError::Fault(crate::log::LogFault::Fork { at }))
+            }
+        });
+        match done {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                *self.state = self.db.load()?;
+                Err(match error {
+                    LogError::Fault(fault) => fault.into(),
+                    LogError::Db(error) => error.into(),
+                })
+            },
+        }
+    }
+
+    fn next_ctr(&self) -> u64 {
+        self.state.chains.get(&self.space.device).map_or(0, |(ctr, _)| *ctr) + 1
+    }
+
+    fn seal(&self, ready: &[Ready], objects: Vec<u8>) -> Result<Commit, FolderError> {
+        let space = self.space;
+        let ctr = self.next_ctr();
+        let mut sealer = BatchSealer::new(&space.keys, space.device, ctr);
+        for (index, item) in ready.iter().enumerate() {
+            if let Some(meta) = &item.meta {
+                sealer
+                    .put(index, item.op.node, item.op.base_rev, meta, item.body.as_deref())
+                    .map_err(|e| FolderError::Sealed(e.to_string()))?;
+            }
+        }
+        let sealed = sealer.finish(&space.salts());
+        let mut ops: Vec<Op> = ready.iter().map(|item| item.op.clone()).collect();
+        for hashes in &sealed.hashes {
+            ops[hashes.op_index].meta_hash = Some(hashes.meta);
+            ops[hashes.op_index].body_hash = hashes.body;
+        }
+        let header = log::encode_header(&self.header(ctr, ops));
+        let sig = space.sign_key.sign_entry(&header);
+        Ok(Commit { header, sig, payload: sealed.payload, objects })
+    }
+
+    fn header(&self, dev_ctr: u64, ops: Vec<Op>) -> Header {
+        let space = self.space;
+        let prev = self.state.chains.get(&space.device).map_or(Hash32::ZERO, |(_, hash)| *hash);
+        Header {
+            version: log::VERSION,
+            space: space.id,
+            epoch: space.keys.epoch(),
+            generation: space.keys.generation(),
+            account: space.members.chain.account,
+            device: space.device,
+            account_len: space.members.chain.len,
+            account_hash: space.members.chain.head(),
+            dev_ctr,
+            dev_prev: prev,
+            seen: self.state.range.head(),
+            kind: EntryKind::Batch,
+            ops,
+        }
+    }
+}
+
+/// Where a file's bytes went.
+#[derive(Debug)]
+struct Stored {
+    body: Body,
+    slot: Option<Vec<u8>>,
+    refs: Vec<ObjectId>,
+}
+
+impl Stored {
+    fn slot(bytes: Vec<u8>) -> Self {
+        let body = if bytes.is_empty() { Body::None } else { Body::Slot };
+        Self { body, slot: (!bytes.is_empty()).then_some(bytes), refs: Vec::new() }
+    }
+}
+
+/// Where frames of objects go, and who knows what is there already.
+struct Stage<'a> {
+    remote: &'a dyn Remote,
+    db: crate::db::Reader<'a>,
+    space: &'a Space,
+}
+
+fn is_dropped(op: &PushOp, dropped: &BTreeSet<NodeId>) -> bool {
+    let parent = match &op.kind {
+        PushKind::Put { place, .. } => Some(place.parent),
+        PushKind::Delete { .. } => None,
+    };
+    dropped.contains(&op.node) || parent.is_some_and(|parent| dropped.contains(&parent))
+}
+
+fn delete_op(op: &PushOp, is_dir: bool, refs: &[ObjectId]) -> Ready {
+    let structural = if is_dir { Flags::STRUCTURAL } else { Flags::default() };
+    Ready {
+        op: Op {
+            code: OpCode::Delete,
+            node: op.node,
+            base_rev: op.base_rev,
+            flags: Flags::DELETE.with(structural),
+            name_tag: None,
+            meta_hash: None,
+            body_hash: None,
+            add_refs: Vec::new(),
+            drop_refs: refs.to_vec(),
+        },
+        meta: None,
+        body: None,
+        key: None,
+    }
+}
+
+fn flags_of(before: Option<(&Place, &Content)>, place: &Place, content: &Content) -> Flags {
+    let Some((old_place, old_content)) = before else {
+        return Flags::CREATE.with(Flags::CONTENT).with(Flags::META);
+    };
+    let mut flags = Flags::default();
+    if old_content.id != content.id {
+        flags = flags.with(Flags::CONTENT);
+    }
+    if old_content.exec != content.exec {
+        flags = flags.with(Flags::META);
+    }
+    if old_place != place {
+        flags = flags.with(Flags::META).with(Flags::STRUCTURAL);
+    }
+    flags
+}
+
+fn ref_delta(old: &[ObjectId], new: &[ObjectId]) -> (Vec<ObjectId>, Vec<ObjectId>) {
+    let old: BTreeSet<ObjectId> = old.iter().copied().collect();
+    let new: BTreeSet<ObjectId> = new.iter().copied().collect();
+    (new.difference(&old).copied().collect(), old.difference(&new).copied().collect())
+}
+

@@ -1,0 +1,315 @@
+//! [`Remote`] over HTTP/1.1 with CBOR bodies, sign-in by signature, and a stream of change hints.
+//!
+//! One connection pool for all threads of a client. Invariant: secrets never leave; a token is renewed before
+//! it ends and once more when the server refuses it. Routes: docs/design/wire.md.
+
+use std::io::{BufRead as _, BufReader};
+use std::ops::ControlFlow;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use fst_crypto::sign::DeviceKey;
+use fst_proto::error::Problem;
+use fst_proto::ids::{DeviceId, ObjectId, SlotId, SpaceId, VerifyKey};
+use fst_proto::time::{Clock, UnixMillis};
+use fst_proto::wire::{self, login_message};
+use reqwest::blocking::{Client, RequestBuilder, Response};
+use reqwest::{Method, StatusCode};
+
+use super::{Remote, RemoteError};
+
+/// Longest wait for a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest wait for an answer: a full frame over a slow line.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(120);
+/// Silence after which the change stream counts as dead; the server sends a comment every 15 s.
+const STREAM_SILENCE_MAX: Duration = Duration::from_secs(40);
+/// A token is renewed when it has less than this left.
+const TOKEN_MARGIN_MS: u64 = 60_000;
+
+/// Who signs in.
+pub struct Identity {
+    /// Device.
+    pub device: DeviceId,
+    /// Its signing key.
+    pub key: DeviceKey,
+    /// Key of the server that it was enrolled at.
+    pub origin: VerifyKey,
+}
+
+impl std::fmt::Debug for Identity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Identity({:?})", self.device)
+    }
+}
+
+struct Bearer {
+    token: String,
+    expires: UnixMillis,
+}
+
+/// A hint from the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RemoteEvent {
+    /// The stream stands: whatever was missed before must be asked for.
+    Connected,
+    /// A space has new entries.
+    Changed(SpaceId),
+    /// Still there.
+    KeepAlive,
+}
+
+/// The server at one URL.
+pub struct HttpRemote {
+    url: String,
+    http: Client,
+    identity: Option<Identity>,
+    clock: Box<dyn Clock>,
+    bearer: Mutex<Option<Bearer>>,
+}
+
+impl std::fmt::Debug for HttpRemote {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HttpRemote").field("url", &self.url).finish_non_exhaustive()
+    }
+}
+
+impl HttpRemote {
+    /// A remote at `url`; without an identity only the requests of enrolment work.
+    ///
+    /// # Errors
+    /// [`RemoteError::Unreachable`] when no HTTP client can be made.
+    pub fn new(
+        url: &str,
+        identity: Option<Identity>,
+        clock: Box<dyn Clock>,
+    ) -> Result<Self, RemoteError> {
+        let url = url.trim_end_matches('/').to_owned();
+        let http = Client::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(REQUEST_TIMEOUT)
+            .no_proxy()
+            .pool_idle_timeout(Duration::from_secs(60))
+            .build()
+            .map_err(|e| RemoteError::Unreachable { url: url.clone(), source: Box::new(e) })?;
+        Ok(Self { url, http, identity, clock, bearer: Mutex::new(None) })
+    }
+
+    /// Follows the change stream until `on_event` breaks or the stream ends.
+    ///
+    /// # Errors
+    /// [`RemoteError`] when it cannot be opened or breaks.
+    pub fn watch(
+        &self,
+        on_event: &mut dyn FnMut(RemoteEvent) -> ControlFlow<()>,
+    ) -> Result<(), RemoteError> {
+        let open = |token: &str| {
+            let request = self.request(Method::GET, "/v1/events").bearer_auth(token);
+            request.timeout(STREAM_SILENCE_MAX).send()
+        };
+        let reply = self.with_token(open)?;
+        if on_event(RemoteEvent::Connected).is_break() {
+            return Ok(());
+        }
+        let mut lines = BufReader::new(reply);
+        let mut line = String::new();
+        loop {
+            line.clear();
+            let read = lines.read_line(&mut line);
+            let is_over = read.map_err(|e| self.unreachable(e))? == 0;
+            if is_over || on_event(parse_event(&line)).is_break() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.http.request(method, format!("{}{path}", self.url))
+    }
+
+    fn unreachable(
+        &self,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> RemoteError {
+        RemoteError::Unreachable { url: self.url.clone(), source: source.into() }
+    }
+
+    /// Runs a request with a valid token; once more with a fresh one when it was refused.
+    fn with_token(
+        &self,
+        send: impl Fn(&str) -> reqwest::Result<Response>,
+    ) -> Result<Response, RemoteError> {
+        let token = self.token(false)?;
+        let reply = send(&token).map_err(|e| self.unreachable(e))?;
+        if reply.status() != StatusCode::UNAUTHORIZED {
+            return self.accept(reply);
+        }
+        let token = self.token(true)?;
+        self.accept(send(&token).map_err(|e| self.unreachable(e))?)
+    }
+
+    fn token(&self, renew: bool) -> Result<String, RemoteError> {
+        let mut bearer = self.bearer.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = self.clock.now();
+        if let Some(held) = bearer.as_ref()
+            && !renew
+            && held.expires.0 > now.0 + TOKEN_MARGIN_MS
+        {
+            return Ok(held.token.clone());
+        }
+        let fresh = self.sign_in()?;
+        let expires = UnixMillis(now.0 + fresh.expires_in * 1000);
+        *bearer = Some(Bearer { token: fresh.token.clone(), expires });
+        Ok(fresh.token)
+    }
+
+    fn sign_in(&self) -> Result<wire::Token, RemoteError> {
+        let Some(identity) = &self.identity else {
+            return Err(RemoteError::Malformed { what: "sign-in without an identity" });
+        };
+        let ask = wire::ChallengeRequest { device: identity.device };
+        let challenge: wire::Challenge = self.post_open("/v1/auth/challenge", &ask)?;
+        let message = login_message(identity.device, &identity.origin, &challenge.nonce);
+        let sig = identity.key.sign(&message);
+        let ask = wire::TokenRequest { device: identity.device, nonce: challenge.nonce, sig };
+        self.post_open("/v1/auth/token", &ask)
+    }
+
+    fn post_open<T, R>(&self, path: &str, body: &T) -> Result<R, RemoteError>
+    where
+        T: minicbor::Encode<()>,
+        R: for<'b> minicbor::Decode<'b, ()>,
+    {
+        let request = self.request(Method::POST, path).body(wire::to_cbor(body));
+        let reply = cbor(request).send().map_err(|e| self.unreachable(e))?;
+        self.read(self.accept(reply)?)
+    }
+
+    fn get_open<R: for<'b> minicbor::Decode<'b, ()>>(&self, path: &str) -> Result<R, RemoteError> {
+        let reply = self.request(Method::GET, path).send().map_err(|e| self.unreachable(e))?;
+        self.read(self.accept(reply)?)
+    }
+
+    fn get<R: for<'b> minicbor::Decode<'b, ()>>(&self, path: &str) -> Result<R, RemoteError> {
+        let send = |token: &str| self.request(Method::GET, path).bearer_auth(token).send();
+        self.read(self.with_token(send)?)
+    }
+
+    fn post(&self, path: &str, body: Vec<u8>) -> Result<Response, RemoteError> {
+        let body = bytes_of(body);
+        self.with_token(|token| {
+            let request = self.request(Method::POST, path).bearer_auth(token);
+            cbor(request).body(body.clone()).send()
+        })
+    }
+
+    fn accept(&self, reply: Response) -> Result<Response, RemoteError> {
+        let status = reply.status();
+        if status.is_success() {
+            return Ok(reply);
+        }
+        let text = reply.bytes().map_err(|e| self.unreachable(e))?;
+        match serde_json::from_slice::<Problem>(&text) {
+            Ok(problem) => Err(RemoteError::Refused(Box::new(problem))),
+            Err(_) if status.is_server_error() => {
+                Err(self.unreachable(format!("it answered with status {status}")))
+            },
+            Err(_) => Err(RemoteError::NotAServer { url: self.url.clone() }),
+        }
+    }
+
+    fn read<R: for<'b> minicbor::Decode<'b, ()>>(&self, reply: Response) -> Result<R, RemoteError> {
+        let bytes = reply.bytes().map_err(|e| self.unreachable(e))?;
+        wire::from_cbor(&bytes).map_err(|_| RemoteError::NotAServer { url: self.url.clone() })
+    }
+}
+
+/// A request body that can be sent twice without copying it.
+fn bytes_of(body: Vec<u8>) -> bytes::Bytes {
+    bytes::Bytes::from(body)
+}
+
+fn cbor(request: RequestBuilder) -> RequestBuilder {
+    request.header("content-type", "application/cbor")
+}
+
+fn parse_event(line: &str) -> RemoteEvent {
+    #[derive(serde::Deserialize)]
+    struct Event {
+        space: SpaceId,
+    }
+    let data = line.strip_prefix("data:").map(str::trim);
+    match data.and_then(|json| serde_json::from_str::<Event>(json).ok()) {
+        Some(event) => RemoteEvent::Changed(event.space),
+        None => RemoteEvent::KeepAlive,
+    }
+}
+
+impl Remote for HttpRemote {
+    fn server_info(&self) -> Result<wire::ServerInfo, RemoteError> {
+        let info: wire::ServerInfo = self.get_open("/v1/server")?;
+        if info.product == "filesynctool" {
+            Ok(info)
+        } else {
+            Err(RemoteError::NotAServer { url: self.url.clone() })
+        }
+    }
+
+    fn create_account(&self, request: &wire::CreateAccount) -> Result<(), RemoteError> {
+        let body = wire::to_cbor(request);
+        let reply = cbor(self.request(Method::POST, "/v1/accounts")).body(body).send();
+        self.accept(reply.map_err(|e| self.unreachable(e))?).map(drop)
+    }
+
+    fn slot(&self, slot: SlotId) -> Result<wire::SlotReply, RemoteError> {
+        self.get_open(&format!("/v1/slots/{slot}"))
+    }
+
+    fn join(&self, slot: SlotId, request: &wire::Join) -> Result<(), RemoteError> {
+        let path = format!("/v1/slots/{slot}/join");
+        let reply = cbor(self.request(Method::POST, &path)).body(wire::to_cbor(request)).send();
+        self.accept(reply.map_err(|e| self.unreachable(e))?).map(drop)
+    }
+
+    fn account_entries(&self, since: u64) -> Result<wire::AccountEntries, RemoteError> {
+        self.get(&format!("/v1/account/entries?since={since}"))
+    }
+
+    fn append_account(&self, request: &wire::AppendAccount) -> Result<(), RemoteError> {
+        self.post("/v1/account/entries", wire::to_cbor(request)).map(drop)
+    }
+
+    fn spaces(&self) -> Result<wire::Spaces, RemoteError> {
+        self.get("/v1/spaces")
+    }
+
+    fn create_space(&self, request: &wire::CreateSpace) -> Result<wire::Receipt, RemoteError> {
+        let reply = self.post("/v1/spaces", wire::to_cbor(request))?;
+        self.read(reply)
+    }
+
+    fn commit(&self, space: SpaceId, commit: &wire::Commit) -> Result<wire::Receipt, RemoteError> {
+        let reply = self.post(&format!("/v1/spaces/{space}/commit"), wire::to_cbor(commit))?;
+        self.read(reply)
+    }
+
+    fn changes(&self, space: SpaceId, since: u64) -> Result<wire::Changes, RemoteError> {
+        self.get(&format!("/v1/spaces/{space}/changes?since={since}"))
+    }
+
+    fn upload(&self, space: SpaceId, frame: Vec<u8>) -> Result<(), RemoteError> {
+        self.post(&format!("/v1/spaces/{space}/objects"), frame).map(drop)
+    }
+
+    fn missing(&self, space: SpaceId, ids: &[ObjectId]) -> Result<Vec<ObjectId>, RemoteError> {
+        let body = wire::to_cbor(&wire::ObjectIds { ids: ids.to_vec() });
+        let reply = self.post(&format!("/v1/spaces/{space}/objects/missing"), body)?;
+        Ok(self.read::<wire::ObjectIds>(reply)?.ids)
+    }
+
+    fn objects(&self, space: SpaceId, ids: &[ObjectId]) -> Result<Vec<u8>, RemoteError> {
+        let body = wire::to_cbor(&wire::ObjectIds { ids: ids.to_vec() });
+        let reply = self.post(&format!("/v1/spaces/{space}/objects/get"), body)?;
+        Ok(reply.bytes().map_err(|e| self.unreachable(e))?.to_vec())
+    }
+}

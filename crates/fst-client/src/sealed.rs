@@ -1,0 +1,62 @@
+//! Objects of a space: raw bytes ⇄ sealed envelopes, with compression where it pays.
+
+use fst_chunk::compress::{self, Encoded};
+use fst_crypto::envelope::Payload;
+use fst_crypto::object::{self, ObjectKind};
+use fst_proto::ids::ObjectId;
+
+use crate::error::FolderError;
+use crate::folder::Space;
+
+/// Opens a data chunk.
+///
+/// # Errors
+/// [`FolderError::Sealed`] when it does not open in its context.
+pub fn open_chunk(space: &Space, id: ObjectId, envelope: &[u8]) -> Result<Vec<u8>, FolderError> {
+    let inflate = |payload: &[u8], raw_len: usize| compress::decompress(payload, raw_len);
+    object::open_chunk(&space.keys, &id, envelope, inflate).map_err(|e| failed(id, &e))
+}
+
+/// Opens a part of a recipe.
+///
+/// # Errors
+/// [`FolderError::Sealed`] when it does not open in its context.
+pub fn open_recipe(space: &Space, id: ObjectId, envelope: &[u8]) -> Result<Vec<u8>, FolderError> {
+    object::open_recipe(&space.keys, &id, envelope).map_err(|e| failed(id, &e))
+}
+
+/// Id of a data chunk.
+#[must_use]
+pub fn chunk_id(space: &Space, raw: &[u8]) -> ObjectId {
+    object::object_id(&space.keys, ObjectKind::Data, raw)
+}
+
+/// Seals a data chunk under its id.
+///
+/// # Errors
+/// [`FolderError::Sealed`] when it is too large.
+pub fn seal_chunk(space: &Space, id: ObjectId, raw: &[u8]) -> Result<Vec<u8>, FolderError> {
+    let packed = compress::compress(raw);
+    let payload = match &packed {
+        Encoded::Zstd(bytes) => Payload::zstd(bytes, raw.len()),
+        Encoded::Raw(bytes) => Payload::raw(bytes),
+    };
+    object::seal_object(&space.salts(), &space.keys, ObjectKind::Data, &id, &payload)
+        .map_err(|e| failed(id, &e))
+}
+
+/// Seals a part of a recipe; returns its id and envelope.
+///
+/// # Errors
+/// [`FolderError::Sealed`] when it is too large.
+pub fn seal_recipe(space: &Space, raw: &[u8]) -> Result<(ObjectId, Vec<u8>), FolderError> {
+    let id = object::object_id(&space.keys, ObjectKind::Recipe, raw);
+    let payload = Payload::raw(raw);
+    let sealed = object::seal_object(&space.salts(), &space.keys, ObjectKind::Recipe, &id, &payload)
+        .map_err(|e| failed(id, &e))?;
+    Ok((id, sealed))
+}
+
+fn failed(id: ObjectId, error: &dyn std::error::Error) -> FolderError {
+    FolderError::Sealed(format!("object {id}: {error}"))
+}

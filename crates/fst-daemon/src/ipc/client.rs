@@ -1,0 +1,96 @@
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Duration;
+
+use fst_client::dirs::Dirs;
+use fst_proto::ipc::{Reply, Request, Status};
+
+use super::LINE_BYTES_MAX;
+use crate::DaemonError;
+use crate::record::DaemonRecord;
+
+/// Longest time a healthy daemon takes for anything but a wait.
+const REPLY_LIMIT: Duration = Duration::from_secs(30);
+
+/// The command line's end of the control socket.
+#[derive(Debug)]
+pub struct Connection {
+    stream: BufReader<UnixStream>,
+    record: DaemonRecord,
+}
+
+impl Connection {
+    /// Connects to the daemon of these directories.
+    ///
+    /// # Errors
+    /// [`DaemonError::NoDaemon`] when none is recorded or none answers there.
+    pub fn open(dirs: &Dirs) -> Result<Self, DaemonError> {
+        let nobody = || DaemonError::NoDaemon { state: dirs.state.clone() };
+        let record = DaemonRecord::read(dirs).ok_or_else(nobody)?;
+        let stream = UnixStream::connect(&record.socket).map_err(|_| nobody())?;
+        Ok(Self { stream: BufReader::new(stream), record })
+    }
+
+    /// What the daemon wrote about itself.
+    #[must_use]
+    pub fn record(&self) -> &DaemonRecord {
+        &self.record
+    }
+
+    /// Everything `fst status` shows.
+    ///
+    /// # Errors
+    /// As [`Connection::ask`].
+    pub fn status(&mut self) -> Result<Status, DaemonError> {
+        match self.ask(&Request::Status)? {
+            Reply::Status(status) => Ok(status),
+            Reply::Done | Reply::Failed { .. } => Err(protocol("a reply that is not a status")),
+        }
+    }
+
+    /// Waits until everything, or the folder at `path`, is synced.
+    ///
+    /// # Errors
+    /// [`DaemonError::Refused`] with `WaitTimedOut` and the reasons; else as [`Connection::ask`].
+    pub fn wait(&mut self, path: Option<&Path>, timeout: Duration) -> Result<(), DaemonError> {
+        let path = path.map(|path| path.to_string_lossy().into_owned());
+        let timeout_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
+        self.ask_within(&Request::Wait { timeout_ms, path }, timeout + REPLY_LIMIT).map(drop)
+    }
+
+    /// Sends one request and reads its reply.
+    ///
+    /// # Errors
+    /// [`DaemonError::Refused`] when the daemon says no, [`DaemonError::Talk`] when it went away,
+    /// [`DaemonError::Protocol`] when it is of another version.
+    pub fn ask(&mut self, request: &Request) -> Result<Reply, DaemonError> {
+        self.ask_within(request, REPLY_LIMIT)
+    }
+
+    fn ask_within(&mut self, request: &Request, limit: Duration) -> Result<Reply, DaemonError> {
+        let mut line = serde_json::to_vec(request).map_err(DaemonError::Protocol)?;
+        line.push(b'\n');
+        self.exchange(&line, limit).map_err(DaemonError::Talk).and_then(|reply| {
+            match serde_json::from_slice(&reply).map_err(DaemonError::Protocol)? {
+                Reply::Failed { problem } => Err(DaemonError::Refused(Box::new(problem))),
+                reply @ (Reply::Done | Reply::Status(_)) => Ok(reply),
+            }
+        })
+    }
+
+    fn exchange(&mut self, line: &[u8], limit: Duration) -> std::io::Result<Vec<u8>> {
+        self.stream.get_ref().set_read_timeout(Some(limit))?;
+        self.stream.get_mut().write_all(line)?;
+        let mut reply = Vec::new();
+        (&mut self.stream).take(LINE_BYTES_MAX).read_until(b'\n', &mut reply)?;
+        if reply.is_empty() {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok(reply)
+    }
+}
+
+fn protocol(what: &str) -> DaemonError {
+    DaemonError::Protocol(<serde_json::Error as serde::de::Error>::custom(what))
+}

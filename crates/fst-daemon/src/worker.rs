@@ -1,0 +1,330 @@
+//! One folder's thread: waits for a reason, runs cycles until nothing is left, shows what it knows.
+//!
+//! Started by [`crate::supervisor`]; when to run is decided by [`Pace`]; a cycle is `fst_client::Folder::cycle`.
+//! Invariant: whatever a cycle does, even a panic, the worker goes on and other folders do not notice.
+//! A barrier is answered only by a cycle that began after it arrived.
+//! Not here: threads of watchers, the event stream ([`crate::remote`]).
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+
+use fst_client::dirs::Dirs;
+use fst_client::{Client, ClientError, Folder, FolderError, Outcome, WatchGuard};
+use fst_proto::error::{ErrorCode, Problem};
+
+use crate::barrier::Ticket;
+use crate::board::{Board, Seat, View, is_network};
+use crate::monotonic::Monotonic;
+use crate::pace::{Ending, Event, Jitter, Pace};
+
+/// Commands taken before a cycle that is due: a busy writer must not hold it off.
+const COMMANDS_PER_CYCLE_MAX: usize = 256;
+
+/// What a worker can be told.
+#[derive(Debug)]
+pub(crate) enum Command {
+    /// The watcher saw something.
+    LocalChange,
+    /// The server has news of this space.
+    RemoteChange,
+    /// The server answers again.
+    Reconnected,
+    /// Sync what exists now, then answer.
+    Barrier(Ticket),
+    /// Stand still.
+    Pause,
+    /// Go on.
+    Resume {
+        /// The deletions that stopped the folder are meant.
+        accept_deletions: bool,
+    },
+    /// Compare everything anew.
+    Resync,
+    /// End after the current cycle.
+    Stop,
+}
+
+/// One folder's thread.
+pub(crate) struct Worker {
+    /// Where commands for it are sent and its state is shown.
+    pub seat: Arc<Seat>,
+    /// The client's directories.
+    pub dirs: Dirs,
+    /// Notes whether the server answers.
+    pub board: Arc<Board>,
+    /// Commands.
+    pub inbox: Receiver<Command>,
+    /// The other end of `inbox`, for the watcher.
+    pub own: Sender<Command>,
+    /// Randomness of pauses.
+    pub jitter: Jitter,
+}
+
+struct Running {
+    worker: Worker,
+    clock: Monotonic,
+    pace: Pace,
+    /// Asked for, not yet covered by a cycle.
+    asked: Vec<Ticket>,
+    /// Covered by the cycles that run since.
+    covered: Vec<Ticket>,
+    open: Option<OpenFolder>,
+    wish: Wish,
+    has_news: Arc<AtomicBool>,
+    is_ending: bool,
+}
+
+struct OpenFolder {
+    folder: Folder,
+    /// Ends the watcher when dropped; without one the folder is only looked at every minute.
+    _watch: Option<WatchGuard>,
+}
+
+/// What the next open folder is to be told before its cycle.
+#[derive(Default)]
+struct Wish {
+    accept_deletions: bool,
+    distrust_cache: bool,
+}
+
+/// Why a cycle failed.
+struct Fault {
+    problem: Box<Problem>,
+    is_retryable: bool,
+}
+
+impl Worker {
+    /// Runs until [`Command::Stop`].
+    pub(crate) fn run(self) {
+        let clock = Monotonic::start();
+        let running = Running {
+            worker: self,
+            clock,
+            pace: Pace::new(clock.now()),
+            asked: Vec::new(),
+            covered: Vec::new(),
+            open: None,
+            wish: Wish::default(),
+            has_news: Arc::new(AtomicBool::new(false)),
+            is_ending: false,
+        };
+        running.run();
+    }
+}
+
+impl Running {
+    fn run(mut self) {
+        while !self.is_ending {
+            match self.next_command() {
+                Some(command) => self.obey(command),
+                None => self.run_due_cycle(),
+            }
+        }
+    }
+
+    /// The next command, or `None` when a cycle is due first.
+    fn next_command(&self) -> Option<Command> {
+        let inbox = &self.worker.inbox;
+        if self.worker.seat.view().is_paused {
+            return Some(inbox.recv().unwrap_or(Command::Stop));
+        }
+        let rest = self.pace.due().after(self.clock.now());
+        if rest.is_zero() {
+            return None;
+        }
+        match inbox.recv_timeout(rest) {
+            Ok(command) => Some(command),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => Some(Command::Stop),
+        }
+    }
+
+    fn run_due_cycle(&mut self) {
+        let queued: Vec<Command> =
+            self.worker.inbox.try_iter().take(COMMANDS_PER_CYCLE_MAX).collect();
+        for command in queued {
+            self.obey(command);
+        }
+        let is_due = self.pace.due() <= self.clock.now();
+        if is_due && !self.is_ending && !self.worker.seat.view().is_paused {
+            self.run_cycle();
+        }
+    }
+
+    fn obey(&mut self, command: Command) {
+        match command {
+            Command::LocalChange => {
+                self.has_news.store(false, Ordering::Release);
+                self.expect_work(Event::LocalChange);
+            },
+            Command::RemoteChange => self.expect_work(Event::Poke),
+            Command::Reconnected => self.on(Event::Poke),
+            Command::Barrier(ticket) => self.queue(ticket),
+            Command::Pause => self.pause(),
+            Command::Resume { accept_deletions } => {
+                self.wish.accept_deletions |= accept_deletions;
+                self.worker.seat.view().is_paused = false;
+                self.on(Event::Poke);
+            },
+            Command::Resync => {
+                self.wish.distrust_cache = true;
+                self.expect_work(Event::Poke);
+            },
+            Command::Stop => self.is_ending = true,
+        }
+    }
+
+    fn on(&mut self, event: Event) {
+        self.pace.on(self.clock.now(), event);
+    }
+
+    fn expect_work(&mut self, event: Event) {
+        self.worker.seat.view().is_settled = false;
+        self.on(event);
+    }
+
+    fn queue(&mut self, ticket: Ticket) {
+        if self.worker.seat.view().is_paused {
+            return ticket.land();
+        }
+        self.asked.push(ticket);
+        self.on(Event::Poke);
+    }
+
+    fn pause(&mut self) {
+        self.worker.seat.view().is_paused = true;
+        self.asked.drain(..).chain(self.covered.drain(..)).for_each(Ticket::land);
+    }
+
+    fn run_cycle(&mut self) {
+        self.pace.begin();
+        self.covered.append(&mut self.asked);
+        let result = self.try_cycle();
+        let ending = match result {
+            Ok(Outcome::Quiet | Outcome::Waiting) => self.settled(),
+            Ok(Outcome::Progress) => self.progressed(),
+            Err(fault) => self.failed(fault),
+        };
+        self.on(Event::Ended(ending));
+    }
+
+    fn settled(&mut self) -> Ending {
+        self.worker.board.connected();
+        self.show(|view| {
+            view.trouble = None;
+            view.is_settled = true;
+        });
+        self.covered.drain(..).for_each(Ticket::land);
+        Ending::Settled
+    }
+
+    fn progressed(&mut self) -> Ending {
+        self.worker.board.connected();
+        self.show(|view| {
+            view.trouble = None;
+            view.is_settled = false;
+        });
+        Ending::Progress
+    }
+
+    fn failed(&mut self, fault: Fault) -> Ending {
+        // A later cycle must cover these: this one proved nothing.
+        self.asked.append(&mut self.covered);
+        let code = fault.problem.error_code();
+        tracing::warn!(code = fault.problem.code, retry = fault.is_retryable, "cycle failed");
+        tracing::debug!(detail = fault.problem.detail, "cycle failed");
+        if code.is_some_and(is_network) {
+            self.worker.board.disconnected(fault.problem.detail.clone());
+        }
+        if code.is_some_and(needs_new_handles) {
+            self.close();
+        }
+        self.show(|view| view.trouble = Some(*fault.problem));
+        if fault.is_retryable {
+            Ending::Retry { jitter: self.worker.jitter.draw() }
+        } else {
+            Ending::Stopped
+        }
+    }
+
+    fn show(&self, change: impl FnOnce(&mut View)) {
+        change(&mut self.worker.seat.view());
+    }
+
+    fn try_cycle(&mut self) -> Result<Outcome, Fault> {
+        let mut open = match self.open.take() {
+            Some(open) => open,
+            None => self.open_folder()?,
+        };
+        if std::mem::take(&mut self.wish.accept_deletions) {
+            open.folder.accept_deletions();
+        }
+        if std::mem::take(&mut self.wish.distrust_cache) {
+            open.folder.distrust_cache();
+        }
+        // A bug in one cycle must not take the other folders down. The folder is dropped then, with
+        // whatever state it was in, and opened anew from what is on disk.
+        let result = catch_unwind(AssertUnwindSafe(|| open.folder.cycle()));
+        let result = result.map_err(|_| Fault::panicked())?;
+        self.open = Some(open);
+        result.map_err(|error| Fault::from(&error))
+    }
+
+    fn open_folder(&self) -> Result<OpenFolder, Fault> {
+        let client = Client::open(&self.worker.dirs).map_err(|error| Fault::from(&error))?;
+        let folder = client.open_folder(&self.worker.seat.config);
+        let folder = folder.map_err(|error| Fault::from(&error))?;
+        let watch = folder.start_watch(self.on_local_change());
+        if let Err(error) = &watch {
+            tracing::warn!(code = %error.code(), "no watcher: the folder is looked at every minute");
+        }
+        self.show(|view| {
+            view.handle = Some(folder.status_handle());
+            view.space = Some(folder.space());
+        });
+        Ok(OpenFolder { folder, _watch: watch.ok() })
+    }
+
+    /// At most one notice is queued at a time, however busy the folder is.
+    fn on_local_change(&self) -> Box<dyn Fn() + Send + Sync> {
+        let (own, has_news) = (self.worker.own.clone(), Arc::clone(&self.has_news));
+        Box::new(move || {
+            if !has_news.swap(true, Ordering::AcqRel) {
+                own.send(Command::LocalChange).unwrap_or_default();
+            }
+        })
+    }
+
+    fn close(&mut self) {
+        self.open = None;
+        self.has_news.store(false, Ordering::Release);
+    }
+}
+
+/// Whether handles on the old root are of no use any more.
+fn needs_new_handles(code: ErrorCode) -> bool {
+    matches!(code, ErrorCode::RootMissing | ErrorCode::RootReplaced | ErrorCode::ReadOnlyRoot)
+}
+
+impl Fault {
+    fn panicked() -> Self {
+        let problem = Problem::new(ErrorCode::Internal, "a cycle ended in a panic, see daemon.log");
+        Self { problem: Box::new(problem), is_retryable: true }
+    }
+}
+
+impl From<&ClientError> for Fault {
+    fn from(error: &ClientError) -> Self {
+        // Another command that syncs this folder now will be done soon.
+        let is_retryable = error.is_retryable() || error.code() == ErrorCode::Locked;
+        Self { problem: Box::new(error.problem()), is_retryable }
+    }
+}
+
+impl From<&FolderError> for Fault {
+    fn from(error: &FolderError) -> Self {
+        Self { problem: Box::new(error.problem()), is_retryable: error.is_retryable() }
+    }
+}

@@ -1,0 +1,311 @@
+//! Gives what a scan found the node ids it had before.
+//!
+//! `fst-client` calls it after each scan; the local tree goes to [`crate::reconcile`]. Invariant: every `Known`
+//! entry gets exactly one id and no id is given twice; a base node that is not in the result was deleted by
+//! the user. Not here: reading the disk, hashing, comparing with the remote tree beyond adoption.
+//! Source: docs/design/sync-semantics.md, rows S-001 to S-019.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use fst_proto::entry::{Content, Kind, Place, ROOT};
+use fst_proto::ids::{ContentId, NodeId};
+use fst_proto::path::{Name, RelPath};
+
+use crate::tree::{Node, Tree};
+
+/// Identity of an entry in its file system: device and inode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FileKey {
+    /// Device number.
+    pub dev: u64,
+    /// Inode number.
+    pub ino: u64,
+}
+
+/// What a scan saw at one path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seen {
+    /// An entry that can be synced.
+    Known {
+        /// Kind, bytes and executable bit.
+        content: Content,
+        /// Modification time.
+        mtime_ns: i64,
+        /// Size in bytes.
+        size: u64,
+        /// Identity in the file system.
+        key: FileKey,
+    },
+    /// Something exists but is not synced: unreadable, special, too large, a bad name.
+    Problem,
+}
+
+/// All paths of a folder, directories included, parents before their children.
+pub type Scan = BTreeMap<RelPath, Seen>;
+
+/// A scan with node ids.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Identified {
+    /// The local tree.
+    pub local: Tree,
+    /// Nodes that exist but could not be seen; they have their base state in `local`.
+    pub frozen: BTreeSet<NodeId>,
+    /// Names that something unknown to us occupies, by parent node.
+    pub blocked: BTreeSet<(NodeId, Name)>,
+}
+
+/// Returns the local tree that `scan` shows, with the ids of `base` where an entry is the same node.
+///
+/// An entry is, in this order: the base node with its parent, name and kind; the vanished base node with its key
+/// and kind; the vanished base file with its content, if there is one on each side; the unknown remote node with
+/// its parent, name and kind (and bytes, for a leaf); a new node with an id from `new_id`.
+/// Cost: O(n log n).
+pub fn identify(
+    scan: &Scan,
+    base: &Tree,
+    base_keys: &BTreeMap<NodeId, FileKey>,
+    remote: &Tree,
+    new_id: &mut dyn FnMut() -> NodeId,
+) -> Identified {
+    let mut matcher = Matcher::new(scan, base);
+    matcher.match_below(None);
+    matcher.match_by_key(base_keys);
+    matcher.match_by_content();
+    matcher.into_tree(remote, new_id)
+}
+
+/// One scanned path.
+struct Entry<'a> {
+    name: &'a Name,
+    seen: &'a Seen,
+    /// Index of the directory that holds it; `None` for the root.
+    parent: Option<usize>,
+    /// Indices of what it holds.
+    children: Vec<usize>,
+    node: Option<NodeId>,
+}
+
+impl Entry<'_> {
+    fn kind(&self) -> Option<Kind> {
+        match self.seen {
+            Seen::Known { content, .. } => Some(content.kind),
+            Seen::Problem => None,
+        }
+    }
+
+    /// Content of a file worth recognising by its bytes: many unrelated files are empty.
+    fn telling_content(&self) -> Option<ContentId> {
+        match self.seen {
+            Seen::Known { content, size, .. } if content.kind == Kind::File && *size > 0 => {
+                Some(content.id)
+            },
+            Seen::Known { .. } | Seen::Problem => None,
+        }
+    }
+}
+
+struct Matcher<'a> {
+    base: &'a Tree,
+    /// Parents before children.
+    entries: Vec<Entry<'a>>,
+    top: Vec<usize>,
+    /// Base nodes that are accounted for.
+    found: BTreeSet<NodeId>,
+    frozen: BTreeSet<NodeId>,
+    /// Entries that turned out to be a frozen node.
+    hidden: BTreeSet<usize>,
+}
+
+impl<'a> Matcher<'a> {
+    fn new(scan: &'a Scan, base: &'a Tree) -> Self {
+        let mut entries: Vec<Entry<'a>> = Vec::with_capacity(scan.len());
+        let mut top = Vec::new();
+        let mut above: Vec<(&RelPath, usize)> = Vec::new();
+        for (path, seen) in scan {
+            let Some(name) = path.name() else { continue };
+            while above.last().is_some_and(|(dir, _)| !path.starts_with(dir)) {
+                above.pop();
+            }
+            let parent = above.last().map(|&(_, index)| index);
+            if above.len() + 1 != path.names().len() {
+                // What holds it is not a readable directory: that entry speaks for all below it.
+                continue;
+            }
+            let index = entries.len();
+            match parent {
+                Some(parent) => entries[parent].children.push(index),
+                None => top.push(index),
+            }
+            let entry = Entry { name, seen, parent, children: Vec::new(), node: None };
+            if entry.kind() == Some(Kind::Dir) {
+                above.push((path, index));
+            }
+            entries.push(entry);
+        }
+        let (found, frozen, hidden) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        Self { base, entries, top, found, frozen, hidden }
+    }
+
+    /// Matches by parent and name everything below a matched directory.
+    fn match_below(&mut self, dir: Option<usize>) {
+        let mut open = vec![dir];
+        while let Some(dir) = open.pop() {
+            let (parent, children) = match dir {
+                None => (ROOT, self.top.clone()),
+                Some(index) => match self.entries[index].node {
+                    Some(node) => (node, self.entries[index].children.clone()),
+                    None => continue,
+                },
+            };
+            for child in children {
+                if self.match_by_name(parent, child) {
+                    open.push(Some(child));
+                }
+            }
+        }
+    }
+
+    fn match_by_name(&mut self, parent: NodeId, index: usize) -> bool {
+        let entry = &self.entries[index];
+        let Some(id) = self.base.child(parent, entry.name) else { return false };
+        let Some(node) = self.base.get(id).filter(|_| !self.found.contains(&id)) else {
+            return false;
+        };
+        match entry.kind() {
+            None => self.freeze(index, id),
+            Some(kind) if kind == node.content.kind => {
+                self.assign(index, id);
+                return kind == Kind::Dir;
+            },
+            Some(_) => {},
+        }
+        false
+    }
+
+    fn assign(&mut self, index: usize, id: NodeId) {
+        self.entries[index].node = Some(id);
+        self.found.insert(id);
+    }
+
+    fn freeze(&mut self, index: usize, top: NodeId) {
+        self.hidden.insert(index);
+        let mut open = vec![top];
+        while let Some(id) = open.pop() {
+            if self.found.insert(id) {
+                self.frozen.insert(id);
+                open.extend(self.base.children(id).map(|(_, child)| child));
+            }
+        }
+    }
+
+    /// Matches vanished base nodes by inode, upper directories first: where a directory went
+    /// decides where its children are looked for.
+    fn match_by_key(&mut self, base_keys: &BTreeMap<NodeId, FileKey>) {
+        let mut open_entries: BTreeMap<(FileKey, Kind), VecDeque<usize>> = BTreeMap::new();
+        for (index, entry) in self.entries.iter().enumerate() {
+            match entry.seen {
+                Seen::Known { content, key, .. } if entry.node.is_none() => {
+                    open_entries.entry((*key, content.kind)).or_default().push_back(index);
+                },
+                Seen::Known { .. } | Seen::Problem => {},
+            }
+        }
+        if open_entries.is_empty() {
+            return;
+        }
+        for id in self.missing_by_depth() {
+            let Some((&key, node)) = base_keys.get(&id).zip(self.base.get(id)) else { continue };
+            if self.found.contains(&id) {
+                continue;
+            }
+            let Some(same_key) = open_entries.get_mut(&(key, node.content.kind)) else { continue };
+            while let Some(index) = same_key.pop_front() {
+                if self.entries[index].node.is_none() {
+                    self.assign(index, id);
+                    self.match_below(Some(index));
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Base nodes not accounted for, upper ones first, then by name.
+    fn missing_by_depth(&self) -> Vec<NodeId> {
+        let mut missing = Vec::new();
+        let mut open = VecDeque::from([ROOT]);
+        while let Some(dir) = open.pop_front() {
+            for (_, id) in self.base.children(dir) {
+                if !self.found.contains(&id) {
+                    missing.push(id);
+                }
+                if self.base.is_dir(id) {
+                    open.push_back(id);
+                }
+            }
+        }
+        missing
+    }
+
+    /// Matches a vanished base file with a new one of the same bytes, when neither has a double.
+    fn match_by_content(&mut self) {
+        let mut new: BTreeMap<ContentId, Vec<usize>> = BTreeMap::new();
+        for (index, entry) in self.entries.iter().enumerate().filter(|(_, e)| e.node.is_none()) {
+            if let Some(content) = entry.telling_content() {
+                new.entry(content).or_default().push(index);
+            }
+        }
+        if new.is_empty() {
+            return;
+        }
+        let mut gone: BTreeMap<ContentId, Vec<NodeId>> = BTreeMap::new();
+        for (id, node) in self.base.iter().filter(|(id, _)| !self.found.contains(id)) {
+            if node.content.kind == Kind::File && node.size > 0 {
+                gone.entry(node.content.id).or_default().push(id);
+            }
+        }
+        for (content, indices) in new {
+            if let ([index], Some([id])) = (&indices[..], gone.get(&content).map(Vec::as_slice)) {
+                self.assign(*index, *id);
+            }
+        }
+    }
+
+    /// Gives every entry left an id, parents first, and builds the tree.
+    fn into_tree(mut self, remote: &Tree, new_id: &mut dyn FnMut() -> NodeId) -> Identified {
+        let mut out = Identified::default();
+        for &id in &self.frozen {
+            if let Some(node) = self.base.get(id) {
+                out.local.insert(id, Node { rev: 0, ..node.clone() });
+            }
+        }
+        for index in 0..self.entries.len() {
+            let entry = &self.entries[index];
+            let parent = entry.parent.map_or(Some(ROOT), |dir| self.entries[dir].node);
+            let Some(parent) = parent else { continue };
+            let place = Place { parent, name: entry.name.clone() };
+            let &Seen::Known { content, mtime_ns, size, .. } = entry.seen else {
+                if !self.hidden.contains(&index) {
+                    out.blocked.insert((parent, place.name));
+                }
+                continue;
+            };
+            let adopted = || self.adopt(remote, &place, content);
+            let id = entry.node.or_else(adopted).unwrap_or_else(&mut *new_id);
+            self.assign(index, id);
+            out.local.insert(id, Node { place, content, mtime_ns, size, rev: 0 });
+        }
+        out.frozen = self.frozen;
+        out
+    }
+
+    /// The remote node that another device made at the same place with the same content.
+    fn adopt(&self, remote: &Tree, place: &Place, content: Content) -> Option<NodeId> {
+        let is_same = |id: &&NodeId| {
+            let Some(node) = remote.get(**id) else { return false };
+            !self.base.contains(**id)
+                && node.content.kind == content.kind
+                && node.content.id == content.id
+        };
+        remote.namesakes(place.parent, &place.name).iter().find(is_same).copied()
+    }
+}

@@ -1,0 +1,50 @@
+//! Limits of the engine, each with its reason.
+
+use std::ops::RangeInclusive;
+
+/// A mass deletion is more files than this …
+///
+/// Cleaning up a directory by hand stays below; a lost mount or a script gone wrong does not.
+pub const MASS_DELETE_FILES: usize = 50;
+
+/// … and more than one file in this many.
+///
+/// A quarter: deleting one of several projects is normal, deleting most of a folder is not.
+pub const MASS_DELETE_ONE_IN: usize = 4;
+
+/// Files that a folder must have had for "the folder is empty" to be suspicious.
+///
+/// A folder of a few files is emptied on purpose every day.
+pub const EMPTIED_FILES_MIN: usize = 5;
+
+/// Longest time between two attempts, in milliseconds.
+///
+/// After any fault heals, work goes on within 30 s on average (full jitter halves it).
+pub const RETRY_DELAY_MS_MAX: u64 = 60_000;
+
+/// Upper bound of the first delay, in milliseconds; each further one is twice as long.
+pub const RETRY_DELAY_MS_FIRST: u64 = 250;
+
+/// Quiet time after a file event before a scan, in milliseconds.
+///
+/// Long enough for an editor's write, rename, remove; too short to feel.
+pub const SETTLE_QUIET_MS: u64 = 20;
+
+/// Longest time from the first event to a scan, in milliseconds: constant writing must not put it off.
+pub const SETTLE_WAIT_MS_MAX: u64 = 500;
+
+/// Longest device name inside a conflict name, in bytes.
+pub const DEVICE_NAME_LEN_MAX: usize = 40;
+
+/// Longest file name extension that a conflict name keeps, in bytes; more is part of the stem.
+pub const EXTENSION_LEN_MAX: usize = 32;
+
+/// Ids tried for the copy of one losing content.
+///
+/// Each failed try is a copy of that content which somebody edited since; more than a few are not real.
+pub const COPIES_OF_ONE_CONTENT_MAX: usize = 1000;
+
+/// Number of the second name tried when a conflict name is taken, and the last.
+///
+/// The last is never reached: a directory would have to hold four billion copies of one version.
+pub const CONFLICT_COUNTER: RangeInclusive<u32> = 2..=u32::MAX;

@@ -1,0 +1,128 @@
+//! Keeps the losing content of every edit conflict.
+//!
+//! Runs last on the target, when places and names are final. Invariant: a content that loses is in the target as a
+//! copy, or in version history, before its node may be overwritten. Not here: who wins (`nodes`).
+//! Source: docs/design/sync-semantics.md, rows S-040 to S-049.
+
+use fst_proto::entry::Kind;
+use fst_proto::ids::NodeId;
+
+use super::merge::{Merge, Rival};
+use super::{Backup, Loser, Side, names};
+use crate::limits::COPIES_OF_ONE_CONTENT_MAX;
+use crate::plan::{ConflictKind, ConflictNote, PushKind, PushOp, Source, Why};
+use crate::tree::Node;
+
+pub(super) fn add(merge: &mut Merge<'_>) {
+    for rival in std::mem::take(&mut merge.rivals) {
+        let (side, tree) = match rival.winner {
+            Side::Local => (Side::Remote, merge.inputs.remote),
+            Side::Remote => (Side::Local, merge.inputs.local),
+        };
+        let Some(lost) = tree.get(rival.node).cloned() else { continue };
+        let loser = Loser { side, node: rival.node };
+        match (merge.inputs.policy.backup, side) {
+            (Backup::Keep, _) => keep_beside(merge, rival, loser, lost),
+            (Backup::HistoryOnly, Side::Remote) => note(merge, rival, None),
+            (Backup::HistoryOnly, Side::Local) => keep_in_history(merge, rival, loser, lost),
+        }
+    }
+}
+
+fn note(merge: &mut Merge<'_>, rival: Rival, copy: Option<NodeId>) {
+    let local_won = rival.winner == Side::Local;
+    let (kind, node) = (ConflictKind::EditEdit, rival.node);
+    merge.notes.push(ConflictNote { kind, node, copy, local_won });
+}
+
+fn keep_beside(merge: &mut Merge<'_>, rival: Rival, loser: Loser, lost: Node) {
+    let Some(place) = merge.target.get(loser.node).map(|node| node.place.clone()) else { return };
+    let copy = match copy_id(merge, loser.node, &lost) {
+        CopyId::Kept(id) => id,
+        CopyId::Free(id) => {
+            let mut node = Node { place, rev: 0, ..lost };
+            node.place.name = names::free_name(merge, loser, id, &node);
+            insert(merge, loser, id, node);
+            id
+        },
+        CopyId::None => {
+            merge.doubtful.insert(loser.node, Why::Malformed);
+            return;
+        },
+    };
+    note(merge, rival, Some(copy));
+}
+
+enum CopyId {
+    /// A live node that holds the content already.
+    Kept(NodeId),
+    /// Not in use.
+    Free(NodeId),
+    /// The id function goes round in circles.
+    None,
+}
+
+fn copy_id(merge: &Merge<'_>, node: NodeId, lost: &Node) -> CopyId {
+    let mut id = node;
+    for _ in 0..COPIES_OF_ONE_CONTENT_MAX {
+        id = merge.inputs.naming.copy_id(id, &lost.content);
+        match merge.target.get(id) {
+            None => return CopyId::Free(id),
+            Some(other) if other.content.id == lost.content.id && id != node => {
+                return CopyId::Kept(id);
+            },
+            // Somebody edited that copy; it is a file of its own now.
+            Some(_) => {},
+        }
+    }
+    CopyId::None
+}
+
+fn insert(merge: &mut Merge<'_>, loser: Loser, id: NodeId, node: Node) {
+    let place = node.place.clone();
+    let source = match loser.side {
+        Side::Local => Source::Local(loser.node),
+        Side::Remote => Source::Remote(loser.node),
+    };
+    merge.put(id, node, Side::Local);
+    merge.copies.insert(id, source);
+    merge.ties.push((loser.node, id));
+    let there = merge.target.namesakes(place.parent, &place.name);
+    // `free_name` lets nothing else stand there than what an earlier run wrote for this copy.
+    if let Some(fresh) = there.iter().copied().find(|&other| other != id) {
+        merge.unite(fresh, id);
+    }
+}
+
+/// Sends the losing local content to the server as a version of its own before its node is touched; the
+/// plan after that overwrites the node and deletes the extra one.
+fn keep_in_history(merge: &mut Merge<'_>, rival: Rival, loser: Loser, lost: Node) {
+    let inputs = merge.inputs;
+    let id = inputs.naming.copy_id(loser.node, &lost.content);
+    let is_known = inputs.remote.contains(id) || inputs.tombstones.contains_key(&id);
+    if is_known || inputs.base.contains(id) {
+        let is_spare = merge.target.get(id).is_some_and(|n| n.content.id == lost.content.id);
+        if is_spare && !inputs.local.contains(id) {
+            merge.target.remove(id);
+        }
+        note(merge, rival, None);
+        return;
+    }
+    merge.doubtful.insert(loser.node, Why::Archiving);
+    let Some(remote) = inputs.remote.get(loser.node) else { return };
+    let mut node = Node { place: remote.place.clone(), rev: 0, ..lost };
+    node.place.name = names::free_name(merge, loser, id, &node);
+    debug_assert_ne!(node.content.kind, Kind::Dir, "only leaves have rivals");
+    merge.archive.push(PushOp {
+        node: id,
+        base_rev: 0,
+        kind: PushKind::Put {
+            place: node.place,
+            content: node.content,
+            mtime_ns: node.mtime_ns,
+            size: node.size,
+            bytes: Some(Source::Local(loser.node)),
+            is_move: false,
+        },
+    });
+}

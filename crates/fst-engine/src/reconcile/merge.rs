@@ -1,0 +1,119 @@
+//! The target tree while it is being worked out, with what is known about its making.
+//!
+//! Filled by `nodes` or `one_way`, changed by `places`, `names` and `copies`, read by `hold` and `diff`.
+//! Invariant: `target` decides a node that is not in `doubtful`; `local` differs from the input only by `united`.
+//! Not here: any decision.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
+use fst_proto::entry::Kind;
+use fst_proto::ids::NodeId;
+
+use super::{Inputs, Side};
+use crate::plan::{ConflictKind, ConflictNote, PushOp, Source, Why};
+use crate::tree::{Node, Tree};
+
+/// Two contents of one node, neither made from the other.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rival {
+    pub(super) node: NodeId,
+    pub(super) winner: Side,
+}
+
+pub(super) struct Merge<'a> {
+    pub(super) inputs: &'a Inputs<'a>,
+    pub(super) local: Cow<'a, Tree>,
+    pub(super) target: Tree,
+    /// Nodes whose place was chosen on this device.
+    pub(super) placed_here: BTreeSet<NodeId>,
+    pub(super) rivals: Vec<Rival>,
+    pub(super) notes: Vec<ConflictNote>,
+    /// Conflict copies, with where their bytes are before any step runs.
+    pub(super) copies: BTreeMap<NodeId, Source>,
+    /// Nodes that are done together or not at all.
+    pub(super) ties: Vec<(NodeId, NodeId)>,
+    /// Nodes that must not be touched, whatever `target` says.
+    pub(super) doubtful: BTreeMap<NodeId, Why>,
+    pub(super) united: Vec<(NodeId, NodeId)>,
+    /// Losing contents that go into history before their node is touched.
+    pub(super) archive: Vec<PushOp>,
+}
+
+impl<'a> Merge<'a> {
+    pub(super) fn new(inputs: &'a Inputs<'a>) -> Self {
+        Self {
+            inputs,
+            local: Cow::Borrowed(inputs.local),
+            target: Tree::new(),
+            placed_here: BTreeSet::new(),
+            rivals: Vec::new(),
+            notes: Vec::new(),
+            copies: BTreeMap::new(),
+            ties: Vec::new(),
+            doubtful: BTreeMap::new(),
+            united: Vec::new(),
+            archive: Vec::new(),
+        }
+    }
+
+    pub(super) fn put(&mut self, id: NodeId, node: Node, placed_by: Side) {
+        match placed_by {
+            Side::Local => self.placed_here.insert(id),
+            Side::Remote => self.placed_here.remove(&id),
+        };
+        self.target.insert(id, node);
+    }
+
+    pub(super) fn note(&mut self, kind: ConflictKind, node: NodeId, winner: Side) {
+        let local_won = winner == Side::Local;
+        self.notes.push(ConflictNote { kind, node, copy: None, local_won });
+    }
+
+    /// True for a node that only this device has ever heard of.
+    pub(super) fn is_new_here(&self, id: NodeId) -> bool {
+        self.local.contains(id) && !self.inputs.base.contains(id) && !self.inputs.remote.contains(id)
+    }
+
+    /// True when the new local node `fresh` may take the id of `known`: a directory for a directory,
+    /// or a leaf that already is what `known` is to become.
+    pub(super) fn may_unite(&self, fresh: NodeId, known: &Node) -> bool {
+        self.is_new_here(fresh)
+            && self.target.get(fresh).is_some_and(|node| node.content == known.content)
+    }
+
+    /// Makes the new local node `fresh` the local state of `known`, which has none.
+    pub(super) fn unite(&mut self, fresh: NodeId, known: NodeId) {
+        self.local.to_mut().rename(fresh, known);
+        self.united.push((fresh, known));
+        self.target.remove(fresh);
+        let orphans: Vec<NodeId> = self.target.children(fresh).map(|(_, id)| id).collect();
+        for id in orphans {
+            if let Some(mut node) = self.target.remove(id) {
+                node.place.parent = known;
+                self.target.insert(id, node);
+            }
+        }
+    }
+
+    pub(super) fn is_leaf(&self, id: NodeId) -> bool {
+        self.target.get(id).is_some_and(|node| node.content.kind != Kind::Dir)
+    }
+}
+
+/// True when two states of a node call for nothing: same presence, place and content.
+pub(super) fn is_same(one: Option<&Node>, other: Option<&Node>) -> bool {
+    match (one, other) {
+        (None, None) => true,
+        (Some(a), Some(b)) => a.place == b.place && a.content == b.content,
+        (Some(_), None) | (None, Some(_)) => false,
+    }
+}
+
+/// All ids of some trees, sorted, each once.
+pub(super) fn all_ids(trees: &[&Tree]) -> Vec<NodeId> {
+    let mut ids: Vec<NodeId> = trees.iter().flat_map(|t| t.iter().map(|(id, _)| id)).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    ids
+}

@@ -1,0 +1,261 @@
+//! Replaces and removes only what is expected, judged on the object actually displaced.
+//!
+//! Called by the steps of `fst-client`; works on any [`Vault`].
+//! Invariant: whatever happens, every object that was not confirmed as expected still exists: at its
+//! path, or in the stage under the tag that [`Outcome::Displaced`] names.
+//! Not here: what is expected; barriers (call [`Vault::sync_stage`] before and after).
+//! Source: docs/design/correctness-and-faults.md §1 point 5, §3.2 S5.
+
+use fst_proto::path::RelPath;
+
+use crate::name::StageName;
+use crate::vault::{FileKind, IsExpected, Result, Stat, Vault, VaultError};
+
+/// How often a swap is undone anew when others keep writing to the same place.
+const UNDO_TRIES_MAX: u32 = 8;
+
+/// How a conditional step ended.
+#[derive(Debug)]
+#[must_use = "something of the user may rest in the stage"]
+pub enum Outcome<T> {
+    /// Done; the displaced object was the expected one and is gone.
+    Done(T),
+    /// Not done: something else is there, and is there again. What was staged may still be at its tag.
+    Changed,
+    /// Not done cleanly: an object that must not be lost rests in the stage and has to be rescued,
+    /// for instance beside its path with [`Vault::unstage_move`].
+    Displaced {
+        /// Where it rests.
+        tag: StageName,
+        /// What stopped the undoing; `None` when only another writer interfered.
+        cause: Option<VaultError>,
+    },
+}
+
+/// Replaces what lies at `to` by the staged object `tag`, if what comes out is expected.
+///
+/// Swaps, asks `is_expected` about the object that came out (it may read it with [`Vault::read_staged`]),
+/// looks once more, then discards it; otherwise swaps back. `is_expected` is given `ctime_ns` from before the
+/// swap. Readers see the old or the new object at every moment.
+///
+/// Shape: `Done(stat)` describes what was placed, never what somebody made of it since.
+/// # Errors
+/// Those of the vault with nothing displaced, and those of `is_expected` after the swap was undone. After
+/// [`VaultError::Io`] from the last step the new object is in place and the old one still at `tag`:
+/// go on with [`resume_replace`].
+pub fn replace_if(
+    vault: &dyn Vault,
+    tag: &StageName,
+    to: &RelPath,
+    is_expected: IsExpected<'_>,
+) -> Result<Outcome<Stat>> {
+    let ours = staged(vault, tag)?;
+    match vault.stat(to)?.map(|there| there.kind) {
+        None | Some(FileKind::Special) => return Ok(Outcome::Changed),
+        Some(FileKind::File | FileKind::Dir | FileKind::Symlink) => {},
+    }
+    match vault.exchange(tag, to) {
+        Ok(out) => settle_swap(&Swap { vault, tag, to, ours }, &out, is_expected),
+        Err(error) => after_failed_swap(vault, tag, &ours, error),
+    }
+}
+
+/// Goes on with a [`replace_if`] that a crash may have cut short; `ours` is what was staged under `tag`.
+///
+/// Asks `is_expected` about the object at `tag` when that is not `ours`. Its `ctime_ns` is then that of the
+/// swap, so judge by contents.
+/// # Errors
+/// As [`replace_if`]; [`VaultError::NotFound`] when nothing is at `tag`.
+pub fn resume_replace(
+    vault: &dyn Vault,
+    tag: &StageName,
+    to: &RelPath,
+    ours: &Stat,
+    is_expected: IsExpected<'_>,
+) -> Result<Outcome<Stat>> {
+    let there = staged(vault, tag)?;
+    if there.is_same_object(ours) {
+        return Ok(Outcome::Changed);
+    }
+    settle_swap(&Swap { vault, tag, to, ours: *ours }, &there, is_expected)
+}
+
+/// Removes the file or link at `path`, if what is taken is expected; `tag` must be free.
+///
+/// Moves it to the stage, asks `is_expected` about it, looks once more, then discards it; otherwise puts it
+/// back. Directories are not taken: see [`Vault::remove_dir`].
+/// # Errors
+/// Those of the vault with nothing displaced, and those of `is_expected` after it was put back.
+pub fn remove_if(
+    vault: &dyn Vault,
+    path: &RelPath,
+    tag: &StageName,
+    is_expected: IsExpected<'_>,
+) -> Result<Outcome<()>> {
+    match vault.stat(path)?.map(|there| there.kind) {
+        Some(FileKind::File | FileKind::Symlink) => {},
+        None | Some(FileKind::Dir | FileKind::Special) => return Ok(Outcome::Changed),
+    }
+    match vault.stage_move(path, tag) {
+        Ok(taken) => settle_taken(vault, path, tag, &taken, is_expected),
+        Err(error) => after_failed_take(vault, tag, error),
+    }
+}
+
+/// Goes on with a [`remove_if`] that a crash may have cut short: judges what rests at `tag`, if anything.
+///
+/// # Errors
+/// As [`remove_if`].
+pub fn resume_remove(
+    vault: &dyn Vault,
+    path: &RelPath,
+    tag: &StageName,
+    is_expected: IsExpected<'_>,
+) -> Result<Outcome<()>> {
+    match vault.stat_staged(tag)? {
+        Some(taken) => settle_taken(vault, path, tag, &taken, is_expected),
+        None => Ok(Outcome::Changed),
+    }
+}
+
+/// A swap that has happened: `ours` lies at `to`, what came out at `tag`.
+struct Swap<'a> {
+    vault: &'a dyn Vault,
+    tag: &'a StageName,
+    to: &'a RelPath,
+    ours: Stat,
+}
+
+fn staged(vault: &dyn Vault, tag: &StageName) -> Result<Stat> {
+    vault.stat_staged(tag)?.ok_or(VaultError::NotFound { op: "look at staged object" })
+}
+
+fn settle_swap(swap: &Swap<'_>, out: &Stat, is_expected: IsExpected<'_>) -> Result<Outcome<Stat>> {
+    match confirm(swap.vault, swap.tag, out, is_expected) {
+        Ok(true) => {},
+        Ok(false) => return undo_swap(swap, None),
+        Err(cause) => return undo_swap(swap, Some(cause)),
+    }
+    match swap.vault.discard(swap.tag) {
+        Ok(()) => Ok(Outcome::Done(placed(swap))),
+        Err(VaultError::NotEmpty { .. }) => undo_swap(swap, None),
+        Err(error) => Err(error),
+    }
+}
+
+/// True when the object at `tag` is expected and was not written to while it was judged.
+fn confirm(
+    vault: &dyn Vault,
+    tag: &StageName,
+    seen: &Stat,
+    is_expected: IsExpected<'_>,
+) -> Result<bool> {
+    if !is_expected(seen)? {
+        return Ok(false);
+    }
+    // A program that still holds the file open can write to it in the stage.
+    Ok(vault.stat_staged(tag)?.is_some_and(|now| now.is_same_object(seen)))
+}
+
+/// What was placed, with its `ctime_ns` of now if nobody touched it since.
+fn placed(swap: &Swap<'_>) -> Stat {
+    match swap.vault.stat(swap.to) {
+        Ok(Some(now)) if now.is_same_object(&swap.ours) => now,
+        // Somebody changed it since, or it cannot be seen: a scan will find that out.
+        Ok(_) | Err(_) => swap.ours,
+    }
+}
+
+fn undo_swap<T>(swap: &Swap<'_>, cause: Option<VaultError>) -> Result<Outcome<T>> {
+    for _ in 0..UNDO_TRIES_MAX {
+        match swap.vault.exchange(swap.tag, swap.to) {
+            Ok(out) if out.is_same_object(&swap.ours) => return undone(cause),
+            // A third writer put something at the place since; it is kept.
+            Ok(_) => return Ok(displaced(swap.tag, cause)),
+            Err(VaultError::NotFound { .. }) => {},
+            Err(VaultError::Displaced { tag, source }) => {
+                return Ok(displaced(&tag, Some(*source)));
+            },
+            Err(error) => return Ok(displaced(swap.tag, Some(error))),
+        }
+        // Nothing lies at the place any more, so the displaced object can simply go back.
+        match swap.vault.place_new(swap.tag, swap.to) {
+            Ok(_) => return undone(cause),
+            Err(VaultError::Occupied { .. }) => {},
+            Err(error) => return Ok(displaced(swap.tag, Some(error))),
+        }
+    }
+    Ok(displaced(swap.tag, cause))
+}
+
+fn undone<T>(cause: Option<VaultError>) -> Result<Outcome<T>> {
+    cause.map_or(Ok(Outcome::Changed), Err)
+}
+
+fn displaced<T>(tag: &StageName, cause: Option<VaultError>) -> Outcome<T> {
+    Outcome::Displaced { tag: tag.clone(), cause }
+}
+
+fn after_failed_swap<T>(
+    vault: &dyn Vault,
+    tag: &StageName,
+    ours: &Stat,
+    error: VaultError,
+) -> Result<Outcome<T>> {
+    match error {
+        VaultError::NotFound { .. } => Ok(Outcome::Changed),
+        VaultError::Displaced { tag, source } => Ok(displaced(&tag, Some(*source))),
+        error => match vault.stat_staged(tag) {
+            Ok(Some(there)) if !there.is_same_object(ours) => Ok(displaced(tag, Some(error))),
+            Ok(_) | Err(_) => Err(error),
+        },
+    }
+}
+
+fn settle_taken(
+    vault: &dyn Vault,
+    path: &RelPath,
+    tag: &StageName,
+    taken: &Stat,
+    is_expected: IsExpected<'_>,
+) -> Result<Outcome<()>> {
+    match confirm(vault, tag, taken, is_expected) {
+        Ok(true) => {},
+        Ok(false) => return put_back(vault, path, tag, None),
+        Err(cause) => return put_back(vault, path, tag, Some(cause)),
+    }
+    match vault.discard(tag) {
+        Ok(()) => Ok(Outcome::Done(())),
+        Err(VaultError::NotEmpty { .. }) => put_back(vault, path, tag, None),
+        Err(error) => Err(error),
+    }
+}
+
+fn put_back(
+    vault: &dyn Vault,
+    path: &RelPath,
+    tag: &StageName,
+    cause: Option<VaultError>,
+) -> Result<Outcome<()>> {
+    match vault.unstage_move(tag, path) {
+        Ok(_) => undone(cause),
+        Err(VaultError::Occupied { .. }) => Ok(displaced(tag, cause)),
+        Err(error) => Ok(displaced(tag, Some(error))),
+    }
+}
+
+/// An error of the system may hide that the object was taken all the same.
+fn after_failed_take(
+    vault: &dyn Vault,
+    tag: &StageName,
+    error: VaultError,
+) -> Result<Outcome<()>> {
+    match error {
+        VaultError::NotFound { .. } => Ok(Outcome::Changed),
+        VaultError::Io { .. } => match vault.stat_staged(tag) {
+            Ok(Some(_)) => Ok(displaced(tag, Some(error))),
+            Ok(None) | Err(_) => Err(error),
+        },
+        error => Err(error),
+    }
+}

@@ -1,0 +1,189 @@
+//! Server-sent events: which spaces grew.
+//!
+//! Invariant: an event names a space and a size, nothing else; a stream that is resumed with its last id
+//! misses nothing, because sizes are read from the log, never from hints; a stream ends when its token does.
+//! Not here: entries ([`super::spaces`]). Source: docs/design/wire.md.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
+use axum::http::HeaderMap;
+use axum::response::IntoResponse as _;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use fst_proto::ids::SpaceId;
+use fst_proto::wire::SpaceInfo;
+use fst_store::cache::{Subscription, Topic};
+use futures::stream;
+use tokio::select;
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::App;
+use super::accounts::{bad_path, bad_query};
+use super::auth::Authed;
+use super::reply::{Answer, Failure};
+use crate::refusal::Refusal;
+use crate::service::Served;
+
+/// Pause after which a quiet stream sends a comment and its token is verified again.
+const TICK: Duration = Duration::from_secs(15);
+
+/// `?since=CURSOR`
+#[derive(Debug, serde::Deserialize)]
+pub(super) struct From {
+    since: Option<String>,
+}
+
+/// Size of each space that the listener knows.
+type Cursor = BTreeMap<SpaceId, u64>;
+
+/// One open stream.
+struct Listener {
+    app: App,
+    authed: Authed,
+    only: Option<SpaceId>,
+    cursor: Cursor,
+    hints: Subscription,
+    /// Spaces that `hints` covers; `None` before the first subscription.
+    covered: Option<Vec<SpaceId>>,
+    ready: VecDeque<(SpaceId, u64)>,
+    _place: OwnedSemaphorePermit,
+}
+
+/// Events of one space; the cursor is its size.
+pub(super) async fn of_space(
+    State(app): State<App>,
+    authed: Authed,
+    space: Result<Path<SpaceId>, PathRejection>,
+    from: Result<Query<From>, QueryRejection>,
+    headers: HeaderMap,
+) -> Answer {
+    let Path(space) = space.map_err(bad_path)?;
+    let Query(from) = from.map_err(bad_query)?;
+    app.service.size_of(authed.caller, space).await?;
+    let size = match last_id(&headers).or(from.since) {
+        None => 0,
+        Some(text) => text.parse().map_err(|_| bad_cursor())?,
+    };
+    open(app, authed, Some(space), Cursor::from([(space, size)])).await
+}
+
+/// Events of all spaces of the account; the cursor is `space:size,…`.
+pub(super) async fn of_account(
+    State(app): State<App>,
+    authed: Authed,
+    from: Result<Query<From>, QueryRejection>,
+    headers: HeaderMap,
+) -> Answer {
+    let Query(from) = from.map_err(bad_query)?;
+    let cursor = match last_id(&headers).or(from.since) {
+        None => Cursor::new(),
+        Some(text) => parse_cursor(&text).ok_or_else(bad_cursor)?,
+    };
+    open(app, authed, None, cursor).await
+}
+
+async fn open(app: App, authed: Authed, only: Option<SpaceId>, cursor: Cursor) -> Answer {
+    let place = std::sync::Arc::clone(&app.streams).try_acquire_owned();
+    let place = place.map_err(|_| Failure(Refusal::RateLimited { retry_ms: 5000 }))?;
+    let hints = app.service.subscribe(&[]).await?;
+    let listener = Listener {
+        app,
+        authed,
+        only,
+        cursor,
+        hints,
+        covered: None,
+        ready: VecDeque::new(),
+        _place: place,
+    };
+    let events = stream::unfold(listener, |mut listener| async {
+        let event = listener.next().await?;
+        Some((Ok::<_, Infallible>(event), listener))
+    });
+    Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(TICK)).into_response())
+}
+
+impl Listener {
+    /// The next event; `None` ends the stream.
+    async fn next(&mut self) -> Option<Event> {
+        loop {
+            if let Some((space, size)) = self.ready.pop_front() {
+                self.cursor.insert(space, size);
+                return Some(self.event(space, size));
+            }
+            // A failure ends the stream; the listener comes back with its cursor.
+            let spaces = self.read().await.ok()?;
+            let sizes = spaces.iter().map(|info| (info.space, info.head.size));
+            let news: Vec<_> = sizes.filter(|(space, size)| *size > self.known(*space)).collect();
+            self.ready.extend(news);
+            if self.ready.is_empty() && !self.wait().await {
+                return None;
+            }
+        }
+    }
+
+    /// Verifies the token again and lists the spaces, subscribed to all of them before reading.
+    async fn read(&mut self) -> Served<Vec<SpaceInfo>> {
+        let service = std::sync::Arc::clone(&self.app.service);
+        let caller = service.verify_token(&self.authed.token).await?;
+        loop {
+            let mut spaces = service.spaces(caller).await?.spaces;
+            spaces.retain(|info| self.only.is_none_or(|only| only == info.space));
+            let ids: Vec<SpaceId> = spaces.iter().map(|info| info.space).collect();
+            if self.covered.as_ref() == Some(&ids) {
+                return Ok(spaces);
+            }
+            let mut topics: Vec<Topic> = ids.iter().copied().map(Topic::Space).collect();
+            topics.push(Topic::Account(caller.account));
+            self.hints = service.subscribe(&topics).await?;
+            self.covered = Some(ids);
+        }
+    }
+
+    /// Waits for a hint or a tick; false when the server stops.
+    async fn wait(&mut self) -> bool {
+        select! {
+            _ = self.hints.next() => true,
+            () = tokio::time::sleep(TICK) => true,
+            () = self.app.stopped() => false,
+        }
+    }
+
+    fn known(&self, space: SpaceId) -> u64 {
+        self.cursor.get(&space).copied().unwrap_or(0)
+    }
+
+    fn event(&self, space: SpaceId, size: u64) -> Event {
+        let id = match self.only {
+            Some(_) => size.to_string(),
+            None => render_cursor(&self.cursor),
+        };
+        Event::default().id(id).data(format!("{{\"space\":\"{space}\",\"size\":{size}}}"))
+    }
+}
+
+fn last_id(headers: &HeaderMap) -> Option<String> {
+    headers.get("last-event-id").and_then(|id| id.to_str().ok()).map(ToOwned::to_owned)
+}
+
+fn bad_cursor() -> Failure {
+    Failure(Refusal::malformed("the cursor does not parse"))
+}
+
+fn parse_cursor(text: &str) -> Option<Cursor> {
+    let pairs = text.split(',').filter(|pair| !pair.is_empty());
+    pairs
+        .map(|pair| {
+            let (space, size) = pair.split_once(':')?;
+            Some((SpaceId::parse(space)?, size.parse().ok()?))
+        })
+        .collect()
+}
+
+fn render_cursor(cursor: &Cursor) -> String {
+    let pairs: Vec<String> = cursor.iter().map(|(space, size)| format!("{space}:{size}")).collect();
+    pairs.join(",")
+}

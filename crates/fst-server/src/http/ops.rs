@@ -1,0 +1,57 @@
+//! Health, metrics, who answers, and routes that are not served here.
+
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+
+use super::App;
+use super::reply::{self, Answer, Failure};
+use crate::metrics::Readings;
+use crate::refusal::Refusal;
+
+/// The process runs.
+pub(super) async fn healthz() -> &'static str {
+    "ok\n"
+}
+
+/// The stores answer and the server is not stopping.
+pub(super) async fn readyz(State(app): State<App>) -> Answer {
+    if *app.stopping.borrow() {
+        return Err(Failure(Refusal::Stopping));
+    }
+    app.service.totals().await?;
+    Ok("ready\n".into_response())
+}
+
+/// Prometheus text.
+pub(super) async fn metrics(State(app): State<App>) -> Answer {
+    let readings = Readings {
+        stored_bytes: app.service.totals().await?.bytes,
+        fsyncs: app.service.blob_fsyncs(),
+        now: app.service.clock().now(),
+    };
+    let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
+    Ok((kind, app.metrics.render(readings)).into_response())
+}
+
+/// Who answers.
+pub(super) async fn server_info(State(app): State<App>) -> Response {
+    reply::cbor(&app.service.server_info())
+}
+
+/// A plain path: decided on the head of the request, its body is never read.
+pub(super) async fn needs_client() -> Failure {
+    Failure(Refusal::NeedsClient)
+}
+
+/// No such route.
+pub(super) async fn not_found() -> Failure {
+    Failure(Refusal::NotFound("no such route"))
+}
+
+/// A route that has no such method.
+pub(super) async fn method_not_allowed() -> Response {
+    let mut response = Failure(Refusal::malformed("no such method here")).into_response();
+    *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+    response
+}

@@ -1,0 +1,174 @@
+//! Why the server did not do what was asked.
+//!
+//! Returned by [`crate::service::Service`], rendered by [`crate::http`] as a problem document. Invariant:
+//! texts name ids and limits only, never tokens, codes or causes inside the server.
+//! Not here: the catalogue of codes (`fst_proto::error`).
+
+use fst_proto::account::BadChain;
+use fst_proto::error::{ErrorCode, Problem};
+use fst_proto::frame::BadFrame;
+use fst_proto::log::BadHeader;
+use fst_proto::wire::{Conflict, NotCanonical};
+use fst_store::error::{Refused, StoreError};
+
+/// A request that was not served.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// No valid token, or the device is not accepted.
+    #[error("{0}")]
+    Unauthorized(&'static str),
+    /// A client key came over the wire; it is not a secret any more.
+    #[error("client_key_on_wire: a client key must never be sent to a server; revoke it")]
+    ClientKeyOnWire,
+    /// The set-up code is unknown, used or expired.
+    #[error("the set-up code is unknown, used or expired")]
+    SetupCode,
+    /// The slot is unknown, used or expired.
+    #[error("the invitation is unknown, used or expired")]
+    Slot,
+    /// Nothing there, or not for this caller.
+    #[error("{0}")]
+    NotFound(&'static str),
+    /// The request does not have the shape that it must have.
+    #[error("{0}")]
+    Malformed(String),
+    /// Above a limit.
+    #[error("{what} is larger than {limit}")]
+    TooLarge {
+        /// What it is.
+        what: &'static str,
+        /// The limit.
+        limit: usize,
+    },
+    /// The state moved on.
+    #[error("refused by the state of the log or account")]
+    Conflict(Conflict),
+    /// Too often.
+    #[error("too many requests")]
+    RateLimited {
+        /// Milliseconds to wait.
+        retry_ms: u64,
+    },
+    /// A path of an end-to-end encrypted space.
+    #[error(
+        "e2e_space_requires_client: no server-readable space matches; names of encrypted spaces are unknown to \
+         the server, so the path was not looked up and no content was stored"
+    )]
+    NeedsClient,
+    /// The asked range lies outside the object.
+    #[error("the range lies outside the object of {len} bytes")]
+    Range {
+        /// Length of the object.
+        len: u64,
+    },
+    /// The body did not arrive in time.
+    #[error("the request body did not arrive in time")]
+    SlowBody,
+    /// The server stops.
+    #[error("the server is stopping")]
+    Stopping,
+    /// A store failed; the outcome is unknown.
+    #[error("the server's storage failed")]
+    Storage(#[source] StoreError),
+}
+
+impl Refusal {
+    /// A malformed request.
+    pub(crate) fn malformed(what: impl Into<String>) -> Self {
+        Self::Malformed(what.into())
+    }
+
+    /// The code in the catalogue.
+    #[must_use]
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            Self::Unauthorized(_) | Self::ClientKeyOnWire => ErrorCode::Unauthorized,
+            Self::SetupCode => ErrorCode::BadSetupCode,
+            Self::Slot => ErrorCode::BadJoin,
+            Self::NotFound(_) => ErrorCode::NotFound,
+            Self::Malformed(_) | Self::Range { .. } | Self::SlowBody => ErrorCode::Malformed,
+            Self::TooLarge { .. } => ErrorCode::TooLarge,
+            Self::Conflict(_) => ErrorCode::Conflict,
+            Self::RateLimited { .. } => ErrorCode::RateLimited,
+            Self::NeedsClient => ErrorCode::NeedsClient,
+            Self::Stopping => ErrorCode::Stopping,
+            Self::Storage(_) => ErrorCode::ServerFailed,
+        }
+    }
+
+    /// HTTP status; the code's, except where HTTP has a more exact one.
+    #[must_use]
+    pub fn http_status(&self) -> u16 {
+        match self {
+            Self::Range { .. } => 416,
+            Self::SlowBody => 408,
+            Self::Unauthorized(_)
+            | Self::ClientKeyOnWire
+            | Self::SetupCode
+            | Self::Slot
+            | Self::NotFound(_)
+            | Self::Malformed(_)
+            | Self::TooLarge { .. }
+            | Self::Conflict(_)
+            | Self::RateLimited { .. }
+            | Self::NeedsClient
+            | Self::Stopping
+            | Self::Storage(_) => self.code().http_status(),
+        }
+    }
+
+    /// The problem document.
+    #[must_use]
+    pub fn problem(&self) -> Problem {
+        let mut problem = Problem::new(self.code(), self.to_string());
+        problem.status = self.http_status();
+        if let Self::Conflict(conflict) = self {
+            problem.conflict = Some(conflict.clone());
+        }
+        problem
+    }
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Refused(Refused::Conflict(conflict)) => Self::Conflict(conflict),
+            StoreError::Refused(Refused::SetupCode) => Self::SetupCode,
+            StoreError::Refused(Refused::Slot) => Self::Slot,
+            StoreError::Refused(Refused::NoAccount) => Self::NotFound("no such account"),
+            StoreError::Refused(Refused::NoSpace) => Self::NotFound("no such space"),
+            other => Self::Storage(other),
+        }
+    }
+}
+
+impl From<BadHeader> for Refusal {
+    fn from(error: BadHeader) -> Self {
+        Self::Malformed(error.to_string())
+    }
+}
+
+impl From<BadFrame> for Refusal {
+    fn from(error: BadFrame) -> Self {
+        Self::Malformed(error.to_string())
+    }
+}
+
+impl From<NotCanonical> for Refusal {
+    fn from(error: NotCanonical) -> Self {
+        Self::Malformed(error.to_string())
+    }
+}
+
+impl From<BadChain> for Refusal {
+    fn from(error: BadChain) -> Self {
+        match error {
+            // The chain moved on under the author, who reads it again and signs anew.
+            BadChain::Link { .. } => Self::Conflict(Conflict::Exists),
+            BadChain::Malformed { .. } | BadChain::Signer { .. } | BadChain::Signature { .. } => {
+                Self::Malformed(error.to_string())
+            },
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! Runs a server: data folder, stores, listener, orderly stop.
+//!
+//! Called by the `fst-server` command and by [`crate::embedded`]. Invariant: one server per data folder; the
+//! set-up code lies in a file only its owner can read, until it is used; a stopping server finishes what it
+//! began and answers waiting polls at once. Not here: arguments, printing.
+//! Source: docs/design/wire.md; interfaces of the command: docs/book/reference.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Write as _};
+use std::net::SocketAddr;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::serve::ListenerExt as _;
+use fst_proto::error::ErrorCode;
+use fst_store::blob::fs::FsBlobs;
+use fst_store::cache::local::LocalCache;
+use fst_store::error::StoreError;
+use fst_store::meta::sqlite::SqliteMeta;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::config::{Options, PlainHttp};
+use crate::http::{self, App};
+use crate::refusal::Refusal;
+use crate::seams::{OsRandom, SystemClock};
+use crate::service::{Parts, Service};
+
+/// File with the open set-up code.
+pub const SETUP_CODE_FILE: &str = "setup-code";
+
+/// File with the URL of the running server.
+pub const URL_FILE: &str = "url";
+
+/// Time for requests to end after a stop was asked for.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// Why a server does not run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// Another server uses the data folder.
+    #[error("another server uses {}", .0.display())]
+    Locked(PathBuf),
+    /// Plain HTTP for other machines.
+    #[error(
+        "plain http would be offered to other machines on {0}; put TLS in front, or add --insecure-http"
+    )]
+    InsecureHttp(SocketAddr),
+    /// A file or folder.
+    #[error("{what} {}", path.display())]
+    Io {
+        /// What was tried.
+        what: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Cause.
+        #[source]
+        source: io::Error,
+    },
+    /// The address.
+    #[error("listen on {address}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Cause.
+        #[source]
+        source: io::Error,
+    },
+    /// The stores.
+    #[error("open the server's storage")]
+    Storage(#[from] StoreError),
+    /// The service.
+    #[error("open the server's storage")]
+    Service(#[from] Refusal),
+    /// The server stopped by itself.
+    #[error("serve")]
+    Serve(#[source] io::Error),
+}
+
+impl RunError {
+    /// The code in the catalogue.
+    #[must_use]
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            Self::Locked(_) => ErrorCode::Locked,
+            Self::InsecureHttp(_) => ErrorCode::InsecureHttp,
+            Self::Io { .. } | Self::Listen { .. } | Self::Serve(_) => ErrorCode::Io,
+            Self::Storage(_) | Self::Service(_) => ErrorCode::BadState,
+        }
+    }
+}
+
+/// A server that listens and is ready to serve.
+#[derive(Debug)]
+pub struct Server {
+    app: App,
+    listener: TcpListener,
+    stopping: watch::Sender<bool>,
+    url: String,
+    setup_code: Option<String>,
+    data: PathBuf,
+    // Held as long as the server lives.
+    _lock: File,
+}
+
+impl Server {
+    /// Opens everything and listens.
+    ///
+    /// # Errors
+    /// [`RunError`]; nothing runs then.
+    pub async fn bind(options: &Options) -> Result<Self, RunError> {
+        let is_local = options.listen.ip().is_loopback();
+        if !is_local && options.plain_http == PlainHttp::LoopbackOnly {
+            return Err(RunError::InsecureHttp(options.listen));
+        }
+        let lock = lock(&options.data)?;
+        let service = Arc::new(open_service(options).await?);
+        let setup_code = ensure_setup_code(&service, &options.data).await?;
+        let listen = |source| RunError::Listen { address: options.listen, source };
+        let listener = TcpListener::bind(options.listen).await.map_err(listen)?;
+        let url = format!("http://{}", listener.local_addr().map_err(listen)?);
+        write_private(&options.data.join(URL_FILE), &url)?;
+        let (stopping, is_stopping) = watch::channel(false);
+        let code_file = options.data.join(SETUP_CODE_FILE);
+        let forget = Arc::new(move |code: &str| forget_setup_code(&code_file, code));
+        let app = App::new(service, is_stopping).on_setup_code_used(forget);
+        let data = options.data.clone();
+        Ok(Self { app, listener, stopping, url, setup_code, data, _lock: lock })
+    }
+
+    /// Address for clients.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The open set-up code, when there is one.
+    #[must_use]
+    pub fn setup_code(&self) -> Option<&str> {
+        self.setup_code.as_deref()
+    }
+
+    /// Serves until `shutdown` completes, then lets requests end.
+    ///
+    /// # Errors
+    /// [`RunError::Serve`].
+    pub async fn serve(self, shutdown: impl Future<Output = ()> + Send) -> Result<(), RunError> {
+        let listener = self.listener.tap_io(|stream| {
+            // Without it a small answer may wait for an acknowledgement; nothing breaks if it fails.
+            stream.set_nodelay(true).unwrap_or_default();
+        });
+        let mut stopped = self.stopping.subscribe();
+        let graceful = async move {
+            drop(stopped.wait_for(|is_stopping| *is_stopping).await);
+        };
+        let serving = axum::serve(listener, http::router(self.app)).with_graceful_shutdown(graceful);
+        let serving = serving.into_future();
+        tokio::pin!(serving);
+        let ended = tokio::select! {
+            ended = &mut serving => ended,
+            () = shutdown => {
+                self.stopping.send_replace(true);
+                // Whoever has not finished by then repeats the request; acknowledged work is durable.
+                tokio::time::timeout(DRAIN, &mut serving).await.unwrap_or(Ok(()))
+            },
+        };
+        let url_file = self.data.join(URL_FILE);
+        if let Err(error) = fs::remove_file(&url_file) {
+            tracing::debug!(%error, "the url file stays");
+        }
+        ended.map_err(RunError::Serve)
+    }
+}
+
+/// Runs a server until `shutdown` completes.
+///
+/// # Errors
+/// [`RunError`].
+pub async fn run(
+    options: &Options,
+    shutdown: impl Future<Output = ()> + Send,
+) -> Result<(), RunError> {
+    Server::bind(options).await?.serve(shutdown).await
+}
+
+/// Creates data folder and database when missing, and a set-up code when there is no account yet.
+///
+/// May be called again, and beside a running server.
+/// # Errors
+/// [`RunError`].
+pub async fn init(options: &Options) -> Result<Option<String>, RunError> {
+    make_private_dir(&options.data)?;
+    let service = open_meta_only(options).await?;
+    ensure_setup_code(&service, &options.data).await
+}
+
+/// Makes a new set-up code, beside a running server or not.
+///
+/// # Errors
+/// [`RunError`].
+pub async fn new_setup_code(options: &Options) -> Result<String, RunError> {
+    make_private_dir(&options.data)?;
+    let service = open_meta_only(options).await?;
+    let code = service.create_setup_code().await?;
+    write_private(&options.data.join(SETUP_CODE_FILE), &code)?;
+    Ok(code)
+}
+
+async fn open_service(options: &Options) -> Result<Service, RunError> {
+    make_parent(&options.database)?;
+    let parts = Parts {
+        meta: Arc::new(SqliteMeta::open(&options.database)?),
+        blobs: Arc::new(FsBlobs::open(&options.data.join("objects"))?),
+        cache: Arc::new(LocalCache::new()),
+        clock: Arc::new(SystemClock),
+        random: Arc::new(OsRandom),
+    };
+    Ok(Service::open(parts).await?)
+}
+
+/// A service for commands that touch no blob: a running server keeps the blob folder for itself.
+async fn open_meta_only(options: &Options) -> Result<Service, RunError> {
+    make_parent(&options.database)?;
+    let parts = Parts {
+        meta: Arc::new(SqliteMeta::open(&options.database)?),
+        blobs: Arc::new(fst_store::blob::memory::MemoryBlobs::new()),
+        cache: Arc::new(LocalCache::new()),
+        clock: Arc::new(SystemClock),
+        random: Arc::new(OsRandom),
+    };
+    Ok(Service::open(parts).await?)
+}
+
+/// The open code: the one in the file, or a new one when there is no account yet.
+async fn ensure_setup_code(service: &Service, data: &Path) -> Result<Option<String>, RunError> {
+    let path = data.join(SETUP_CODE_FILE);
+    if let Ok(code) = fs::read_to_string(&path) {
+        if service.is_setup_code_open(&code).await? {
+            return Ok(Some(code.trim().to_owned()));
+        }
+        remove_if_there(&path)?;
+    }
+    if service.totals().await?.accounts > 0 {
+        return Ok(None);
+    }
+    let code = service.create_setup_code().await?;
+    write_private(&path, &code)?;
+    Ok(Some(code))
+}
+
+/// Removes the file once its code was used; a newer code in it stays.
+fn forget_setup_code(path: &Path, used: &str) {
+    let letters = |code: &str| -> String {
+        code.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_uppercase()
+    };
+    let is_this = fs::read_to_string(path).is_ok_and(|kept| letters(&kept) == letters(used));
+    if is_this && let Err(error) = fs::remove_file(path) {
+        tracing::warn!(%error, "the file of the used set-up code stays");
+    }
+}
+
+fn lock(data: &Path) -> Result<File, RunError> {
+    make_private_dir(data)?;
+    let path = data.join("lock");
+    let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
+    let file = file.map_err(io_error("open", &path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(RunError::Locked(data.to_owned())),
+        Err(TryLockError::Error(source)) => Err(io_error("lock", &path)(source)),
+    }
+}
+
+fn make_private_dir(path: &Path) -> Result<(), RunError> {
+    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.map_err(io_error("create the folder", path))
+}
+
+fn make_parent(path: &Path) -> Result<(), RunError> {
+    path.parent().map_or(Ok(()), make_private_dir)
+}
+
+/// Writes a file that only its owner can read, complete or not at all.
+fn write_private(path: &Path, text: &str) -> Result<(), RunError> {
+    let staged = path.with_extension("tmp");
+    remove_if_there(&staged)?;
+    let write = || {
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&staged)?;
+        writeln!(file, "{text}")?;
+        fs::rename(&staged, path)
+    };
+    write().map_err(io_error("write", path))
+}
+
+fn remove_if_there(path: &Path) -> Result<(), RunError> {
+    match fs::remove_file(path) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(io_error("remove", path)(e)),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+fn io_error(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> RunError {
+    let path = path.to_owned();
+    move |source| RunError::Io { what, path, source }
+}

@@ -1,0 +1,169 @@
+//! Everything the server does, without a transport.
+//!
+//! [`crate::http`] calls it with decoded messages and an authenticated [`Caller`]; simulations call it
+//! directly. Invariant: it keeps no state of its own that matters (chains are cached, never trusted beyond
+//! their length), and it acknowledges only what is durable: blob, then metadata, then the answer.
+//! Not here: routes, bodies, tokens in headers ([`crate::http`]); rules of order (`fst_store::rules`).
+//! Source: docs/design/wire.md, docs/design/crypto-format.md §3–4.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use fst_proto::account::Chain;
+use fst_proto::ids::{AccountId, DeviceId, VerifyKey};
+use fst_proto::time::Clock;
+use fst_proto::wire::ServerInfo;
+use fst_store::blob::BlobStore;
+use fst_store::blob::memory::MemoryBlobs;
+use fst_store::cache::local::LocalCache;
+use fst_store::cache::{Cache, Hint, Rate, Subscription, Taken, Topic};
+use fst_store::meta::memory::MemoryMeta;
+use fst_store::meta::{MetaStore, Totals};
+
+use crate::refusal::Refusal;
+use crate::seams::{self, Random};
+
+mod accounts;
+mod commit;
+mod keys;
+mod objects;
+mod payload;
+mod spaces;
+mod tokens;
+
+pub use objects::{ByteRange, ObjectPart};
+pub use spaces::ServedChanges;
+
+use keys::Keys;
+
+/// Who asks: a device whose token was verified.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Caller {
+    /// The device.
+    pub device: DeviceId,
+    /// Its account.
+    pub account: AccountId,
+}
+
+/// What a service stands on.
+#[derive(Debug, Clone)]
+pub struct Parts {
+    /// Metadata.
+    pub meta: Arc<dyn MetaStore>,
+    /// Blobs.
+    pub blobs: Arc<dyn BlobStore>,
+    /// Bus and short-lived values.
+    pub cache: Arc<dyn Cache>,
+    /// Clock.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub random: Arc<dyn Random>,
+}
+
+/// The server without a transport.
+#[derive(Debug)]
+pub struct Service {
+    parts: Parts,
+    keys: Keys,
+    chains: Mutex<BTreeMap<AccountId, Arc<Chain>>>,
+}
+
+/// Result of a service call.
+pub type Served<T> = Result<T, Refusal>;
+
+impl Service {
+    /// Opens a service on its stores; makes the server's secrets when they are missing.
+    ///
+    /// # Errors
+    /// [`Refusal::Storage`] when the stores fail.
+    pub async fn open(parts: Parts) -> Served<Self> {
+        let receipt = seams::bytes(&*parts.random);
+        let receipt = parts.meta.get_or_create_secret("receipt-key-1", receipt).await?;
+        let token = seams::bytes(&*parts.random);
+        let token = parts.meta.get_or_create_secret("token-key-1", token).await?;
+        Ok(Self::assemble(parts, &receipt, &token))
+    }
+
+    /// A service whose stores live in memory, for simulations: the same code on other stores.
+    #[must_use]
+    pub fn in_memory(clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
+        let (receipt, token) = (seams::bytes(&*random), seams::bytes(&*random));
+        let parts = Parts {
+            meta: Arc::new(MemoryMeta::new()),
+            blobs: Arc::new(MemoryBlobs::new()),
+            cache: Arc::new(LocalCache::new()),
+            clock,
+            random,
+        };
+        Self::assemble(parts, &receipt, &token)
+    }
+
+    fn assemble(parts: Parts, receipt: &[u8; 32], token: &[u8; 32]) -> Self {
+        Self { parts, keys: Keys::new(receipt, token), chains: Mutex::default() }
+    }
+
+    /// Who answers.
+    #[must_use]
+    pub fn server_info(&self) -> ServerInfo {
+        ServerInfo {
+            product: "filesynctool".to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            receipt_key: self.receipt_key(),
+            time_ms: self.parts.clock.now().0,
+        }
+    }
+
+    /// Key that verifies receipts, and the origin that devices name when they sign in.
+    #[must_use]
+    pub fn receipt_key(&self) -> VerifyKey {
+        self.keys.receipt_key()
+    }
+
+    /// The clock that the service goes by.
+    #[must_use]
+    pub fn clock(&self) -> &dyn Clock {
+        &*self.parts.clock
+    }
+
+    /// Randomness that the service uses.
+    #[must_use]
+    pub fn random(&self) -> &dyn Random {
+        &*self.parts.random
+    }
+
+    /// Calls that forced blobs to disk.
+    #[must_use]
+    pub fn blob_fsyncs(&self) -> u64 {
+        self.parts.blobs.counts().fsyncs
+    }
+
+    /// Totals for metrics; also tells whether the metadata answers.
+    ///
+    /// # Errors
+    /// [`Refusal::Storage`].
+    pub async fn totals(&self) -> Served<Totals> {
+        Ok(self.parts.meta.totals().await?)
+    }
+
+    /// Subscribes to hints; a lost hint costs one poll.
+    ///
+    /// # Errors
+    /// [`Refusal::Storage`].
+    pub async fn subscribe(&self, topics: &[Topic]) -> Served<Subscription> {
+        Ok(self.parts.cache.subscribe(topics).await?)
+    }
+
+    async fn publish(&self, hint: Hint) {
+        // What is lost here is found by the next poll; the commit itself stands.
+        if let Err(error) = self.parts.cache.publish(hint).await {
+            tracing::warn!(%error, "a change was not announced");
+        }
+    }
+
+    async fn take_token(&self, bucket: &str, rate: Rate) -> Served<()> {
+        match self.parts.cache.take_token(bucket, rate, self.parts.clock.now()).await? {
+            Taken::Granted => Ok(()),
+            Taken::Empty { retry_ms } => Err(Refusal::RateLimited { retry_ms }),
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! What may be forgotten: hints that a log grew, rate buckets, values with a short life.
+//!
+//! `fst-server` wakes long-polls by hints and keeps sign-in challenges here. Invariant: losing everything in
+//! a cache loses no data and weakens no check: a lost hint costs one poll, a lost challenge one sign-in.
+//! Sizes are bounded. Time is an argument. Not here: anything that matters ([`crate::meta`]).
+//! Source: docs/design/wire.md.
+
+use fst_proto::ids::{AccountId, SpaceId};
+use fst_proto::time::UnixMillis;
+use futures::future::select_all;
+use tokio::sync::watch;
+
+use crate::error::StoreResult;
+
+pub mod local;
+
+/// What a hint is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Topic {
+    /// The log of a space.
+    Space(SpaceId),
+    /// The chain or the list of spaces of an account.
+    Account(AccountId),
+}
+
+/// Says that something grew; `size` is what it has at least.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hint {
+    /// What grew.
+    pub topic: Topic,
+    /// Its length, as far as the sender knows.
+    pub size: u64,
+}
+
+/// How often something may happen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    /// Tokens that a full bucket holds.
+    pub burst: u32,
+    /// Milliseconds until one token comes back.
+    pub refill_ms: u64,
+}
+
+/// Answer of a rate bucket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taken {
+    /// There was a token.
+    Granted,
+    /// There was none.
+    Empty {
+        /// Milliseconds until there is one.
+        retry_ms: u64,
+    },
+}
+
+/// Hints for some topics, merged: only the newest size of each is kept.
+#[derive(Debug)]
+pub struct Subscription {
+    topics: Vec<(Topic, watch::Receiver<u64>)>,
+}
+
+impl Subscription {
+    /// Builds a subscription from one receiver per topic; for backends.
+    #[must_use]
+    pub fn new(topics: Vec<(Topic, watch::Receiver<u64>)>) -> Self {
+        Self { topics }
+    }
+
+    /// Waits for the next hint; `None` when no hint can come any more. May be dropped while waiting.
+    pub async fn next(&mut self) -> Option<Hint> {
+        if self.topics.is_empty() {
+            return None;
+        }
+        let waits = self.topics.iter_mut().map(|(topic, receiver)| {
+            Box::pin(async move {
+                let changed = receiver.changed().await;
+                changed.is_ok().then(|| Hint { topic: *topic, size: *receiver.borrow_and_update() })
+            })
+        });
+        select_all(waits).await.0
+    }
+}
+
+/// Bus, buckets and short-lived values.
+///
+/// No method is atomic with any other. Everything may be called twice and may be forgotten.
+#[async_trait::async_trait]
+pub trait Cache: Send + Sync + std::fmt::Debug {
+    /// Tells all subscribers of the topic, on all workers.
+    ///
+    /// # Errors
+    /// Failures of the backend; subscribers then learn by polling.
+    async fn publish(&self, hint: Hint) -> StoreResult<()>;
+
+    /// Subscribes; hints published after this returns are seen.
+    ///
+    /// # Errors
+    /// Failures of the backend.
+    async fn subscribe(&self, topics: &[Topic]) -> StoreResult<Subscription>;
+
+    /// Takes one token from a bucket, which begins full.
+    ///
+    /// # Errors
+    /// Failures of the backend.
+    async fn take_token(&self, bucket: &str, rate: Rate, now: UnixMillis) -> StoreResult<Taken>;
+
+    /// Keeps a value until `ends`.
+    ///
+    /// # Errors
+    /// Failures of the backend.
+    async fn put_short(
+        &self,
+        key: &str,
+        value: Vec<u8>,
+        now: UnixMillis,
+        ends: UnixMillis,
+    ) -> StoreResult<()>;
+
+    /// Takes a value out: of two callers one gets it.
+    ///
+    /// # Errors
+    /// Failures of the backend.
+    async fn take_short(&self, key: &str, now: UnixMillis) -> StoreResult<Option<Vec<u8>>>;
+}

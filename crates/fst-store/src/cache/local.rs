@@ -1,0 +1,134 @@
+//! The cache of a server that runs alone: in process, bounded.
+//!
+//! Invariant: no map grows beyond its limit; what is dropped to stay below is the oldest or the idle.
+//! Not here: several workers (a shared backend passes the same conformance suite).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
+
+use fst_proto::time::UnixMillis;
+use tokio::sync::watch;
+
+use super::{Cache, Hint, Rate, Subscription, Taken, Topic};
+use crate::error::StoreResult;
+
+/// Rate buckets kept: more than devices of one installation, 100 bytes each.
+pub const BUCKETS_MAX: usize = 50_000;
+
+/// Short-lived values kept: sign-ins in flight within one minute.
+pub const SHORT_MAX: usize = 50_000;
+
+/// Idle topics at which the table is swept.
+const TOPICS_SWEEP: usize = 1024;
+
+/// The cache in this process.
+#[derive(Debug, Default)]
+pub struct LocalCache {
+    topics: Mutex<BTreeMap<Topic, watch::Sender<u64>>>,
+    buckets: Mutex<BTreeMap<String, Bucket>>,
+    short: Mutex<Short>,
+}
+
+/// A bucket as the time at which it will be full again.
+#[derive(Debug, Clone, Copy)]
+struct Bucket {
+    full_at: u64,
+}
+
+#[derive(Debug, Default)]
+struct Short {
+    values: BTreeMap<String, (UnixMillis, Vec<u8>)>,
+    /// Same keys as `values`, by end of life.
+    by_end: BTreeSet<(UnixMillis, String)>,
+}
+
+impl LocalCache {
+    /// An empty cache.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+#[async_trait::async_trait]
+impl Cache for LocalCache {
+    async fn publish(&self, hint: Hint) -> StoreResult<()> {
+        let mut topics = self.topics.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(sender) = topics.get(&hint.topic) {
+            if sender.receiver_count() == 0 {
+                topics.remove(&hint.topic);
+            } else {
+                sender.send_replace(hint.size);
+            }
+        }
+        Ok(())
+    }
+
+    async fn subscribe(&self, wanted: &[Topic]) -> StoreResult<Subscription> {
+        let mut topics = self.topics.lock().unwrap_or_else(PoisonError::into_inner);
+        if topics.len() > TOPICS_SWEEP {
+            topics.retain(|_, sender| sender.receiver_count() > 0);
+        }
+        let receiver = |topic: &Topic| {
+            let sender = topics.entry(*topic).or_insert_with(|| watch::channel(0).0);
+            (*topic, sender.subscribe())
+        };
+        Ok(Subscription::new(wanted.iter().map(receiver).collect()))
+    }
+
+    async fn take_token(&self, bucket: &str, rate: Rate, now: UnixMillis) -> StoreResult<Taken> {
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        if buckets.len() >= BUCKETS_MAX {
+            buckets.retain(|_, kept| kept.full_at > now.0);
+            if buckets.len() >= BUCKETS_MAX {
+                buckets.clear();
+            }
+        }
+        let kept = buckets.entry(bucket.to_owned()).or_insert(Bucket { full_at: now.0 });
+        let full_at = kept.full_at.max(now.0) + rate.refill_ms;
+        let capacity = u64::from(rate.burst) * rate.refill_ms;
+        let over = (full_at - now.0).saturating_sub(capacity);
+        if over > 0 {
+            return Ok(Taken::Empty { retry_ms: over });
+        }
+        kept.full_at = full_at;
+        Ok(Taken::Granted)
+    }
+
+    async fn put_short(
+        &self,
+        key: &str,
+        value: Vec<u8>,
+        now: UnixMillis,
+        ends: UnixMillis,
+    ) -> StoreResult<()> {
+        let mut short = self.short.lock().unwrap_or_else(PoisonError::into_inner);
+        short.forget(key);
+        while short.by_end.first().is_some_and(|first| first.0 <= now || short.is_full()) {
+            if let Some((_, oldest)) = short.by_end.pop_first() {
+                short.values.remove(&oldest);
+            }
+        }
+        short.by_end.insert((ends, key.to_owned()));
+        short.values.insert(key.to_owned(), (ends, value));
+        Ok(())
+    }
+
+    async fn take_short(&self, key: &str, now: UnixMillis) -> StoreResult<Option<Vec<u8>>> {
+        let mut short = self.short.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = short.forget(key);
+        Ok(taken.filter(|(ends, _)| now < *ends).map(|(_, value)| value))
+    }
+}
+
+impl Short {
+    fn is_full(&self) -> bool {
+        self.values.len() >= SHORT_MAX
+    }
+
+    fn forget(&mut self, key: &str) -> Option<(UnixMillis, Vec<u8>)> {
+        let (ends, value) = self.values.remove(key)?;
+        self.by_end.remove(&(ends, key.to_owned()));
+        Some((ends, value))
+    }
+}

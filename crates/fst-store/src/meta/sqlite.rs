@@ -1,0 +1,195 @@
+//! Metadata in one SQLite file: a server that runs alone needs nothing else.
+//!
+//! One thread writes and runs whole transactions as closures; readers run beside it on their own
+//! connections. Invariant: write-ahead log with `synchronous=FULL`, so a transaction that returned survives
+//! a power cut. Not here: SQL of single methods (`accounts`, `log`, `objects`), rules ([`crate::rules`]).
+//! Source: migrations/sqlite; measured choices: docs/adr.
+
+use std::path::Path;
+
+use fst_proto::account::AccountEntry;
+use fst_proto::ids::{AccountId, BadId, DeviceId, Hash32, ObjectId, SlotId, SpaceId};
+use fst_proto::merkle::Head;
+use fst_proto::time::UnixMillis;
+use fst_proto::wire::SpaceInfo;
+use rusqlite::{Connection, Row, TransactionBehavior, types};
+
+use super::{
+    AppendAccountTx, CommitTx, Committed, CreateAccountTx, CreateSpaceTx, Located, MetaStore,
+    Outcome, PackTx, Page, PageLimit, StoredSlot, Totals,
+};
+use crate::error::{StoreError, StoreResult};
+
+mod accounts;
+mod log;
+mod objects;
+mod threads;
+
+use threads::{Readers, Writer};
+
+/// Migrations in order; the file's `user_version` is the number that it has seen.
+const MIGRATIONS: &[&str] = &[include_str!("../../migrations/sqlite/0001_init.sql")];
+
+/// Pages in the write-ahead log at which it is written back: 16 MiB, so that a checkpoint's fsyncs are
+/// shared by many commits.
+const WAL_PAGES: u32 = 4000;
+
+/// How long a connection waits for another process, such as `setup-code new`, milliseconds.
+const BUSY_MS: u32 = 10_000;
+
+/// Metadata in SQLite.
+#[derive(Debug)]
+pub struct SqliteMeta {
+    // Readers go first when the store is dropped, so that the writer's connection is the last one and
+    // writes the log back.
+    readers: Readers,
+    writer: Writer,
+}
+
+impl SqliteMeta {
+    /// Opens the file, makes it when missing, and brings it to the newest version.
+    ///
+    /// # Errors
+    /// When the file cannot be opened, is damaged, or was written by a newer version.
+    pub fn open(path: &Path) -> StoreResult<Self> {
+        let mut connection = connect(path)?;
+        migrate(&mut connection)?;
+        let writer = Writer::start(connection)?;
+        Ok(Self { readers: Readers::new(path), writer })
+    }
+}
+
+/// Opens one connection with our settings.
+fn connect(path: &Path) -> StoreResult<Connection> {
+    let connection = Connection::open(path).map_err(StoreError::backend("open the database"))?;
+    connection.execute_batch(&format!(
+        "PRAGMA busy_timeout = {BUSY_MS}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
+         PRAGMA wal_autocheckpoint = {WAL_PAGES}; PRAGMA cache_size = -32768; \
+         PRAGMA temp_store = MEMORY;"
+    ))?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(connection)
+}
+
+fn migrate(connection: &mut Connection) -> StoreResult<()> {
+    let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let version: usize = tx.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    if version > MIGRATIONS.len() {
+        return Err(StoreError::backend("open the database")("it was written by a newer version"));
+    }
+    for migration in &MIGRATIONS[version..] {
+        tx.execute_batch(migration)?;
+    }
+    tx.execute_batch(&format!("PRAGMA user_version = {}", MIGRATIONS.len()))?;
+    tx.commit()?;
+    Ok(())
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::backend("use the database")(error)
+    }
+}
+
+/// Reads an id from a blob column.
+fn id<T>(
+    row: &Row<'_>,
+    column: usize,
+    parse: impl FnOnce(&[u8]) -> Result<T, BadId>,
+) -> rusqlite::Result<T> {
+    parse(row.get_ref(column)?.as_blob()?).map_err(|bad| {
+        rusqlite::Error::FromSqlConversionFailure(column, types::Type::Blob, Box::new(bad))
+    })
+}
+
+#[async_trait::async_trait]
+impl MetaStore for SqliteMeta {
+    async fn get_or_create_secret(&self, name: &str, fresh: [u8; 32]) -> StoreResult<[u8; 32]> {
+        let name = name.to_owned();
+        self.writer.run(move |tx| accounts::secret(tx, &name, &fresh)).await
+    }
+
+    async fn create_setup_code(&self, code: Hash32, ends: UnixMillis) -> StoreResult<()> {
+        self.writer.run(move |tx| accounts::create_setup_code(tx, code, ends)).await
+    }
+
+    async fn is_setup_code_open(&self, code: Hash32, now: UnixMillis) -> StoreResult<bool> {
+        self.readers.run(move |tx| accounts::is_setup_code_open(tx, code, now)).await
+    }
+
+    async fn create_account(&self, request: CreateAccountTx) -> StoreResult<Outcome> {
+        self.writer.run(move |tx| accounts::create_account(tx, &request)).await
+    }
+
+    async fn account_entries(
+        &self,
+        account: AccountId,
+        since: u64,
+    ) -> StoreResult<Vec<AccountEntry>> {
+        self.readers.run(move |tx| accounts::entries(tx, account, since)).await
+    }
+
+    async fn account_len(&self, account: AccountId) -> StoreResult<u64> {
+        self.readers.run(move |tx| accounts::len(tx, account)).await
+    }
+
+    async fn append_account(&self, request: AppendAccountTx) -> StoreResult<Outcome> {
+        self.writer.run(move |tx| accounts::append(tx, &request)).await
+    }
+
+    async fn slot(&self, slot: SlotId) -> StoreResult<Option<StoredSlot>> {
+        self.readers.run(move |tx| accounts::slot(tx, slot)).await
+    }
+
+    async fn device_account(&self, device: DeviceId) -> StoreResult<Option<AccountId>> {
+        self.readers.run(move |tx| accounts::device_account(tx, device)).await
+    }
+
+    async fn create_space(&self, request: CreateSpaceTx) -> StoreResult<Committed> {
+        self.writer.run(move |tx| log::create_space(tx, &request)).await
+    }
+
+    async fn spaces(&self, account: AccountId) -> StoreResult<Vec<SpaceInfo>> {
+        self.readers.run(move |tx| log::spaces(tx, account)).await
+    }
+
+    async fn space_owner(&self, space: SpaceId) -> StoreResult<Option<AccountId>> {
+        self.readers.run(move |tx| log::owner(tx, space)).await
+    }
+
+    async fn commit(&self, request: CommitTx) -> StoreResult<Committed> {
+        self.writer.run(move |tx| log::commit(tx, &request)).await
+    }
+
+    async fn changes(&self, space: SpaceId, since: u64, limit: PageLimit) -> StoreResult<Page> {
+        self.readers.run(move |tx| log::changes(tx, space, since, limit)).await
+    }
+
+    async fn head_at(&self, space: SpaceId, size: u64) -> StoreResult<Option<(Head, UnixMillis)>> {
+        self.readers.run(move |tx| log::head_at(tx, space, size)).await
+    }
+
+    async fn missing_objects(
+        &self,
+        space: SpaceId,
+        ids: Vec<ObjectId>,
+    ) -> StoreResult<Vec<ObjectId>> {
+        self.readers.run(move |tx| objects::missing(tx, space, ids)).await
+    }
+
+    async fn locate_objects(
+        &self,
+        space: SpaceId,
+        ids: Vec<ObjectId>,
+    ) -> StoreResult<Vec<Located>> {
+        self.readers.run(move |tx| objects::locate(tx, space, &ids)).await
+    }
+
+    async fn register_pack(&self, pack: PackTx) -> StoreResult<Vec<ObjectId>> {
+        self.writer.run(move |tx| objects::register(tx, &pack)).await
+    }
+
+    async fn totals(&self) -> StoreResult<Totals> {
+        self.readers.run(log::totals).await
+    }
+}

@@ -1,0 +1,105 @@
+//! SQL of objects and packs.
+
+use std::collections::BTreeSet;
+
+use fst_proto::ids::{ObjectId, SpaceId};
+use rusqlite::{OptionalExtension as _, Row, Transaction, params};
+
+use super::log::{add_bytes, space_no};
+use crate::blob::BlobKey;
+use crate::error::{Refused, StoreError, StoreResult};
+use crate::meta::{LEASE_MS, Located, PackTx};
+
+pub(super) fn register(tx: &Transaction<'_>, pack: &PackTx) -> StoreResult<Vec<ObjectId>> {
+    let no = space_no(tx, pack.space)?.ok_or(Refused::NoSpace)?;
+    let new = register_in(tx, no, pack)?;
+    if !new.is_empty() {
+        add_bytes(tx, pack.bytes)?;
+    }
+    Ok(new)
+}
+
+/// Like [`register`], without counting bytes: a commit counts its pack with its payload.
+pub(super) fn register_in(
+    tx: &Transaction<'_>,
+    space_no: i64,
+    pack: &PackTx,
+) -> StoreResult<Vec<ObjectId>> {
+    let ids = pack.items.iter().map(|item| item.id).collect();
+    let new: BTreeSet<ObjectId> = missing_in(tx, space_no, ids)?.into_iter().collect();
+    if new.is_empty() {
+        return Ok(Vec::new());
+    }
+    tx.prepare_cached(
+        "INSERT INTO packs (space_no, key, bytes, uploader, lease_ms) VALUES (?1, ?2, ?3, ?4, ?5)",
+    )?
+    .execute(params![
+        space_no,
+        pack.key.to_string(),
+        pack.bytes,
+        pack.uploader.as_bytes(),
+        pack.now.0.saturating_add(LEASE_MS),
+    ])?;
+    let pack_no = tx.last_insert_rowid();
+    // Of two objects with one id in a pack, the first counts.
+    let mut put = tx.prepare_cached(
+        "INSERT OR IGNORE INTO objects (space_no, object, pack_no, pack_offset, len) \
+         VALUES (?1, ?2, ?3, ?4, ?5)",
+    )?;
+    let mut out = Vec::with_capacity(new.len());
+    for item in &pack.items {
+        let row = params![space_no, item.id.as_bytes(), pack_no, item.offset, item.len];
+        if put.execute(row)? == 1 {
+            out.push(item.id);
+        }
+    }
+    Ok(out)
+}
+
+pub(super) fn missing(
+    tx: &Transaction<'_>,
+    space: SpaceId,
+    ids: Vec<ObjectId>,
+) -> StoreResult<Vec<ObjectId>> {
+    match space_no(tx, space)? {
+        None => Ok(ids),
+        Some(no) => missing_in(tx, no, ids),
+    }
+}
+
+pub(super) fn missing_in(
+    tx: &Transaction<'_>,
+    space_no: i64,
+    ids: Vec<ObjectId>,
+) -> StoreResult<Vec<ObjectId>> {
+    let sql = "SELECT 1 FROM objects WHERE space_no = ?1 AND object = ?2";
+    let mut statement = tx.prepare_cached(sql)?;
+    let mut out = Vec::new();
+    for id in ids {
+        if !statement.exists(params![space_no, id.as_bytes()])? {
+            out.push(id);
+        }
+    }
+    Ok(out)
+}
+
+pub(super) fn locate(
+    tx: &Transaction<'_>,
+    space: SpaceId,
+    ids: &[ObjectId],
+) -> StoreResult<Vec<Located>> {
+    let Some(no) = space_no(tx, space)? else { return Ok(Vec::new()) };
+    let sql = "SELECT p.key, o.pack_offset, o.len FROM objects o JOIN packs p ON p.no = o.pack_no \
+               WHERE o.space_no = ?1 AND o.object = ?2";
+    let mut statement = tx.prepare_cached(sql)?;
+    let read = |row: &Row<'_>| Ok((row.get::<_, String>(0)?, row.get(1)?, row.get(2)?));
+    let mut out = Vec::with_capacity(ids.len());
+    for id in ids {
+        let found = statement.query_row(params![no, id.as_bytes()], read).optional()?;
+        if let Some((key, offset, len)) = found {
+            let pack = BlobKey::parse(&key).ok_or(StoreError::Damaged { what: "pack key" })?;
+            out.push(Located { id: *id, pack, offset, len });
+        }
+    }
+    Ok(out)
+}

@@ -1,0 +1,175 @@
+//! A network without sockets: the server's service behind the client's seam, with losses on both ways.
+//!
+//! Invariant: what the service did stays done when its answer is lost; a partition loses everything. All
+//! chance comes from the world's seed.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use fst_client::remote::{Remote, RemoteError};
+use fst_proto::ids::{ObjectId, SlotId, SpaceId};
+use fst_proto::wire;
+use fst_server::refusal::Refusal;
+use fst_server::service::{Caller, Service};
+use futures::executor::block_on;
+
+use crate::rng::Rng;
+
+/// What may happen to messages of one client. Shared by clones.
+#[derive(Debug, Clone, Default)]
+pub struct Weather {
+    inner: Arc<WeatherState>,
+}
+
+#[derive(Debug, Default)]
+struct WeatherState {
+    is_partitioned: AtomicBool,
+    loss_percent: AtomicUsize,
+    crash_at: AtomicU64,
+    n_requests: AtomicU64,
+}
+
+impl Weather {
+    /// Cuts or heals the line.
+    pub fn partition(&self, is_partitioned: bool) {
+        self.inner.is_partitioned.store(is_partitioned, Ordering::Relaxed);
+    }
+
+    /// Loses this share of requests and, separately, of answers.
+    pub fn lose(&self, percent: usize) {
+        self.inner.loss_percent.store(percent, Ordering::Relaxed);
+    }
+
+    /// The answer to the `n`-th request from now, and all later ones, never arrive. 0 for never.
+    pub fn dark_after(&self, n: u64) {
+        let at = if n == 0 { 0 } else { self.n_requests() + n };
+        self.inner.crash_at.store(at, Ordering::Relaxed);
+    }
+
+    /// Requests made so far.
+    #[must_use]
+    pub fn n_requests(&self) -> u64 {
+        self.inner.n_requests.load(Ordering::Relaxed)
+    }
+}
+
+/// The server as one client of a simulation sees it.
+#[derive(Debug, Clone)]
+pub struct SimRemote {
+    service: Arc<Service>,
+    caller: Arc<OnceLock<Caller>>,
+    weather: Weather,
+    rng: Rng,
+}
+
+impl SimRemote {
+    /// A line to `service`; nobody is signed in yet.
+    #[must_use]
+    pub fn new(service: Arc<Service>, weather: Weather, rng: Rng) -> Self {
+        Self { service, caller: Arc::new(OnceLock::new()), weather, rng }
+    }
+
+    /// Signs a device in for good; later calls change nothing.
+    pub fn sign_in(&self, caller: Caller) {
+        let _: &Caller = self.caller.get_or_init(|| caller);
+    }
+
+    fn caller(&self) -> Result<Caller, RemoteError> {
+        self.caller.get().copied().ok_or(RemoteError::Malformed { what: "request before sign-in" })
+    }
+
+    fn call<T>(
+        &self,
+        serve: impl Fn(&Service) -> Result<T, Refusal>,
+    ) -> Result<T, RemoteError> {
+        let weather = &self.weather.inner;
+        let n = weather.n_requests.fetch_add(1, Ordering::Relaxed) + 1;
+        let loss = weather.loss_percent.load(Ordering::Relaxed);
+        let crash_at = weather.crash_at.load(Ordering::Relaxed);
+        let is_late = crash_at != 0 && n > crash_at;
+        if weather.is_partitioned.load(Ordering::Relaxed) || is_late || self.rng.chance(loss) {
+            return Err(lost("request"));
+        }
+        let reply = serve(&self.service);
+        if loss > 0 && self.rng.chance(loss) {
+            // The network delivers it twice: the second answer is the one that is read.
+            drop(serve(&self.service));
+        }
+        if crash_at != 0 && n == crash_at || self.rng.chance(loss) {
+            return Err(lost("answer"));
+        }
+        reply.map_err(|refusal| RemoteError::Refused(Box::new(refusal.problem())))
+    }
+}
+
+fn lost(what: &'static str) -> RemoteError {
+    RemoteError::Unreachable { url: "sim".to_owned(), source: format!("the {what} was lost").into() }
+}
+
+impl Remote for SimRemote {
+    fn server_info(&self) -> Result<wire::ServerInfo, RemoteError> {
+        self.call(|service| Ok(service.server_info()))
+    }
+
+    fn create_account(&self, request: &wire::CreateAccount) -> Result<(), RemoteError> {
+        self.call(|service| block_on(service.create_account(request.clone())).map(drop))
+    }
+
+    fn slot(&self, slot: SlotId) -> Result<wire::SlotReply, RemoteError> {
+        self.call(|service| block_on(service.get_slot(slot)))
+    }
+
+    fn join(&self, slot: SlotId, request: &wire::Join) -> Result<(), RemoteError> {
+        self.call(|service| block_on(service.join(slot, request.clone())).map(drop))
+    }
+
+    fn account_entries(&self, since: u64) -> Result<wire::AccountEntries, RemoteError> {
+        let caller = self.caller()?;
+        self.call(|service| block_on(service.account_entries(caller, since)))
+    }
+
+    fn append_account(&self, request: &wire::AppendAccount) -> Result<(), RemoteError> {
+        let caller = self.caller()?;
+        self.call(|service| block_on(service.append_account(caller, request.clone())).map(drop))
+    }
+
+    fn spaces(&self) -> Result<wire::Spaces, RemoteError> {
+        let caller = self.caller()?;
+        self.call(|service| block_on(service.spaces(caller)))
+    }
+
+    fn create_space(&self, request: &wire::CreateSpace) -> Result<wire::Receipt, RemoteError> {
+        let caller = self.caller()?;
+        self.call(|service| block_on(service.create_space(caller, request.clone())))
+    }
+
+    fn commit(&self, space: SpaceId, commit: &wire::Commit) -> Result<wire::Receipt, RemoteError> {
+        let caller = self.caller()?;
+        self.call(|service| block_on(service.commit(caller, space, commit.clone())))
+    }
+
+    fn changes(&self, space: SpaceId, since: u64) -> Result<wire::Changes, RemoteError> {
+        let caller = self.caller()?;
+        self.call(|service| block_on(service.changes(caller, space, since, Duration::ZERO)))
+    }
+
+    fn upload(&self, space: SpaceId, frame: Vec<u8>) -> Result<(), RemoteError> {
+        let caller = self.caller()?;
+        let frame = bytes::Bytes::from(frame);
+        self.call(|service| block_on(service.upload_objects(caller, space, frame.clone())).map(drop))
+    }
+
+    fn missing(&self, space: SpaceId, ids: &[ObjectId]) -> Result<Vec<ObjectId>, RemoteError> {
+        let caller = self.caller()?;
+        let asked = wire::ObjectIds { ids: ids.to_vec() };
+        self.call(|service| block_on(service.missing(caller, space, asked.clone())).map(|r| r.ids))
+    }
+
+    fn objects(&self, space: SpaceId, ids: &[ObjectId]) -> Result<Vec<u8>, RemoteError> {
+        let caller = self.caller()?;
+        let asked = wire::ObjectIds { ids: ids.to_vec() };
+        self.call(|service| block_on(service.get_objects(caller, space, asked.clone())))
+            .map(|frame| frame.to_vec())
+    }
+}
