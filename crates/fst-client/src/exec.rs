@@ -236,7 +236,7 @@ impl Applier<'_> {
                 let tag = swap_tag(*node);
                 self.vault.retag(draft, &tag)?;
                 let mut is_expected = |stat: &Stat| self.is_expected(*node, stat, &tag, expect);
-                settled_or(commit::replace_if(self.vault, &tag, path, &mut is_expected)?)?;
+                settled_or(commit::replace_if(self.vault, &tag, path, &mut is_expected)?, &tag)?;
             },
         }
         let stat = self.vault.stat(path)?;
@@ -336,7 +336,7 @@ impl Applier<'_> {
             DiskStep::Remove { node, path, expect } => {
                 let tag = swap_tag(*node);
                 let mut is_expected = |stat: &Stat| self.is_expected(*node, stat, &tag, expect);
-                settled_or(commit::remove_if(vault, path, &tag, &mut is_expected)?)?;
+                settled_or(commit::remove_if(vault, path, &tag, &mut is_expected)?, &tag)?;
                 settle(node, path, None)
             },
             DiskStep::RemoveDir { node, path } => {
@@ -398,13 +398,13 @@ fn is_waiting(plan: &Plan, step: &DiskStep, out: &Applied) -> bool {
     plan.waits_for(step.node()).any(|copy| out.failed.contains(&copy))
 }
 
-fn settled_or<T>(outcome: Outcome<T>) -> Result<T, VaultError> {
+fn settled_or<T>(outcome: Outcome<T>, tag: &StageName) -> Result<T, VaultError> {
     match outcome {
         Outcome::Done(value) => Ok(value),
         Outcome::Changed => Err(VaultError::Changed { op: "replace or remove" }),
-        Outcome::Displaced { tag, cause } => {
+        Outcome::Displaced { cause, .. } => {
             let source = Box::new(cause.unwrap_or(VaultError::Changed { op: "put back" }));
-            Err(VaultError::Displaced { tag, source })
+            Err(VaultError::Displaced { tag: tag.clone(), source })
         },
     }
 }

@@ -158,15 +158,20 @@ impl Folder {
     /// Opens a folder on its seams and its database, and claims it.
     ///
     /// # Errors
-    /// [`FolderError::Vault`] with `Locked` when another process works on it; [`FolderError::Db`].
+    /// [`FolderError::Vault`] with `Locked` when another process works on it; [`FolderError::Db`]. The database
+    /// comes back, for another try.
     pub fn open(
         space: Space,
         seams: Seams,
         settings: Settings,
         db: Db,
-    ) -> Result<Self, FolderError> {
-        let lock = seams.vault.lock()?;
-        let state = db.load()?;
+    ) -> Result<Self, (Db, FolderError)> {
+        let opened = seams.vault.lock().map_err(FolderError::from);
+        let loaded = opened.and_then(|lock| Ok((lock, db.load()?)));
+        let (lock, state) = match loaded {
+            Ok(loaded) => loaded,
+            Err(error) => return Err((db, error)),
+        };
         let status = StatusHandle::new(&settings, &state);
         let folder = Self {
             space,
@@ -180,8 +185,10 @@ impl Folder {
             status,
             _lock: Some(lock),
         };
-        folder.check_marker()?;
-        Ok(folder)
+        match folder.check_marker() {
+            Ok(()) => Ok(folder),
+            Err(error) => Err((folder.into_db(), error)),
+        }
     }
 
     /// The space that this folder shows.

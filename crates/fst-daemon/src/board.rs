@@ -8,8 +8,8 @@ use std::path::Path;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use fst_client::StatusHandle;
 use fst_client::config::FolderConfig;
+use fst_client::folder::StatusHandle;
 use fst_proto::error::{ErrorCode, Problem};
 use fst_proto::ids::SpaceId;
 use fst_proto::ipc::{DeviceStatus, FolderStatus, Pending, ServerStatus, Status};
@@ -77,7 +77,7 @@ impl Seat {
             path: from_config.path,
             remote_path: from_config.remote_path,
             mode: from_config.mode,
-            stopped: stopped.or(seen.stopped.clone()),
+            stopped,
             ..seen
         };
         let state = state_of(&view, &folder);

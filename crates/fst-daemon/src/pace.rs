@@ -1,27 +1,19 @@
 //! Decides when a folder's next cycle is due.
 //!
-//! Driven by [`crate::worker`]: events go in, a due time comes out; nothing is waited for here.
-//! Invariant: a change is followed by a cycle within [`SETTLE_MS_MAX`], unless the folder backs off; a
-//! folder in any state is looked at again within [`RESCAN_MS`].
-//! Not here: clocks, threads, what a cycle does.
-//! Source: docs/design/performance.md on latency; retry as in `fst-engine`.
+//! Driven by [`crate::worker`]: events go in, a due time comes out; nothing is waited for here. How long a
+//! save settles and how long a failure pauses is `fst-engine`'s rule ([`Settle`], [`retry`]).
+//! Invariant: a change is followed by a cycle soon, unless the folder backs off; a folder in any state is
+//! looked at again within [`RESCAN_MS`]. Not here: clocks, threads, what a cycle does.
+//! Source: docs/design/sync-semantics.md, rows S-150 to S-154.
+
+use fst_engine::retry;
+use fst_engine::settle::Settle;
+use fst_proto::time::UnixMillis;
 
 use crate::monotonic::Tick;
 
-/// Quiet time after a local change: a save is often several system calls.
-pub(crate) const SETTLE_MS: u64 = 20;
-
-/// Longest time a busy writer can hold off a cycle.
-pub(crate) const SETTLE_MS_MAX: u64 = 500;
-
 /// Every folder is looked at this often, because watchers lose events.
 pub(crate) const RESCAN_MS: u64 = 60_000;
-
-/// First pause after a failure.
-const RETRY_MS_MIN: u64 = 500;
-
-/// Longest pause between tries: the event stream wakes us earlier when the server returns.
-const RETRY_MS_MAX: u64 = 30_000;
 
 /// What may move the next cycle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,10 +33,10 @@ pub(crate) enum Ending {
     Settled,
     /// More to do at once.
     Progress,
-    /// Failed in a way that may pass; `jitter` is in `0..1024`.
+    /// Failed in a way that may pass.
     Retry {
-        /// Random part, drawn by the caller.
-        jitter: u64,
+        /// Random, drawn by the caller.
+        jitter: u16,
     },
     /// Stopped until somebody acts; looked at again like any folder.
     Stopped,
@@ -54,14 +46,14 @@ pub(crate) enum Ending {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Pace {
     due: Tick,
-    first_change: Option<Tick>,
+    changes: Settle,
     failures: u32,
 }
 
 impl Pace {
     /// A folder that has not been looked at yet is due at once.
     pub(crate) fn new(now: Tick) -> Self {
-        Self { due: now, first_change: None, failures: 0 }
+        Self { due: now, changes: Settle::default(), failures: 0 }
     }
 
     /// Moment of the next cycle.
@@ -72,7 +64,7 @@ impl Pace {
     /// Takes one event.
     pub(crate) fn on(&mut self, now: Tick, event: Event) {
         match event {
-            Event::LocalChange => self.local_change(now),
+            Event::LocalChange => self.local_change(UnixMillis(now.0)),
             Event::Poke => self.due = now,
             Event::Ended(ending) => self.ended(now, ending),
         }
@@ -80,26 +72,26 @@ impl Pace {
 
     /// A cycle begins: it takes up everything seen so far.
     pub(crate) fn begin(&mut self) {
-        self.first_change = None;
+        self.changes = Settle::default();
     }
 
-    fn local_change(&mut self, now: Tick) {
-        let first = *self.first_change.get_or_insert(now);
+    fn local_change(&mut self, now: UnixMillis) {
+        self.changes.on_event(now);
         // While the server is away a save must not shorten the pause: it would fail again.
-        if self.failures == 0 {
-            self.due = now.plus_ms(SETTLE_MS).min(first.plus_ms(SETTLE_MS_MAX));
+        if let Some(due) = self.changes.due(now).filter(|_| self.failures == 0) {
+            self.due = Tick(due.0);
         }
     }
 
     fn ended(&mut self, now: Tick, ending: Ending) {
-        self.failures = match ending {
-            Ending::Retry { .. } => self.failures.saturating_add(1),
-            Ending::Settled | Ending::Progress | Ending::Stopped => 0,
-        };
         self.due = match ending {
             Ending::Progress => now,
             Ending::Settled | Ending::Stopped => now.plus_ms(RESCAN_MS),
-            Ending::Retry { jitter } => now.plus_ms(pause_ms(self.failures, jitter)),
+            Ending::Retry { jitter } => now.plus_ms(retry::delay(self.failures, jitter)),
+        };
+        self.failures = match ending {
+            Ending::Retry { .. } => self.failures.saturating_add(1),
+            Ending::Settled | Ending::Progress | Ending::Stopped => 0,
         };
     }
 }
@@ -114,25 +106,22 @@ impl Jitter {
         Self(seed | 1)
     }
 
-    /// The next number in `0..1024`, by Marsaglia's xorshift.
-    pub(crate) fn draw(&mut self) -> u64 {
+    /// The next number, by Marsaglia's xorshift.
+    pub(crate) fn draw(&mut self) -> u16 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
-        self.0 >> 54
+        u16::try_from(self.0 >> 48).unwrap_or(u16::MAX)
     }
-}
-
-/// Doubling pause, of which a random half is cut so that clients do not return in step.
-pub(crate) fn pause_ms(failures: u32, jitter: u64) -> u64 {
-    let doublings = failures.saturating_sub(1).min(16);
-    let full = RETRY_MS_MIN.saturating_mul(1 << doublings).min(RETRY_MS_MAX);
-    full - full / 2 * (jitter % 1024) / 1024
 }
 
 #[cfg(test)]
 mod tests {
+    use fst_engine::limits::{RETRY_DELAY_MS_MAX, SETTLE_QUIET_MS, SETTLE_WAIT_MS_MAX};
+
     use super::*;
+
+    const FAILED: Event = Event::Ended(Ending::Retry { jitter: u16::MAX });
 
     fn settled_at(ms: u64) -> Pace {
         let mut pace = Pace::new(Tick(ms));
@@ -150,16 +139,16 @@ mod tests {
     fn a_save_is_taken_up_after_a_short_quiet() {
         let mut pace = settled_at(0);
         pace.on(Tick(1000), Event::LocalChange);
-        assert_eq!(pace.due(), Tick(1020));
+        assert_eq!(pace.due(), Tick(1000 + SETTLE_QUIET_MS));
     }
 
     #[test]
     fn a_busy_writer_cannot_hold_a_cycle_off_for_ever() {
         let mut pace = settled_at(0);
-        for ms in (1000..3000).step_by(10) {
+        for ms in (1000..9000).step_by(10) {
             pace.on(Tick(ms), Event::LocalChange);
         }
-        assert_eq!(pace.due(), Tick(1500));
+        assert_eq!(pace.due(), Tick(1000 + SETTLE_WAIT_MS_MAX));
     }
 
     #[test]
@@ -168,36 +157,30 @@ mod tests {
     }
 
     #[test]
-    fn failures_double_the_pause_up_to_half_a_minute() {
+    fn failures_lengthen_the_pause_up_to_a_limit() {
         let mut pace = Pace::new(Tick(0));
-        let pauses: Vec<u64> = (0..9)
-            .map(|_| {
-                pace.on(Tick(0), Event::Ended(Ending::Retry { jitter: 0 }));
-                pace.due().0
-            })
-            .collect();
-        assert_eq!(pauses, [500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000, 30_000]);
-    }
-
-    #[test]
-    fn jitter_cuts_at_most_half() {
-        assert_eq!(pause_ms(1, 0), 500);
-        assert!((250..=500).contains(&pause_ms(1, 1023)));
-        assert!((15_000..=30_000).contains(&pause_ms(40, 1023)));
+        let mut last = 0;
+        for _ in 0..40 {
+            pace.on(Tick(0), FAILED);
+            assert!(pace.due().0 >= last);
+            last = pace.due().0;
+        }
+        assert_eq!(last, RETRY_DELAY_MS_MAX);
     }
 
     #[test]
     fn a_save_while_the_server_is_away_does_not_shorten_the_pause() {
         let mut pace = settled_at(0);
-        pace.on(Tick(0), Event::Ended(Ending::Retry { jitter: 0 }));
-        pace.on(Tick(10), Event::LocalChange);
-        assert_eq!(pace.due(), Tick(500));
+        pace.on(Tick(0), FAILED);
+        let due = pace.due();
+        pace.on(Tick(1), Event::LocalChange);
+        assert_eq!(pace.due(), due);
     }
 
     #[test]
     fn the_server_coming_back_ends_the_pause() {
         let mut pace = settled_at(0);
-        pace.on(Tick(0), Event::Ended(Ending::Retry { jitter: 0 }));
+        pace.on(Tick(0), FAILED);
         pace.on(Tick(10), Event::Poke);
         assert_eq!(pace.due(), Tick(10));
     }
@@ -209,6 +192,13 @@ mod tests {
         pace.on(Tick(100), Event::Ended(Ending::Settled));
         // The watcher's event was queued while the cycle ran and is taken after it.
         pace.on(Tick(101), Event::LocalChange);
-        assert_eq!(pace.due(), Tick(121));
+        assert_eq!(pace.due(), Tick(101 + SETTLE_QUIET_MS));
+    }
+
+    #[test]
+    fn jitter_differs_from_draw_to_draw() {
+        let mut jitter = Jitter::new(42);
+        let draws: std::collections::BTreeSet<u16> = (0..50).map(|_| jitter.draw()).collect();
+        assert!(draws.len() > 45);
     }
 }

@@ -10,12 +10,14 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use fst_client::dirs::Dirs;
-use fst_client::{Client, ClientError, RemoteEvent};
+use fst_client::remote::http::RemoteEvent;
+use fst_client::{Client, ClientError};
+use fst_engine::retry;
 use fst_proto::error::ErrorCode;
 use fst_proto::ids::SpaceId;
 
 use crate::board::Board;
-use crate::pace::{Jitter, pause_ms};
+use crate::pace::Jitter;
 use crate::worker::Command;
 
 /// Longest pause between tries to reach the stream: one small request, so more often than a cycle.
@@ -36,12 +38,12 @@ pub(crate) struct Listener {
 impl Listener {
     /// Listens, and listens again, until the daemon ends.
     pub(crate) fn run(mut self) {
-        let mut failures = 0;
+        let mut failures: u32 = 0;
         loop {
             let seen = self.listen_once();
-            failures = if seen.has_connected { 1 } else { failures + 1 };
+            failures = if seen.has_connected { 0 } else { failures.saturating_add(1) };
             self.note(&seen);
-            let pause = pause_ms(failures, self.jitter.draw()).min(RECONNECT_MS_MAX);
+            let pause = retry::delay(failures, self.jitter.draw()).min(RECONNECT_MS_MAX);
             match self.end.recv_timeout(Duration::from_millis(pause)) {
                 Err(RecvTimeoutError::Timeout) => {},
                 Err(RecvTimeoutError::Disconnected) => return,

@@ -218,7 +218,7 @@ impl Supervisor {
     }
 
     fn seat(&mut self, folders: &[FolderConfig]) {
-        let seed = self.jitter.draw();
+        let seed = u64::from(self.jitter.draw()) << 16;
         self.crew.seat(folders, &self.dirs, &self.board, seed);
         self.board.set_seats(self.crew.seats());
     }

@@ -5,13 +5,14 @@
 //! A barrier is answered only by a cycle that began after it arrived.
 //! Not here: threads of watchers, the event stream ([`crate::remote`]).
 
+use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 
 use fst_client::dirs::Dirs;
-use fst_client::{Client, ClientError, Folder, FolderError, Outcome, WatchGuard};
+use fst_client::{Client, ClientError, Folder, FolderError, Outcome};
 use fst_proto::error::{ErrorCode, Problem};
 
 use crate::barrier::Ticket;
@@ -79,7 +80,7 @@ struct Running {
 struct OpenFolder {
     folder: Folder,
     /// Ends the watcher when dropped; without one the folder is only looked at every minute.
-    _watch: Option<WatchGuard>,
+    _watch: Option<Box<dyn Any + Send>>,
 }
 
 /// What the next open folder is to be told before its cycle.
@@ -262,7 +263,7 @@ impl Running {
             open.folder.accept_deletions();
         }
         if std::mem::take(&mut self.wish.distrust_cache) {
-            open.folder.distrust_cache();
+            open.folder.distrust_cache().map_err(|error| Fault::from(&error))?;
         }
         // A bug in one cycle must not take the other folders down. The folder is dropped then, with
         // whatever state it was in, and opened anew from what is on disk.
@@ -278,7 +279,7 @@ impl Running {
         let folder = folder.map_err(|error| Fault::from(&error))?;
         let watch = folder.start_watch(self.on_local_change());
         if let Err(error) = &watch {
-            tracing::warn!(code = %error.code(), "no watcher: the folder is looked at every minute");
+            tracing::warn!(%error, "no watcher: the folder is looked at every minute");
         }
         self.show(|view| {
             view.handle = Some(folder.status_handle());

@@ -2,7 +2,7 @@
 //!
 //! Called by the steps of `fst-client`; works on any [`Vault`].
 //! Invariant: whatever happens, every object that was not confirmed as expected still exists: at its
-//! path, or in the stage under the tag that [`Outcome::Displaced`] names.
+//! path, or in the stage under a tag that [`Outcome::Displaced`] names.
 //! Not here: what is expected; barriers (call [`Vault::sync_stage`] before and after).
 //! Source: docs/design/correctness-and-faults.md §1 point 5, §3.2 S5.
 
@@ -22,11 +22,11 @@ pub enum Outcome<T> {
     Done(T),
     /// Not done: something else is there, and is there again. What was staged may still be at its tag.
     Changed,
-    /// Not done cleanly: an object that must not be lost rests in the stage and has to be rescued,
-    /// for instance beside its path with [`Vault::unstage_move`].
+    /// Not done cleanly: objects that must not be lost rest in the stage and have to be rescued,
+    /// for instance beside their path with [`Vault::unstage_move`].
     Displaced {
-        /// Where it rests.
-        tag: StageName,
+        /// Where they rest: one, or two where the file system cannot swap. Not empty.
+        tags: Vec<StageName>,
         /// What stopped the undoing; `None` when only another writer interfered.
         cause: Option<VaultError>,
     },
@@ -54,30 +54,57 @@ pub fn replace_if(
         None | Some(FileKind::Special) => return Ok(Outcome::Changed),
         Some(FileKind::File | FileKind::Dir | FileKind::Symlink) => {},
     }
+    let swap = Swap { vault, tag, to, ours };
     match vault.exchange(tag, to) {
-        Ok(out) => settle_swap(&Swap { vault, tag, to, ours }, &out, is_expected),
-        Err(error) => after_failed_swap(vault, tag, &ours, error),
+        Ok(out) => settle_swap(&swap, &out, is_expected),
+        Err(error) => after_failed_swap(&swap, error),
     }
 }
 
 /// Goes on with a [`replace_if`] that a crash may have cut short; `ours` is what was staged under `tag`.
 ///
-/// Asks `is_expected` about the object at `tag` when that is not `ours`. Its `ctime_ns` is then that of the
-/// swap, so judge by contents.
+/// Asks `is_expected` about an object that was displaced; its `ctime_ns` is then that of the swap, so judge
+/// by contents, and read it from the tag that `is_expected` is given.
+/// Shape: `Changed` also when nothing had happened yet: begin again.
 /// # Errors
-/// As [`replace_if`]; [`VaultError::NotFound`] when nothing is at `tag`.
+/// As [`replace_if`]; [`VaultError::NotFound`] when nothing is in the stage.
 pub fn resume_replace(
     vault: &dyn Vault,
     tag: &StageName,
     to: &RelPath,
     ours: &Stat,
-    is_expected: IsExpected<'_>,
+    is_expected: &mut dyn FnMut(&StageName, &Stat) -> Result<bool>,
 ) -> Result<Outcome<Stat>> {
-    let there = staged(vault, tag)?;
-    if there.is_same_object(ours) {
-        return Ok(Outcome::Changed);
+    let aside = tag.aside();
+    let settle = |tag: &StageName, out: &Stat, judge: IsExpected<'_>| {
+        settle_swap(&Swap { vault, tag, to, ours: *ours }, out, judge)
+    };
+    match (vault.stat_staged(tag)?, vault.stat_staged(&aside)?) {
+        (None, None) => Err(VaultError::NotFound { op: "go on with a replacement" }),
+        (Some(there), None) if there.is_same_object(ours) => Ok(Outcome::Changed),
+        (Some(out), None) => settle(tag, &out, &mut |stat| is_expected(tag, stat)),
+        // Without `RENAME_EXCHANGE`: the last of the three steps was missing.
+        (None, Some(out)) => settle(&aside, &out, &mut |stat| is_expected(&aside, stat)),
+        (Some(_), Some(_)) => put_back_any(vault, &[tag.clone(), aside], to, ours),
     }
-    settle_swap(&Swap { vault, tag, to, ours: *ours }, &there, is_expected)
+}
+
+/// Without `RENAME_EXCHANGE`: only the first of the three steps was done, so the place is free.
+fn put_back_any(
+    vault: &dyn Vault,
+    tags: &[StageName],
+    to: &RelPath,
+    ours: &Stat,
+) -> Result<Outcome<Stat>> {
+    let mut cause = None;
+    for tag in not_ours(vault, tags, ours) {
+        match vault.place_new(&tag, to) {
+            Ok(_) | Err(VaultError::Occupied { .. }) => {},
+            Err(error) => cause = Some(error),
+        }
+    }
+    let tags = not_ours(vault, tags, ours);
+    if tags.is_empty() { undone(cause) } else { Ok(Outcome::Displaced { tags, cause }) }
 }
 
 /// Removes the file or link at `path`, if what is taken is expected; `tag` must be free.
@@ -171,42 +198,47 @@ fn undo_swap<T>(swap: &Swap<'_>, cause: Option<VaultError>) -> Result<Outcome<T>
         match swap.vault.exchange(swap.tag, swap.to) {
             Ok(out) if out.is_same_object(&swap.ours) => return undone(cause),
             // A third writer put something at the place since; it is kept.
-            Ok(_) => return Ok(displaced(swap.tag, cause)),
+            Ok(_) => return displaced(swap, cause),
             Err(VaultError::NotFound { .. }) => {},
-            Err(VaultError::Displaced { tag, source }) => {
-                return Ok(displaced(&tag, Some(*source)));
-            },
-            Err(error) => return Ok(displaced(swap.tag, Some(error))),
+            Err(VaultError::Displaced { source, .. }) => return displaced(swap, Some(*source)),
+            Err(error) => return displaced(swap, Some(error)),
         }
         // Nothing lies at the place any more, so the displaced object can simply go back.
         match swap.vault.place_new(swap.tag, swap.to) {
             Ok(_) => return undone(cause),
             Err(VaultError::Occupied { .. }) => {},
-            Err(error) => return Ok(displaced(swap.tag, Some(error))),
+            Err(error) => return displaced(swap, Some(error)),
         }
     }
-    Ok(displaced(swap.tag, cause))
+    displaced(swap, cause)
 }
 
 fn undone<T>(cause: Option<VaultError>) -> Result<Outcome<T>> {
     cause.map_or(Ok(Outcome::Changed), Err)
 }
 
-fn displaced<T>(tag: &StageName, cause: Option<VaultError>) -> Outcome<T> {
-    Outcome::Displaced { tag: tag.clone(), cause }
+/// Names everything at the tag, and aside of it, that is not ours.
+fn displaced<T>(swap: &Swap<'_>, cause: Option<VaultError>) -> Result<Outcome<T>> {
+    let tags = not_ours(swap.vault, &[swap.tag.clone(), swap.tag.aside()], &swap.ours);
+    if tags.is_empty() { undone(cause) } else { Ok(Outcome::Displaced { tags, cause }) }
 }
 
-fn after_failed_swap<T>(
-    vault: &dyn Vault,
-    tag: &StageName,
-    ours: &Stat,
-    error: VaultError,
-) -> Result<Outcome<T>> {
+/// Those of `tags` under which something else than `ours` rests, or may rest.
+fn not_ours(vault: &dyn Vault, tags: &[StageName], ours: &Stat) -> Vec<StageName> {
+    let is_not_ours = |tag: &&StageName| match vault.stat_staged(tag) {
+        Ok(Some(there)) => !there.is_same_object(ours),
+        Ok(None) => false,
+        Err(_) => true,
+    };
+    tags.iter().filter(is_not_ours).cloned().collect()
+}
+
+fn after_failed_swap<T>(swap: &Swap<'_>, error: VaultError) -> Result<Outcome<T>> {
     match error {
         VaultError::NotFound { .. } => Ok(Outcome::Changed),
-        VaultError::Displaced { tag, source } => Ok(displaced(&tag, Some(*source))),
-        error => match vault.stat_staged(tag) {
-            Ok(Some(there)) if !there.is_same_object(ours) => Ok(displaced(tag, Some(error))),
+        VaultError::Displaced { source, .. } => displaced(swap, Some(*source)),
+        error => match swap.vault.stat_staged(swap.tag) {
+            Ok(Some(there)) if !there.is_same_object(&swap.ours) => displaced(swap, Some(error)),
             Ok(_) | Err(_) => Err(error),
         },
     }
@@ -239,9 +271,13 @@ fn put_back(
 ) -> Result<Outcome<()>> {
     match vault.unstage_move(tag, path) {
         Ok(_) => undone(cause),
-        Err(VaultError::Occupied { .. }) => Ok(displaced(tag, cause)),
-        Err(error) => Ok(displaced(tag, Some(error))),
+        Err(VaultError::Occupied { .. }) => Ok(rests_at(tag, cause)),
+        Err(error) => Ok(rests_at(tag, Some(error))),
     }
+}
+
+fn rests_at<T>(tag: &StageName, cause: Option<VaultError>) -> Outcome<T> {
+    Outcome::Displaced { tags: vec![tag.clone()], cause }
 }
 
 /// An error of the system may hide that the object was taken all the same.
@@ -253,7 +289,7 @@ fn after_failed_take(
     match error {
         VaultError::NotFound { .. } => Ok(Outcome::Changed),
         VaultError::Io { .. } => match vault.stat_staged(tag) {
-            Ok(Some(_)) => Ok(displaced(tag, Some(error))),
+            Ok(Some(_)) => Ok(rests_at(tag, Some(error))),
             Ok(None) | Err(_) => Err(error),
         },
         error => Err(error),

@@ -315,11 +315,7 @@ impl Vault for RealVault {
     }
 
     fn retag(&self, from: &StageName, to: &StageName) -> Result<()> {
-        const OP: &str = "rename in stage";
-        let stage = self.stage(OP)?;
-        let (from, to) = (from.as_str(), to.as_str());
-        fs::renameat_with(&stage, from, &stage, to, fs::RenameFlags::NOREPLACE)
-            .map_err(sys::refuse(OP))
+        self.mover("rename in stage")?.retag(from, to)
     }
 
     fn discard(&self, tag: &StageName) -> Result<()> {

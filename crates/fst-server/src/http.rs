@@ -166,7 +166,6 @@ fn method_text(method: &Method) -> &'static str {
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "signature that the layer wants")]
 fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
     tracing::error!("a handler panicked");
     reply::internal()

@@ -4,7 +4,8 @@
 //! scripts read goes to stdout, logs and errors to stderr. Not here: everything else (`fst_server`).
 //! Source: docs/book/reference/fst-server.md.
 
-use std::io::{self, IsTerminal as _, Read as _, Write};
+use std::fmt::Write as _;
+use std::io::{self, IsTerminal as _, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -32,7 +33,7 @@ struct Cli {
 enum Command {
     /// Creates database and configuration and prints the set-up code; may be run again.
     Init {
-        /// Database, sqlite:///PATH.
+        /// Database, `sqlite:///PATH`.
         #[arg(long, value_name = "URL")]
         db: Option<String>,
         #[command(flatten)]
@@ -103,19 +104,19 @@ enum Failure {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     start_logging();
-    match execute(cli.command) {
+    match execute(&cli.command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => report(&failure),
     }
 }
 
-fn execute(command: Command) -> Result<(), Failure> {
-    let asked = asked(&command);
+fn execute(command: &Command) -> Result<(), Failure> {
+    let asked = asked(command);
     let options = config::resolve(&asked, |name| std::env::var(name).ok())?;
     match command {
         Command::Init { .. } => init(&asked, &options),
         Command::Start { .. } => start(&options),
-        Command::Health { listen, .. } => health(&options, listen),
+        Command::Health { listen, .. } => health(&options, *listen),
         Command::SetupCode { .. } => {
             let code = block_on(run::new_setup_code(&options))??;
             print(&format!("{code}\n"))
@@ -160,10 +161,12 @@ fn init(asked: &Asked, options: &Options) -> Result<(), Failure> {
         options.database.display(),
         options.data.display()
     );
+    // Writing to a String cannot fail.
     match code {
-        Some(code) => out.push_str(&format!("set-up code  {code}   (valid 24 h, once)\n")),
-        None => out.push_str("set-up code  none: there is an account already\n"),
+        Some(code) => writeln!(out, "set-up code  {code}   (valid 24 h, once)"),
+        None => writeln!(out, "set-up code  none: there is an account already"),
     }
+    .unwrap_or_default();
     print(&out)
 }
 
@@ -194,11 +197,13 @@ fn banner(options: &Options, server: &Server, is_new: bool) -> String {
         options.data.display(),
     );
     if let Some(code) = server.setup_code() {
-        out.push_str(&format!(
+        write!(
+            out,
             "\n  No account yet. On any device run:\n    fst init --server {url} --setup-code {code}\n\
              \x20 (the code is valid 24 h and once; it also lies in {})\n",
             options.data.join(run::SETUP_CODE_FILE).display(),
-        ));
+        )
+        .unwrap_or_default();
     }
     out
 }
@@ -266,7 +271,7 @@ fn report(failure: &Failure) -> ExitCode {
     let mut text = format!("error[{code}]: {failure}");
     let mut cause = std::error::Error::source(failure);
     while let Some(error) = cause {
-        text.push_str(&format!(": {error}"));
+        write!(text, ": {error}").unwrap_or_default();
         cause = error.source();
     }
     // Nobody is left to tell when stderr is closed.

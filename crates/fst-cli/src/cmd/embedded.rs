@@ -55,26 +55,30 @@ mod with_server {
 
     impl ServerHandle for Running {
         fn stop(self: Box<Self>) {
-            self.0.stop();
+            if let Err(error) = self.0.stop() {
+                tracing::error!(%error, "the embedded server had failed");
+            }
         }
     }
 
     /// Lets the daemon start the server that the configuration asks for.
     pub(crate) fn start_hook() -> Option<StartServer> {
-        Some(Box::new(|wanted: &EmbeddedServer| {
-            let failed = |error: &dyn std::error::Error| {
-                let detail = format!(
-                    "start the embedded server on {}: {}",
-                    wanted.listen,
-                    fst_client::error::chain(error)
-                );
-                Box::new(Problem::new(ErrorCode::ServerFailed, detail))
-            };
-            let server = Embedded::start(&wanted.data, &wanted.listen);
-            let server = server.map_err(|error| failed(&error))?;
-            let handle: Box<dyn ServerHandle> = Box::new(Running(server));
-            Ok(handle)
-        }))
+        Some(Box::new(start))
+    }
+
+    fn start(wanted: &EmbeddedServer) -> Result<Box<dyn ServerHandle>, Box<Problem>> {
+        let failed = |code: ErrorCode, error: &dyn std::error::Error| {
+            let cause = fst_client::error::chain(error);
+            let detail = format!("start the embedded server on {}: {cause}", wanted.listen);
+            Box::new(Problem::new(code, detail))
+        };
+        let listen = wanted.listen.parse();
+        let listen = listen.map_err(|error: std::net::AddrParseError| {
+            failed(ErrorCode::BadConfig, &error)
+        })?;
+        let server = Embedded::start(&wanted.data, listen);
+        let server = server.map_err(|error| failed(ErrorCode::ServerFailed, &error))?;
+        Ok(Box::new(Running(server)))
     }
 }
 

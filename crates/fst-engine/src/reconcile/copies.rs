@@ -22,9 +22,9 @@ pub(super) fn add(merge: &mut Merge<'_>) {
         let Some(lost) = tree.get(rival.node).cloned() else { continue };
         let loser = Loser { side, node: rival.node };
         match (merge.inputs.policy.backup, side) {
-            (Backup::Keep, _) => keep_beside(merge, rival, loser, lost),
+            (Backup::Keep, _) => keep_beside(merge, rival, loser, &lost),
             (Backup::HistoryOnly, Side::Remote) => note(merge, rival, None),
-            (Backup::HistoryOnly, Side::Local) => keep_in_history(merge, rival, loser, lost),
+            (Backup::HistoryOnly, Side::Local) => keep_in_history(merge, rival, loser, &lost),
         }
     }
 }
@@ -35,12 +35,12 @@ fn note(merge: &mut Merge<'_>, rival: Rival, copy: Option<NodeId>) {
     merge.notes.push(ConflictNote { kind, node, copy, local_won });
 }
 
-fn keep_beside(merge: &mut Merge<'_>, rival: Rival, loser: Loser, lost: Node) {
+fn keep_beside(merge: &mut Merge<'_>, rival: Rival, loser: Loser, lost: &Node) {
     let Some(place) = merge.target.get(loser.node).map(|node| node.place.clone()) else { return };
-    let copy = match copy_id(merge, loser.node, &lost) {
+    let copy = match copy_id(merge, loser.node, lost) {
         CopyId::Kept(id) => id,
         CopyId::Free(id) => {
-            let mut node = Node { place, rev: 0, ..lost };
+            let mut node = Node { place, rev: 0, ..lost.clone() };
             node.place.name = names::free_name(merge, loser, id, &node);
             insert(merge, loser, id, node);
             id
@@ -96,7 +96,7 @@ fn insert(merge: &mut Merge<'_>, loser: Loser, id: NodeId, node: Node) {
 
 /// Sends the losing local content to the server as a version of its own before its node is touched; the
 /// plan after that overwrites the node and deletes the extra one.
-fn keep_in_history(merge: &mut Merge<'_>, rival: Rival, loser: Loser, lost: Node) {
+fn keep_in_history(merge: &mut Merge<'_>, rival: Rival, loser: Loser, lost: &Node) {
     let inputs = merge.inputs;
     let id = inputs.naming.copy_id(loser.node, &lost.content);
     let is_known = inputs.remote.contains(id) || inputs.tombstones.contains_key(&id);
@@ -110,7 +110,7 @@ fn keep_in_history(merge: &mut Merge<'_>, rival: Rival, loser: Loser, lost: Node
     }
     merge.doubtful.insert(loser.node, Why::Archiving);
     let Some(remote) = inputs.remote.get(loser.node) else { return };
-    let mut node = Node { place: remote.place.clone(), rev: 0, ..lost };
+    let mut node = Node { place: remote.place.clone(), rev: 0, ..lost.clone() };
     node.place.name = names::free_name(merge, loser, id, &node);
     debug_assert_ne!(node.content.kind, Kind::Dir, "only leaves have rivals");
     merge.archive.push(PushOp {

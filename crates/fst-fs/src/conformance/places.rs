@@ -26,6 +26,7 @@ cases![
     barriers_can_be_repeated,
     attributes_change_only_when_expected,
     the_stage_lists_what_is_in_it,
+    a_tag_changes_only_to_a_free_one,
     discarding_twice_is_fine_and_a_full_directory_stays,
 ];
 
@@ -254,6 +255,19 @@ fn the_stage_lists_what_is_in_it(world: &dyn World) {
     refused!(vault.read_staged_link(&tag("b")), Special);
     refused!(vault.read_staged(&tag("a")), Special);
     assert!(vault.stat_staged(&tag("none")).expect("look").is_none());
+}
+
+fn a_tag_changes_only_to_a_free_one(world: &dyn World) {
+    let vault = world.vault();
+    let made = stage(world, "a", b"one");
+    stage(world, "b", b"two");
+    refused!(vault.retag(&tag("a"), &tag("b")), Occupied);
+    refused!(vault.retag(&tag("none"), &tag("c")), NotFound);
+    vault.retag(&tag("a"), &tag("c")).expect("rename in the stage");
+    let there = vault.stat_staged(&tag("c")).expect("look").expect("is there");
+    assert!(there.is_same_object(&made));
+    assert_eq!(staged_bytes(world, "a"), None);
+    assert_eq!(staged_bytes(world, "b").as_deref(), Some(b"two".as_slice()));
 }
 
 fn discarding_twice_is_fine_and_a_full_directory_stays(world: &dyn World) {

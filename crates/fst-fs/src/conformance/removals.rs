@@ -64,10 +64,11 @@ fn a_taken_place_keeps_both(world: &dyn World) {
         Ok(false)
     };
     let done = remove_if(world.vault(), &path("a"), &tag("t"), &mut judge);
-    let Ok(Outcome::Displaced { tag: kept, cause: None }) = done else { unreachable!("{done:?}") };
+    let Ok(Outcome::Displaced { tags, cause: None }) = done else { unreachable!("{done:?}") };
+    let [kept] = tags.as_slice() else { unreachable!("{tags:?}") };
     assert_eq!(world.read(&path("a")).as_deref(), Some(b"third".as_slice()));
     assert_eq!(staged_bytes(world, kept.as_str()).as_deref(), Some(b"edit".as_slice()));
-    world.vault().unstage_move(&kept, &path("a (conflict)")).expect("rescue");
+    world.vault().unstage_move(kept, &path("a (conflict)")).expect("rescue");
     assert_eq!(world.read(&path("a (conflict)")).as_deref(), Some(b"edit".as_slice()));
 }
 

@@ -139,7 +139,8 @@ fn an_error_while_judging_puts_back(world: &dyn World) {
 /// Replaces `a` while `meddle` runs, and asserts that `a` and the stage end with these contents.
 fn assert_displaced(world: &dyn World, judge: &mut dyn FnMut() -> bool, at: &[u8], kept: &[u8]) {
     let done = replace_if(world.vault(), &tag("t"), &path("a"), &mut |_| Ok(judge()));
-    let Ok(Outcome::Displaced { tag, .. }) = done else { unreachable!("{done:?}") };
+    let Ok(Outcome::Displaced { tags, .. }) = done else { unreachable!("{done:?}") };
+    let [tag] = tags.as_slice() else { unreachable!("{tags:?}") };
     assert_eq!(world.read(&path("a")).as_deref(), Some(at));
     assert_eq!(staged_bytes(world, tag.as_str()).as_deref(), Some(kept));
 }
@@ -208,7 +209,7 @@ fn a_cut_short_swap_is_finished(world: &dyn World) {
     world.write(&path("a"), b"old");
     let ours = stage(world, "t", b"new");
     world.vault().exchange(&tag("t"), &path("a")).expect("swap");
-    let done = resume_replace(world.vault(), &tag("t"), &path("a"), &ours, &mut |s| Ok(s.size == 3));
+    let done = resume_replace(world.vault(), &tag("t"), &path("a"), &ours, &mut |_, s| Ok(s.size == 3));
     assert!(matches!(done, Ok(Outcome::Done(_))), "{done:?}");
     assert_eq!(world.read(&path("a")).as_deref(), Some(b"new".as_slice()));
     assert!(is_stage_empty(world));
@@ -218,7 +219,7 @@ fn a_cut_short_swap_is_undone(world: &dyn World) {
     world.write(&path("a"), b"edit");
     let ours = stage(world, "t", b"new");
     world.vault().exchange(&tag("t"), &path("a")).expect("swap");
-    let done = resume_replace(world.vault(), &tag("t"), &path("a"), &ours, &mut |_| Ok(false));
+    let done = resume_replace(world.vault(), &tag("t"), &path("a"), &ours, &mut |_, _| Ok(false));
     assert!(matches!(done, Ok(Outcome::Changed)), "{done:?}");
     assert_eq!(world.read(&path("a")).as_deref(), Some(b"edit".as_slice()));
 }
@@ -226,7 +227,7 @@ fn a_cut_short_swap_is_undone(world: &dyn World) {
 fn a_swap_that_did_not_happen_stays_so(world: &dyn World) {
     world.write(&path("a"), b"old");
     let ours = stage(world, "t", b"new");
-    let mut judge = |_: &Stat| unreachable!("nothing was displaced");
+    let mut judge = |_: &_, _: &Stat| unreachable!("nothing was displaced");
     let done = resume_replace(world.vault(), &tag("t"), &path("a"), &ours, &mut judge);
     assert!(matches!(done, Ok(Outcome::Changed)), "{done:?}");
     assert_eq!(world.read(&path("a")).as_deref(), Some(b"old".as_slice()));

@@ -59,11 +59,7 @@ impl Mover {
         let before = look(from, OP)?;
         let to = self.staged(tag);
         if matches!(self.rename_new(from, &to, OP)?, Renamed::Unknown) {
-            // Only this process writes in the stage, so a free name there stays free.
-            if sys::stat_at(&to.dir, to.name, OP)?.is_some() {
-                return Err(VaultError::Occupied { op: OP });
-            }
-            rename(from, &to, OP)?;
+            rename_to_free(from, &to, OP)?;
         }
         came_out(&to, &before, OP)
     }
@@ -90,21 +86,24 @@ impl Mover {
 
     /// The old one aside, the new one in, the old one to `tag`; undone when the new one cannot go in.
     fn exchange_by_steps(&self, tag: &StageName, to: &Spot<'_>) -> Result<Stat> {
-        const OP: &str = "keep what was displaced";
         let aside = tag.aside();
         let taken = self.take(to, &aside)?;
         if let Err(error) = self.place(tag, to) {
             return Err(self.give_back(&aside, to, error));
         }
-        let (from, onto) = (self.staged(&aside), self.staged(tag));
-        let kept = match sys::stat_at(&onto.dir, onto.name, OP) {
-            Ok(None) => rename(&from, &onto, OP),
-            Ok(Some(_)) => Err(VaultError::Occupied { op: OP }),
-            Err(error) => Err(error),
-        };
-        match kept {
+        match self.retag(&aside, tag) {
             Ok(()) => Ok(taken),
             Err(error) => Err(VaultError::Displaced { tag: aside, source: Box::new(error) }),
+        }
+    }
+
+    /// Gives a staged object another tag that is free.
+    pub(super) fn retag(&self, from: &StageName, to: &StageName) -> Result<()> {
+        const OP: &str = "rename in stage";
+        let (from, to) = (self.staged(from), self.staged(to));
+        match self.rename_new(&from, &to, OP)? {
+            Renamed::Done => Ok(()),
+            Renamed::Unknown => rename_to_free(&from, &to, OP),
         }
     }
 
@@ -114,13 +113,10 @@ impl Mover {
         let before = look(from, OP)?;
         match self.rename_new(from, to, OP) {
             Ok(Renamed::Done) => {},
-            Ok(Renamed::Unknown) => self.rename_by_stage(from, to)?,
-            // On a file system that folds names, a change of case finds the object itself there.
-            Err(VaultError::Occupied { op }) => {
+            Ok(Renamed::Unknown) | Err(VaultError::Occupied { .. }) => {
                 let there = sys::stat_at(&to.dir, to.name, OP)?;
-                let is_itself = there.is_some_and(|t| t == before && t.nlink == 1);
-                if !is_itself {
-                    return Err(VaultError::Occupied { op });
+                if there.is_some_and(|there| !is_other_spelling(from, to, &before, &there)) {
+                    return Err(VaultError::Occupied { op: OP });
                 }
                 self.rename_by_stage(from, to)?;
             },
@@ -176,6 +172,11 @@ impl Mover {
     }
 }
 
+/// On a file system that folds names, a change of case finds the object itself at its new name.
+fn is_other_spelling(from: &Spot<'_>, to: &Spot<'_>, before: &Stat, there: &Stat) -> bool {
+    from.name != to.name && there == before && there.nlink == 1
+}
+
 /// Looks at what has to be there.
 fn look(spot: &Spot<'_>, op: &'static str) -> Result<Stat> {
     sys::stat_at(&spot.dir, spot.name, op)?.ok_or(VaultError::NotFound { op })
@@ -184,6 +185,14 @@ fn look(spot: &Spot<'_>, op: &'static str) -> Result<Stat> {
 /// The plain call, which would replace; the caller knows why there is nothing to replace.
 fn rename(from: &Spot<'_>, to: &Spot<'_>, op: &'static str) -> Result<()> {
     sys::retry(|| fs::renameat(&from.dir, from.name, &to.dir, to.name)).map_err(sys::refuse(op))
+}
+
+/// Moves to a name in the stage: only this process writes there, so a free name stays free.
+fn rename_to_free(from: &Spot<'_>, to: &Spot<'_>, op: &'static str) -> Result<()> {
+    match sys::stat_at(&to.dir, to.name, op)? {
+        None => rename(from, to, op),
+        Some(_) => Err(VaultError::Occupied { op }),
+    }
 }
 
 /// A second name refuses to replace on every file system that has one.

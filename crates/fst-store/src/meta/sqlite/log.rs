@@ -3,7 +3,7 @@
 //! A commit reads the facts of [`crate::rules`], asks for a verdict and writes the plan, all in the
 //! transaction of the writer. Invariant: rows of `log`, `bodies` and the state in `spaces` agree at every
 //! commit. Not here: which entries are acceptable ([`crate::rules`]), objects (`objects`).
-//! Source: migrations/sqlite/0001_init.sql.
+//! Source: `migrations/sqlite/0001_init.sql`.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,0 +1,631 @@
+//! A world of one server and some clients in memory, that runs plans exactly as the client does.
+//!
+//! Every step checks what it expects and panics if it is not so; a commit is all or nothing and conditional. A user
+//! changes disks; what a user's operation overwrote or removed is `destroyed`, everything else must live.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use fst_engine::identify::{FileKey, Identified, Scan, Seen, identify};
+use fst_engine::naming::ByHash;
+use fst_engine::plan::{DiskStep, Plan, PushKind, PushOp, Source};
+use fst_engine::progress::Progress;
+use fst_engine::reconcile::{ConflictNaming, Inputs, Loser, Policy, Side, plan};
+use fst_engine::tree::{Node, Tree};
+use fst_proto::entry::{Content, Kind, ROOT};
+use fst_proto::ids::{ContentId, NodeId};
+use fst_proto::path::{Name, RelPath};
+
+pub(crate) type Bytes = u32;
+
+pub(crate) fn content_id(bytes: Bytes) -> ContentId {
+    let mut id = [0; ContentId::LEN];
+    id[..4].copy_from_slice(&bytes.to_be_bytes());
+    ContentId(id)
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub(crate) content: Content,
+    pub(crate) mtime_ns: i64,
+    pub(crate) key: FileKey,
+}
+
+/// A folder: entries by path, and what is staged.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Disk {
+    pub(crate) entries: BTreeMap<RelPath, Entry>,
+    staged: BTreeMap<NodeId, (RelPath, Vec<(RelPath, Entry)>)>,
+    last_key: u64,
+    /// Give a freed inode number to the next new entry, as many file systems do.
+    pub(crate) reuses_keys: bool,
+}
+
+impl Disk {
+    fn new_key(&mut self) -> FileKey {
+        let staged = self.staged.values().flat_map(|(_, entries)| entries.iter().map(|(_, e)| e));
+        let used: BTreeSet<u64> = self.entries.values().chain(staged).map(|e| e.key.ino).collect();
+        let mut free = 1..;
+        self.last_key += 1;
+        let ino = match self.reuses_keys {
+            true => free.find(|ino| !used.contains(ino)).expect("numbers do not end"),
+            false => self.last_key,
+        };
+        FileKey { dev: 1, ino }
+    }
+
+    fn is_dir(&self, path: &RelPath) -> bool {
+        path.is_root() || self.entries.get(path).is_some_and(|e| e.content.kind == Kind::Dir)
+    }
+
+    fn assert_free(&self, path: &RelPath) {
+        assert!(!self.entries.contains_key(path), "{path} is occupied: {:?}", self.show());
+        let parent = path.parent().expect("not the root");
+        assert!(self.is_dir(&parent), "{path} has no directory: {:?}", self.show());
+    }
+
+    pub(crate) fn add(&mut self, path: &RelPath, content: Content, mtime_ns: i64) {
+        self.assert_free(path);
+        let key = self.new_key();
+        self.entries.insert(path.clone(), Entry { content, mtime_ns, key });
+    }
+
+    /// Takes an entry and all below it out, with paths relative to it.
+    fn take(&mut self, path: &RelPath) -> Vec<(RelPath, Entry)> {
+        let below: Vec<RelPath> =
+            self.entries.range(path.clone()..).map(|(p, _)| p.clone()).take_while(|p| p.starts_with(path)).collect();
+        assert!(!below.is_empty(), "{path} is not there: {:?}", self.show());
+        let depth = path.names().len();
+        let relative = |p: &RelPath| join(&RelPath::root(), &p.names()[depth..]);
+        below.iter().map(|p| (relative(p), self.entries.remove(p).expect("listed"))).collect()
+    }
+
+    fn put(&mut self, path: &RelPath, entries: Vec<(RelPath, Entry)>) {
+        self.assert_free(path);
+        for (below, entry) in entries {
+            self.entries.insert(join(path, below.names()), entry);
+        }
+    }
+
+    pub(crate) fn rename(&mut self, from: &RelPath, to: &RelPath) {
+        assert!(!to.starts_with(from), "{from} cannot go into itself at {to}");
+        let entries = self.take(from);
+        self.put(to, entries);
+    }
+
+    pub(crate) fn remove_all(&mut self, path: &RelPath) -> Vec<Entry> {
+        self.take(path).into_iter().map(|(_, entry)| entry).collect()
+    }
+
+    /// What a start after a crash does: nothing stays in staging.
+    fn recover(&mut self, steps: &[DiskStep]) {
+        for (node, (from, entries)) in std::mem::take(&mut self.staged) {
+            let to = steps.iter().find_map(|step| match step {
+                DiskStep::Unstage { node: other, to } if *other == node => Some(to.clone()),
+                _ => None,
+            });
+            let spare = RelPath::parse(&format!("~{}", node.to_hex())).expect("a name");
+            let candidates = [Some(from), to, Some(spare)];
+            let is_free = |path: &RelPath| {
+                !self.entries.contains_key(path) && self.is_dir(&path.parent().expect("a name"))
+            };
+            let place = candidates.into_iter().flatten().find(is_free).expect("the last is free");
+            self.put(&place, entries);
+        }
+    }
+
+    pub(crate) fn scan(&self) -> Scan {
+        assert!(self.staged.is_empty(), "nothing stays in staging");
+        let seen = |e: &Entry| {
+            let size = u64::from(e.content.kind != Kind::Dir);
+            Seen::Known { content: e.content, mtime_ns: e.mtime_ns, size, key: e.key }
+        };
+        self.entries.iter().map(|(path, entry)| (path.clone(), seen(entry))).collect()
+    }
+
+    /// What users see: paths and contents.
+    pub(crate) fn shape(&self) -> BTreeMap<RelPath, Content> {
+        self.entries.iter().map(|(path, entry)| (path.clone(), entry.content)).collect()
+    }
+
+    pub(crate) fn show(&self) -> Vec<String> {
+        self.entries.iter().map(|(p, e)| format!("{p}:{}", bytes_of(e.content))).collect()
+    }
+
+    pub(crate) fn contents(&self) -> Vec<Bytes> {
+        let leaves = self.entries.values().filter(|e| e.content.kind != Kind::Dir);
+        leaves.map(|e| bytes_of(e.content)).collect()
+    }
+}
+
+pub(crate) fn bytes_of(content: Content) -> Bytes {
+    Bytes::from_be_bytes(content.id.0[..4].try_into().expect("four bytes"))
+}
+
+fn join(path: &RelPath, names: &[Name]) -> RelPath {
+    names.iter().fold(path.clone(), |path, name| path.child(name.clone()).expect("a good name"))
+}
+
+/// The server: newest state of every node, and the dead.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Server {
+    pub(crate) tree: Tree,
+    pub(crate) tombstones: BTreeMap<NodeId, u64>,
+}
+
+impl Server {
+    /// Commits all operations or none; false when one of them is out of date or a name is taken.
+    fn commit(&mut self, ops: &[PushOp]) -> bool {
+        let mut next = self.clone();
+        for op in ops {
+            let current = next.tree.get(op.node).map(|node| node.rev);
+            let current = current.or_else(|| next.tombstones.get(&op.node).copied()).unwrap_or(0);
+            if current != op.base_rev {
+                return false;
+            }
+            let rev = current + 1;
+            match &op.kind {
+                PushKind::Put { place, content, mtime_ns, size, .. } => {
+                    let (place, content) = (place.clone(), *content);
+                    let node = Node { place, content, mtime_ns: *mtime_ns, size: *size, rev };
+                    next.tree.insert(op.node, node);
+                    next.tombstones.remove(&op.node);
+                },
+                PushKind::Delete { .. } => {
+                    next.tree.remove(op.node);
+                    next.tombstones.insert(op.node, rev);
+                },
+            }
+        }
+        let is_free = next.tree.collisions().next().is_none();
+        if is_free {
+            *self = next;
+        }
+        is_free
+    }
+
+    pub(crate) fn assert_sound(&self) {
+        for (id, node) in self.tree.iter() {
+            assert!(self.tree.path(id).is_some(), "{id} hangs nowhere");
+            assert!(self.tree.is_dir(node.place.parent), "{id} lies in a file");
+        }
+        assert_eq!(self.tree.collisions().count(), 0);
+    }
+
+    pub(crate) fn shape(&self) -> BTreeMap<RelPath, Content> {
+        let path = |id| self.tree.path(id).expect("every node has a path");
+        self.tree.iter().map(|(id, node)| (path(id), node.content)).collect()
+    }
+}
+
+/// Everything that can go wrong in one cycle.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Faults {
+    /// Plans with the remote state of the last cycle.
+    pub(crate) is_stale: bool,
+    /// Dies before this step (after the last one: before the push).
+    pub(crate) crash_at: Option<usize>,
+    /// The commit is done, but the client dies before it hears of it.
+    pub(crate) loses_reply: bool,
+    /// This step cannot be done; its node is held in the next cycle.
+    pub(crate) fails_at: Option<usize>,
+    /// The entry with this index cannot be read.
+    pub(crate) unreadable: Option<usize>,
+    /// The client database is lost before the cycle.
+    pub(crate) forgets: bool,
+}
+
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Client {
+    pub(crate) disk: Disk,
+    pub(crate) base: Tree,
+    pub(crate) policy: Policy,
+    remote: Server,
+    keys: BTreeMap<NodeId, FileKey>,
+    /// Nodes whose last step failed.
+    failing: BTreeSet<NodeId>,
+    n_ids: u8,
+    pub(crate) number: u8,
+    pub(crate) n_notes: usize,
+}
+
+impl Client {
+    /// Scans and gives ids.
+    fn look(&mut self, faults: Faults) -> Identified {
+        let mut scan = self.disk.scan();
+        if let Some(nth) = faults.unreadable.filter(|_| !scan.is_empty()) {
+            let path = scan.keys().nth(nth % scan.len()).expect("in range").clone();
+            scan.retain(|other, _| !other.starts_with(&path));
+            scan.insert(path, Seen::Problem);
+        }
+        let (number, count) = (self.number, &mut self.n_ids);
+        let mut new_id = || {
+            *count += 1;
+            let mut id = [0; NodeId::LEN];
+            // Ids of different clients sort in mixed order.
+            (id[0], id[1], id[2]) = (count.wrapping_mul(73) | 1, number, *count);
+            NodeId(id)
+        };
+        identify(&scan, &self.base, &self.keys, &self.remote.tree, &mut new_id)
+    }
+
+    fn plan(&self, seen: &Identified) -> Plan {
+        let frozen = seen.frozen.union(&self.failing).copied().collect();
+        let naming = ByVersion { local: &seen.local, remote: &self.remote.tree };
+        let inputs = Inputs {
+            base: &self.base,
+            local: &seen.local,
+            remote: &self.remote.tree,
+            tombstones: &self.remote.tombstones,
+            frozen: &frozen,
+            blocked: &seen.blocked,
+            naming: &naming,
+            policy: self.policy,
+        };
+        let first = plan(&inputs);
+        assert_eq!(first, plan(&inputs), "the same inputs give the same plan");
+        first
+    }
+
+    /// One cycle; says whether there was anything to do.
+    pub(crate) fn sync(&mut self, server: &mut Server, faults: Faults) -> bool {
+        if faults.forgets {
+            (self.base, self.keys, self.remote) = Default::default();
+            self.failing.clear();
+        }
+        if !faults.is_stale {
+            self.remote = server.clone();
+        }
+        let seen = self.look(faults);
+        let plan = self.plan(&seen);
+        let had_failing = !std::mem::take(&mut self.failing).is_empty();
+        self.n_notes += plan.conflicts.len();
+        let mut local = seen.local;
+        for &(fresh, known) in &plan.united {
+            local.rename(fresh, known);
+        }
+        let mut progress = Progress::new(local);
+        for &id in &plan.adopt {
+            self.record(id, &progress);
+        }
+        if self.run(&plan, &mut progress, faults) && self.push(server, &plan, &progress, faults) {
+            server.assert_sound();
+        }
+        had_failing || !plan.is_empty()
+    }
+
+    /// Does the steps; false when the client died or a step failed.
+    fn run(&mut self, plan: &Plan, progress: &mut Progress, faults: Faults) -> bool {
+        let mut left: BTreeMap<NodeId, usize> = BTreeMap::new();
+        for step in &plan.steps {
+            *left.entry(step.node()).or_default() += 1;
+        }
+        for (index, step) in plan.steps.iter().enumerate() {
+            if faults.crash_at == Some(index) || faults.fails_at == Some(index) {
+                self.disk.recover(&plan.steps);
+                self.failing.extend(faults.fails_at.map(|_| step.node()));
+                return false;
+            }
+            self.step(step, progress);
+            progress.follow(step);
+            left.entry(step.node()).and_modify(|n| *n -= 1);
+            for id in finished(&left, plan) {
+                left.remove(&id);
+                self.record(id, progress);
+            }
+        }
+        faults.crash_at.is_none_or(|at| at < plan.steps.len() || plan.steps.is_empty())
+    }
+
+    /// Base takes over the remote state of a node whose local state includes it.
+    fn record(&mut self, id: NodeId, progress: &Progress) {
+        match self.remote.tree.get(id) {
+            Some(node) => {
+                self.base.insert(id, node.clone());
+                self.note_key(id, progress);
+            },
+            None => {
+                self.base.remove(id);
+                self.keys.remove(&id);
+            },
+        }
+    }
+
+    fn note_key(&mut self, id: NodeId, progress: &Progress) {
+        let entry = progress.path(id).and_then(|path| self.disk.entries.get(&path));
+        self.keys.extend(entry.map(|entry| (id, entry.key)));
+    }
+
+    /// Does one step, strictly.
+    fn step(&mut self, step: &DiskStep, progress: &Progress) {
+        let disk = &mut self.disk;
+        match step {
+            DiskStep::MakeDir { path, .. } => {
+                let id = ContentId::ZERO;
+                disk.add(path, Content { kind: Kind::Dir, id, exec: false }, 0);
+            },
+            DiskStep::Move { from, to, .. } => disk.rename(from, to),
+            DiskStep::Stage { node, from } => {
+                let entries = disk.take(from);
+                assert!(disk.staged.insert(*node, (from.clone(), entries)).is_none());
+            },
+            DiskStep::Unstage { node, to } => {
+                let (_, entries) = disk.staged.remove(node).expect("staged before");
+                disk.put(to, entries);
+            },
+            DiskStep::Write { path, source, content, mtime_ns, expect, .. } => {
+                assert_eq!(self.source_content(*source, progress), content.id, "{step:?}");
+                let there = self.disk.entries.get(path).map(|entry| entry.content);
+                assert_eq!(there, *expect, "{step:?}");
+                self.disk.entries.remove(path);
+                self.disk.add(path, *content, *mtime_ns);
+            },
+            DiskStep::SetAttributes { path, content, mtime_ns, .. } => {
+                let entry = disk.entries.get_mut(path).expect("there");
+                assert_eq!(entry.content.id, content.id, "{step:?}");
+                (entry.content, entry.mtime_ns) = (*content, *mtime_ns);
+            },
+            DiskStep::Remove { path, expect, .. } => {
+                let entry = disk.entries.remove(path).expect("there");
+                assert_eq!(entry.content, *expect, "{step:?}");
+                assert_ne!(entry.content.kind, Kind::Dir);
+            },
+            DiskStep::RemoveDir { path, .. } => {
+                let gone = disk.take(path);
+                assert_eq!(gone.len(), 1, "{path} is not empty: {gone:?}");
+            },
+        }
+    }
+
+    fn source_content(&self, source: Source, progress: &Progress) -> ContentId {
+        match source {
+            Source::Local(id) => {
+                let path = progress.path(id).expect("a source is in the folder");
+                self.disk.entries.get(&path).expect("a source is on disk").content.id
+            },
+            Source::Remote(id) => self.remote.tree.get(id).expect("a source is live").content.id,
+        }
+    }
+
+    /// Commits the operations; true when the client heard of success.
+    fn push(&mut self, server: &mut Server, plan: &Plan, progress: &Progress, faults: Faults) -> bool {
+        for op in &plan.push {
+            self.assert_has_bytes(op, progress);
+        }
+        if plan.push.is_empty() || !server.commit(&plan.push) || faults.loses_reply {
+            return false;
+        }
+        self.remote = server.clone();
+        for op in &plan.push {
+            self.record(op.node, progress);
+        }
+        true
+    }
+
+    fn assert_has_bytes(&self, op: &PushOp, progress: &Progress) {
+        let PushKind::Put { content, bytes, .. } = &op.kind else { return };
+        if content.kind == Kind::Dir {
+            return;
+        }
+        let id = self.source_content(bytes.unwrap_or(Source::Remote(op.node)), progress);
+        assert_eq!(id, content.id, "{op:?}");
+    }
+
+    /// Keys of what could not be read in this cycle, with its contents.
+    pub(crate) fn unreadable(&self, faults: Faults) -> Vec<Entry> {
+        let Some(nth) = faults.unreadable.filter(|_| !self.disk.entries.is_empty()) else {
+            return Vec::new();
+        };
+        let path = self.disk.entries.keys().nth(nth % self.disk.entries.len()).expect("in range");
+        let below = self.disk.entries.iter().filter(|(other, _)| other.starts_with(path));
+        below.map(|(_, entry)| *entry).collect()
+    }
+}
+
+/// Nodes whose steps are all done, and those of the copies they wait for.
+fn finished(left: &BTreeMap<NodeId, usize>, plan: &Plan) -> Vec<NodeId> {
+    let is_done = |id: NodeId| left.get(&id).copied().unwrap_or(0) == 0;
+    left.keys().copied().filter(|&id| is_done(id) && plan.waits_for(id).all(is_done)).collect()
+}
+
+/// Names copies by the losing content, as every device does.
+struct ByVersion<'a> {
+    local: &'a Tree,
+    remote: &'a Tree,
+}
+
+impl ConflictNaming for ByVersion<'_> {
+    fn copy_name(&self, original: &Name, loser: Loser, taken: &dyn Fn(&Name) -> bool) -> Name {
+        let tree = match loser.side {
+            Side::Local => self.local,
+            Side::Remote => self.remote,
+        };
+        let bytes = tree.get(loser.node).map_or(0, |node| bytes_of(node.content));
+        let stem = original.to_string();
+        let stem = stem.split('!').next().expect("a first part");
+        let names = (0..).map(|n: u32| format!("{stem}!{bytes}{}", "+".repeat(n as usize)));
+        let mut names = names.map(|text| Name::new(text.as_bytes()).expect("a good name"));
+        names.find(|name| !taken(name)).expect("names do not end")
+    }
+
+    fn copy_id(&self, node: NodeId, loser_content: &Content) -> NodeId {
+        ByHash.copy_id(node, loser_content)
+    }
+}
+
+/// Server, clients, and what the users did.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct World {
+    pub(crate) server: Server,
+    pub(crate) clients: Vec<Client>,
+    pub(crate) written: BTreeSet<Bytes>,
+    pub(crate) destroyed: BTreeSet<Bytes>,
+    /// Contents to choose from; 0 gives every write a content of its own.
+    pub(crate) n_contents: u32,
+}
+
+/// Names that users choose from; two differ in case only.
+const NAMES: [&str; 6] = ["a", "b", "c", "d", "e", "A"];
+
+impl World {
+    pub(crate) fn new(n_clients: u8, n_contents: u32, reuses_keys: bool) -> Self {
+        let mut world = Self { n_contents, ..Self::default() };
+        for number in 0..n_clients {
+            let disk = Disk { reuses_keys, ..Disk::default() };
+            world.clients.push(Client { number, disk, ..Client::default() });
+        }
+        world
+    }
+
+    /// One user operation on one client; what it means depends on what is there.
+    pub(crate) fn user(&mut self, client: usize, [kind, a, b, c]: [u8; 4]) {
+        let disk = &self.clients[client].disk;
+        let dirs: Vec<RelPath> = disk.entries.keys().filter(|p| disk.is_dir(p)).cloned().collect();
+        let dir = match usize::from(a) % (dirs.len() + 1) {
+            0 => RelPath::root(),
+            nth => dirs[nth - 1].clone(),
+        };
+        let name = Name::new(NAMES[usize::from(b) % NAMES.len()].as_bytes()).expect("a name");
+        let to = dir.child(name).expect("a good name");
+        let picked = disk.entries.keys().nth(usize::from(c) % disk.entries.len().max(1)).cloned();
+        match (kind % 16, picked) {
+            (0..=2, _) => self.write(client, &to, c, Kind::File),
+            (3, _) => self.write(client, &to, c, Kind::Symlink),
+            (4 | 5, _) => self.make_dir(client, &to),
+            (6 | 7, Some(path)) if !self.clients[client].disk.is_dir(&path) => {
+                let kind = self.clients[client].disk.entries[&path].content.kind;
+                self.write(client, &path, a, kind);
+            },
+            (8, Some(path)) => self.delete(client, &path),
+            (9..=12, Some(path)) => self.rename(client, &path, &to),
+            (13, Some(path)) => self.swap(client, &path, &to),
+            (14, Some(path)) => self.chmod(client, &path),
+            (15, Some(path)) => self.save_by_rename(client, &path, a),
+            (_, _) => self.make_dir(client, &to),
+        }
+    }
+
+    fn new_bytes(&mut self, choice: u8) -> Bytes {
+        let bytes = match self.n_contents {
+            0 => u32::try_from(self.written.len()).expect("few") + 1,
+            n => u32::from(choice) % n + 1,
+        };
+        self.written.insert(bytes);
+        bytes
+    }
+
+    fn write(&mut self, client: usize, path: &RelPath, choice: u8, kind: Kind) {
+        let id = content_id(self.new_bytes(choice));
+        let disk = &mut self.clients[client].disk;
+        let mtime_ns = i64::from(choice);
+        match disk.entries.get_mut(path) {
+            None => disk.add(path, Content { kind, id, exec: false }, mtime_ns),
+            Some(entry) if entry.content.kind == Kind::Dir => {},
+            Some(entry) => {
+                self.destroyed.insert(bytes_of(entry.content));
+                (entry.content.id, entry.mtime_ns) = (id, mtime_ns);
+            },
+        }
+        self.written.retain(|bytes| *bytes != bytes_of(Content { kind, id, exec: false }));
+        self.written.insert(bytes_of(Content { kind, id, exec: false }));
+    }
+
+    fn make_dir(&mut self, client: usize, path: &RelPath) {
+        let disk = &mut self.clients[client].disk;
+        if !disk.entries.contains_key(path) {
+            disk.add(path, Content { kind: Kind::Dir, id: ContentId::ZERO, exec: false }, 0);
+        }
+    }
+
+    fn delete(&mut self, client: usize, path: &RelPath) {
+        let gone = self.clients[client].disk.remove_all(path);
+        let leaves = gone.into_iter().filter(|entry| entry.content.kind != Kind::Dir);
+        self.destroyed.extend(leaves.map(|entry| bytes_of(entry.content)));
+    }
+
+    fn rename(&mut self, client: usize, from: &RelPath, to: &RelPath) {
+        if to.starts_with(from) || from.starts_with(to) {
+            return;
+        }
+        if self.clients[client].disk.entries.contains_key(to) {
+            self.delete(client, to);
+        }
+        self.clients[client].disk.rename(from, to);
+    }
+
+    fn swap(&mut self, client: usize, one: &RelPath, other: &RelPath) {
+        let disk = &mut self.clients[client].disk;
+        let is_apart = !one.starts_with(other) && !other.starts_with(one);
+        if is_apart && disk.entries.contains_key(other) {
+            let aside = disk.take(one);
+            disk.rename(other, one);
+            disk.put(other, aside);
+        }
+    }
+
+    fn chmod(&mut self, client: usize, path: &RelPath) {
+        let entry = self.clients[client].disk.entries.get_mut(path).expect("picked");
+        entry.content.exec ^= entry.content.kind == Kind::File;
+    }
+
+    /// What editors do: write another file, rename it over the old one.
+    fn save_by_rename(&mut self, client: usize, path: &RelPath, choice: u8) {
+        let content = self.clients[client].disk.entries[path].content;
+        if content.kind == Kind::File {
+            self.delete(client, path);
+            self.write(client, path, choice, Kind::File);
+        }
+    }
+
+    pub(crate) fn sync(&mut self, client: usize, faults: Faults) -> bool {
+        self.clients[client].sync(&mut self.server, faults)
+    }
+
+    /// Syncs everybody until nobody has anything to do; returns the rounds it took.
+    pub(crate) fn settle(&mut self) -> usize {
+        for round in 0..6 {
+            let mut is_busy = false;
+            for client in 0..self.clients.len() {
+                is_busy |= self.sync(client, Faults::default());
+            }
+            if !is_busy {
+                return round;
+            }
+        }
+        panic!("not settled: {self:#?}");
+    }
+
+    /// All trees are equal, and nothing that should live is missing.
+    pub(crate) fn assert_good(&self) {
+        let shape = self.server.shape();
+        for client in &self.clients {
+            assert_eq!(client.disk.shape(), shape, "folder {} differs", client.number);
+            assert_eq!(client.base, self.server.tree, "base {} differs", client.number);
+        }
+        if self.n_contents == 0 {
+            let kept: BTreeSet<Bytes> = self.contents().into_iter().collect();
+            let mut missing = self.written.clone();
+            missing.retain(|bytes| !self.destroyed.contains(bytes) && !kept.contains(bytes));
+            assert_eq!(missing, BTreeSet::new(), "lost; there is {kept:?}");
+        }
+    }
+
+    pub(crate) fn contents(&self) -> Vec<Bytes> {
+        let leaves = self.server.tree.iter().filter(|(_, node)| node.content.kind != Kind::Dir);
+        leaves.map(|(_, node)| bytes_of(node.content)).collect()
+    }
+
+    /// No content is there twice, if every write had one of its own.
+    pub(crate) fn assert_no_doubles(&self) {
+        let mut contents = self.contents();
+        contents.sort_unstable();
+        let n_all = contents.len();
+        contents.dedup();
+        assert_eq!(contents.len(), n_all, "a content was doubled: {:?}", self.server.shape());
+    }
+}
+
+/// The root is never in a tree.
+#[test]
+fn root_is_nobody() {
+    assert!(Tree::new().get(ROOT).is_none());
+}

@@ -1,0 +1,46 @@
+//! Bounds of the cache in process.
+
+use fst_proto::ids::SpaceId;
+use fst_proto::time::UnixMillis;
+use fst_store::cache::local::{BUCKETS_MAX, LocalCache, SHORT_MAX};
+use fst_store::cache::{Cache as _, Hint, Rate, Taken, Topic};
+
+#[tokio::test]
+async fn short_values_are_bounded_and_the_oldest_go_first() {
+    let cache = LocalCache::new();
+    for n in 0..=SHORT_MAX as u64 {
+        let ends = UnixMillis(1_000_000 + n);
+        cache.put_short(&n.to_string(), vec![1], UnixMillis(0), ends).await.unwrap();
+    }
+    assert_eq!(cache.take_short("0", UnixMillis(0)).await.unwrap(), None);
+    assert_eq!(cache.take_short("1", UnixMillis(0)).await.unwrap(), Some(vec![1]));
+    let last = SHORT_MAX.to_string();
+    assert_eq!(cache.take_short(&last, UnixMillis(0)).await.unwrap(), Some(vec![1]));
+}
+
+#[tokio::test]
+async fn buckets_are_bounded() {
+    let cache = LocalCache::new();
+    let rate = Rate { burst: 1, refill_ms: 1000 };
+    for n in 0..BUCKETS_MAX + 10 {
+        let taken = cache.take_token(&n.to_string(), rate, UnixMillis(0)).await.unwrap();
+        assert_eq!(taken, Taken::Granted);
+    }
+}
+
+#[tokio::test]
+async fn a_hint_without_listeners_is_forgotten() {
+    let cache = LocalCache::new();
+    let topic = Topic::Space(SpaceId([1; 16]));
+    drop(cache.subscribe(&[topic]).await.unwrap());
+    cache.publish(Hint { topic, size: 3 }).await.unwrap();
+    let mut later = cache.subscribe(&[topic]).await.unwrap();
+    cache.publish(Hint { topic, size: 4 }).await.unwrap();
+    assert_eq!(later.next().await, Some(Hint { topic, size: 4 }));
+}
+
+#[tokio::test]
+async fn a_subscription_to_nothing_ends() {
+    let cache = LocalCache::new();
+    assert_eq!(cache.subscribe(&[]).await.unwrap().next().await, None);
+}

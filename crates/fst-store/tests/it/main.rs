@@ -1,0 +1,7 @@
+//! Every suite against every backend.
+
+mod backends;
+mod blobs;
+mod cache;
+mod files;
+mod sqlite;

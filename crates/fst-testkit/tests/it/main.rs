@@ -1,0 +1,3 @@
+//! World simulations and the adversary server.
+
+mod world;
