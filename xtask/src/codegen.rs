@@ -19,7 +19,10 @@ struct Document {
     make: fn(&Workspace) -> String,
 }
 
-const DOCUMENTS: &[Document] = &[Document { path: limits::PATH, make: limits::make }];
+const DOCUMENTS: &[Document] = &[Document {
+    path: limits::PATH,
+    make: limits::make,
+}];
 
 /// Writes every document that differs.
 pub(crate) fn write() -> anyhow::Result<bool> {

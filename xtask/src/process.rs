@@ -26,25 +26,37 @@ pub(crate) fn cargo(dir: &Path) -> Command {
 
 /// Runs `command` on our own terminal; true when it succeeded.
 pub(crate) fn run(command: &mut Command) -> anyhow::Result<bool> {
-    let status = command.status().with_context(|| format!("start {command:?}"))?;
+    let status = command
+        .status()
+        .with_context(|| format!("start {command:?}"))?;
     Ok(status.success())
 }
 
 /// Runs `command` without showing its output.
 pub(crate) fn run_quietly(command: &mut Command) -> anyhow::Result<Captured> {
-    let output =
-        command.stdin(Stdio::null()).output().with_context(|| format!("start {command:?}"))?;
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .with_context(|| format!("start {command:?}"))?;
     let mut text = String::from_utf8_lossy(&output.stdout).into_owned();
     text.push_str(&String::from_utf8_lossy(&output.stderr));
-    Ok(Captured { is_ok: output.status.success(), text })
+    Ok(Captured {
+        is_ok: output.status.success(),
+        text,
+    })
 }
 
 /// Runs `command`, shows each line as it comes and keeps it.
 ///
 /// Returns when both of its streams are closed: a daemon that it leaves behind must have closed them.
 pub(crate) fn run_and_capture(command: &mut Command) -> anyhow::Result<Captured> {
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().with_context(|| format!("start {command:?}"))?;
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = command
+        .spawn()
+        .with_context(|| format!("start {command:?}"))?;
     let text = Mutex::new(String::new());
     std::thread::scope(|scope| {
         let stdout = child.stdout.take();
@@ -52,9 +64,14 @@ pub(crate) fn run_and_capture(command: &mut Command) -> anyhow::Result<Captured>
         scope.spawn(|| echo(stdout, &text));
         scope.spawn(|| echo(stderr, &text));
     });
-    let status = child.wait().with_context(|| format!("wait for {command:?}"))?;
+    let status = child
+        .wait()
+        .with_context(|| format!("wait for {command:?}"))?;
     let text = text.into_inner().unwrap_or_else(PoisonError::into_inner);
-    Ok(Captured { is_ok: status.success(), text })
+    Ok(Captured {
+        is_ok: status.success(),
+        text,
+    })
 }
 
 fn echo(stream: Option<impl Read>, text: &Mutex<String>) {

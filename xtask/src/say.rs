@@ -3,7 +3,10 @@
 use std::fmt::Display;
 
 /// Prints one line.
-#[expect(clippy::print_stdout, reason = "a tool for people: its output is its purpose")]
+#[expect(
+    clippy::print_stdout,
+    reason = "a tool for people: its output is its purpose"
+)]
 pub(crate) fn say(line: impl Display) {
     println!("{line}");
 }

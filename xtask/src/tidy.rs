@@ -30,7 +30,11 @@ pub(crate) struct Finding {
 
 impl Finding {
     fn new(path: &str, line: usize, message: impl Into<String>) -> Self {
-        Self { path: path.to_owned(), line, message: message.into() }
+        Self {
+            path: path.to_owned(),
+            line,
+            message: message.into(),
+        }
     }
 }
 
@@ -66,8 +70,7 @@ pub(crate) fn findings(workspace: &Workspace) -> Vec<Finding> {
         citations::check,
         codegen::findings,
     ];
-    let mut findings: Vec<Finding> =
-        checks.iter().flat_map(|check| check(workspace)).collect();
+    let mut findings: Vec<Finding> = checks.iter().flat_map(|check| check(workspace)).collect();
     findings.sort();
     findings.dedup();
     findings
@@ -80,7 +83,11 @@ fn is_test_path(path: &str) -> bool {
 
 /// Number of the line that holds byte `offset`, from 1.
 fn line_of(text: &str, offset: usize) -> usize {
-    text.bytes().take(offset).filter(|&byte| byte == b'\n').count() + 1
+    text.bytes()
+        .take(offset)
+        .filter(|&byte| byte == b'\n')
+        .count()
+        + 1
 }
 
 #[cfg(test)]

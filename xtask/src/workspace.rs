@@ -50,7 +50,10 @@ impl Workspace {
         collect(root, root, &mut files)?;
         files.sort_by(|a, b| a.path.cmp(&b.path));
         let metadata = metadata(root)?;
-        Ok(Self { files, packages: packages(&metadata, root)? })
+        Ok(Self {
+            files,
+            packages: packages(&metadata, root)?,
+        })
     }
 
     /// The file at `path`.
@@ -61,7 +64,9 @@ impl Workspace {
     /// True when there is a file or directory at `path`.
     pub(crate) fn has(&self, path: &str) -> bool {
         let dir = format!("{}/", path.trim_end_matches('/'));
-        self.files.iter().any(|file| file.path == path || file.path.starts_with(&dir))
+        self.files
+            .iter()
+            .any(|file| file.path == path || file.path.starts_with(&dir))
     }
 
     /// All Rust files.
@@ -81,36 +86,55 @@ pub(crate) fn root() -> anyhow::Result<PathBuf> {
         bail!("run it through cargo: cargo xtask");
     };
     let dir = PathBuf::from(dir);
-    dir.parent().map(Path::to_owned).context("xtask is not inside a workspace")
+    dir.parent()
+        .map(Path::to_owned)
+        .context("xtask is not inside a workspace")
 }
 
 /// What cargo says about the workspace.
 pub(crate) fn metadata(root: &Path) -> anyhow::Result<Value> {
     let output = process::cargo(root)
-        .args(["metadata", "--no-deps", "--offline", "--format-version", "1"])
+        .args([
+            "metadata",
+            "--no-deps",
+            "--offline",
+            "--format-version",
+            "1",
+        ])
         .output()
         .context("start cargo metadata")?;
     if !output.status.success() {
-        bail!("cargo metadata: {}", String::from_utf8_lossy(&output.stderr).trim());
+        bail!(
+            "cargo metadata: {}",
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
     }
     serde_json::from_slice(&output.stdout).context("read cargo metadata")
 }
 
 fn packages(metadata: &Value, root: &Path) -> anyhow::Result<Vec<Package>> {
-    let list = metadata["packages"].as_array().context("cargo metadata lists no packages")?;
+    let list = metadata["packages"]
+        .as_array()
+        .context("cargo metadata lists no packages")?;
     let name_of = |value: &Value| value["name"].as_str().unwrap_or_default().to_owned();
     let names: Vec<String> = list.iter().map(name_of).collect();
     let mut packages = Vec::new();
     for package in list {
         let manifest = Path::new(package["manifest_path"].as_str().unwrap_or_default());
-        let deps = package["dependencies"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let deps = package["dependencies"]
+            .as_array()
+            .map(Vec::as_slice)
+            .unwrap_or_default();
         packages.push(Package {
             name: name_of(package),
             manifest: relative(manifest, root),
             deps: deps
                 .iter()
                 .filter(|dep| names.contains(&name_of(dep)))
-                .map(|dep| Dep { name: name_of(dep), is_dev: dep["kind"] == "dev" })
+                .map(|dep| Dep {
+                    name: name_of(dep),
+                    is_dev: dep["kind"] == "dev",
+                })
                 .collect(),
         });
     }
@@ -132,7 +156,10 @@ fn collect(root: &Path, dir: &Path, files: &mut Vec<TextFile>) -> anyhow::Result
             // What is not text has no lines to check.
             let bytes = fs::read(&path).with_context(|| format!("read {}", path.display()))?;
             if let Ok(text) = String::from_utf8(bytes) {
-                files.push(TextFile { path: relative(&path, root), text });
+                files.push(TextFile {
+                    path: relative(&path, root),
+                    text,
+                });
             }
         }
     }

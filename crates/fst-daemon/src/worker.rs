@@ -277,7 +277,9 @@ impl Running {
         let client = Client::open(&self.worker.dirs).map_err(|error| Fault::from(&error))?;
         let folder = client.open_folder(&self.worker.seat.config);
         let folder = folder.map_err(|error| Fault::from(&error))?;
-        let watch = folder.start_watch(self.on_local_change());
+        let notice = self.notice_change();
+        // Whatever the hint says, it means the same here: look. A lost watch is covered by the rescan.
+        let watch = folder.start_watch(Box::new(move |_hint| notice()));
         if let Err(error) = &watch {
             tracing::warn!(%error, "no watcher: the folder is looked at every minute");
         }
@@ -285,17 +287,18 @@ impl Running {
             view.handle = Some(folder.status_handle());
             view.space = Some(folder.space());
         });
-        Ok(OpenFolder { folder, _watch: watch.ok() })
+        let watch = watch.ok().map(|watch| Box::new(watch) as Box<dyn Any + Send>);
+        Ok(OpenFolder { folder, _watch: watch })
     }
 
     /// At most one notice is queued at a time, however busy the folder is.
-    fn on_local_change(&self) -> Box<dyn Fn() + Send + Sync> {
+    fn notice_change(&self) -> impl Fn() + Send + 'static {
         let (own, has_news) = (self.worker.own.clone(), Arc::clone(&self.has_news));
-        Box::new(move || {
+        move || {
             if !has_news.swap(true, Ordering::AcqRel) {
                 own.send(Command::LocalChange).unwrap_or_default();
             }
-        })
+        }
     }
 
     fn close(&mut self) {

@@ -4,6 +4,13 @@
 //! Invariant: whatever happens, every object that was not confirmed as expected still exists: at its
 //! path, or in the stage under a tag that [`Outcome::Displaced`] names.
 //! Not here: what is expected; barriers (call [`Vault::sync_stage`] before and after).
+//!
+//! A judgement by [`Stat`] alone is sound only when the times seen by the scan were older than the clock's
+//! grain: two files made in one tick can look alike, also in their number. Judge by contents otherwise.
+//!
+//! Limit: a program that held the displaced file open for writing all along, and writes to it after the
+//! last look, writes to a file without a name. What it wrote before the last look is kept. Replace files
+//! only when they have been quiet for a while.
 //! Source: docs/design/correctness-and-faults.md §1 point 5, §3.2 S5.
 
 use fst_proto::path::RelPath;
@@ -54,7 +61,12 @@ pub fn replace_if(
         None | Some(FileKind::Special) => return Ok(Outcome::Changed),
         Some(FileKind::File | FileKind::Dir | FileKind::Symlink) => {},
     }
-    let swap = Swap { vault, tag, to, ours };
+    let swap = Swap {
+        vault,
+        tag,
+        to,
+        ours,
+    };
     match vault.exchange(tag, to) {
         Ok(out) => settle_swap(&swap, &out, is_expected),
         Err(error) => after_failed_swap(&swap, error),
@@ -77,10 +89,21 @@ pub fn resume_replace(
 ) -> Result<Outcome<Stat>> {
     let aside = tag.aside();
     let settle = |tag: &StageName, out: &Stat, judge: IsExpected<'_>| {
-        settle_swap(&Swap { vault, tag, to, ours: *ours }, out, judge)
+        settle_swap(
+            &Swap {
+                vault,
+                tag,
+                to,
+                ours: *ours,
+            },
+            out,
+            judge,
+        )
     };
     match (vault.stat_staged(tag)?, vault.stat_staged(&aside)?) {
-        (None, None) => Err(VaultError::NotFound { op: "go on with a replacement" }),
+        (None, None) => Err(VaultError::NotFound {
+            op: "go on with a replacement",
+        }),
         (Some(there), None) if there.is_same_object(ours) => Ok(Outcome::Changed),
         (Some(out), None) => settle(tag, &out, &mut |stat| is_expected(tag, stat)),
         // Without `RENAME_EXCHANGE`: the last of the three steps was missing.
@@ -104,7 +127,11 @@ fn put_back_any(
         }
     }
     let tags = not_ours(vault, tags, ours);
-    if tags.is_empty() { undone(cause) } else { Ok(Outcome::Displaced { tags, cause }) }
+    if tags.is_empty() {
+        undone(cause)
+    } else {
+        Ok(Outcome::Displaced { tags, cause })
+    }
 }
 
 /// Removes the file or link at `path`, if what is taken is expected; `tag` must be free.
@@ -154,7 +181,9 @@ struct Swap<'a> {
 }
 
 fn staged(vault: &dyn Vault, tag: &StageName) -> Result<Stat> {
-    vault.stat_staged(tag)?.ok_or(VaultError::NotFound { op: "look at staged object" })
+    vault.stat_staged(tag)?.ok_or(VaultError::NotFound {
+        op: "look at staged object",
+    })
 }
 
 fn settle_swap(swap: &Swap<'_>, out: &Stat, is_expected: IsExpected<'_>) -> Result<Outcome<Stat>> {
@@ -181,7 +210,9 @@ fn confirm(
         return Ok(false);
     }
     // A program that still holds the file open can write to it in the stage.
-    Ok(vault.stat_staged(tag)?.is_some_and(|now| now.is_same_object(seen)))
+    Ok(vault
+        .stat_staged(tag)?
+        .is_some_and(|now| now.is_same_object(seen)))
 }
 
 /// What was placed, with its `ctime_ns` of now if nobody touched it since.
@@ -219,8 +250,16 @@ fn undone<T>(cause: Option<VaultError>) -> Result<Outcome<T>> {
 
 /// Names everything at the tag, and aside of it, that is not ours.
 fn displaced<T>(swap: &Swap<'_>, cause: Option<VaultError>) -> Result<Outcome<T>> {
-    let tags = not_ours(swap.vault, &[swap.tag.clone(), swap.tag.aside()], &swap.ours);
-    if tags.is_empty() { undone(cause) } else { Ok(Outcome::Displaced { tags, cause }) }
+    let tags = not_ours(
+        swap.vault,
+        &[swap.tag.clone(), swap.tag.aside()],
+        &swap.ours,
+    );
+    if tags.is_empty() {
+        undone(cause)
+    } else {
+        Ok(Outcome::Displaced { tags, cause })
+    }
 }
 
 /// Those of `tags` under which something else than `ours` rests, or may rest.
@@ -277,15 +316,14 @@ fn put_back(
 }
 
 fn rests_at<T>(tag: &StageName, cause: Option<VaultError>) -> Outcome<T> {
-    Outcome::Displaced { tags: vec![tag.clone()], cause }
+    Outcome::Displaced {
+        tags: vec![tag.clone()],
+        cause,
+    }
 }
 
 /// An error of the system may hide that the object was taken all the same.
-fn after_failed_take(
-    vault: &dyn Vault,
-    tag: &StageName,
-    error: VaultError,
-) -> Result<Outcome<()>> {
+fn after_failed_take(vault: &dyn Vault, tag: &StageName, error: VaultError) -> Result<Outcome<()>> {
     match error {
         VaultError::NotFound { .. } => Ok(Outcome::Changed),
         VaultError::Io { .. } => match vault.stat_staged(tag) {

@@ -70,7 +70,14 @@ pub type Case = (&'static str, fn(&dyn World));
 /// # Panics
 /// With the names of the cases that failed; each has told its own story before.
 pub fn all(make: &dyn Fn() -> Box<dyn World>) -> usize {
-    let cases = [places::CASES, swaps::CASES, removals::CASES, links::CASES, looks::CASES].concat();
+    let cases = [
+        places::CASES,
+        swaps::CASES,
+        removals::CASES,
+        links::CASES,
+        looks::CASES,
+    ]
+    .concat();
     let fails = |case: &&Case| {
         let world = make();
         catch_unwind(AssertUnwindSafe(|| (case.1)(world.as_ref()))).is_err()
@@ -90,7 +97,11 @@ fn tag(text: &str) -> StageName {
 
 const MTIME_NS: i64 = 1_600_000_000_123_456_789;
 
-const PLAIN: FileAttrs = FileAttrs { exec: false, mtime_ns: MTIME_NS, like: None };
+const PLAIN: FileAttrs = FileAttrs {
+    exec: false,
+    mtime_ns: MTIME_NS,
+    like: None,
+};
 
 /// Puts a finished file into the stage.
 fn stage(world: &dyn World, name: &str, bytes: &[u8]) -> Stat {
@@ -110,11 +121,19 @@ fn staged_bytes(world: &dyn World, name: &str) -> Option<Vec<u8>> {
 }
 
 fn stat(world: &dyn World, at: &str) -> Stat {
-    world.vault().stat(&path(at)).expect("look").expect("something is there")
+    world
+        .vault()
+        .stat(&path(at))
+        .expect("look")
+        .expect("something is there")
 }
 
 fn is_stage_empty(world: &dyn World) -> bool {
-    world.vault().stage_list().expect("list the stage").is_empty()
+    world
+        .vault()
+        .stage_list()
+        .expect("list the stage")
+        .is_empty()
 }
 
 /// Asserts that a call was refused in this way.
@@ -123,7 +142,12 @@ macro_rules! refused {
         match $call {
             Err($crate::vault::VaultError::$variant { .. }) => {},
             other => unreachable!(
-                concat!(stringify!($call), " should be refused as ", stringify!($variant), ": {:?}"),
+                concat!(
+                    stringify!($call),
+                    " should be refused as ",
+                    stringify!($variant),
+                    ": {:?}"
+                ),
                 other
             ),
         }

@@ -175,7 +175,10 @@ impl VaultError {
 
     /// An error of the system while doing `op`.
     pub(crate) fn io(op: &'static str, source: impl Into<io::Error>) -> Self {
-        Self::Io { op, source: source.into() }
+        Self::Io {
+            op,
+            source: source.into(),
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! A vault in memory: the same contract, a clock of its own, a user to interfere, and faults on order.
 //!
-//! For tests and simulations; clones are the same vault. Parts: [`tree`] (inodes), [`user`] (what the user
-//! does), [`faults`] (what goes wrong), [`handle`] (open files).
+//! For tests and simulations; clones are the same vault. Parts: `tree` (inodes), `user` (what the user
+//! does), `faults` (what goes wrong), `handle` (open files).
 //! Invariant: equal calls in equal order give equal results; nothing here reads a clock or randomness.
 //! Not here: anything that only a real disk can show (permissions of others, mounts, writeback errors).
 //! Source: docs/design/correctness-and-faults.md §7 point 2, STYLE.md rules 37 to 39.
@@ -66,8 +66,17 @@ impl FakeVault {
         let tree = Tree::new(options);
         let synced = tree.clone();
         let faults = Faults::default();
-        let state = State { tree, synced, marker: None, lock_holder: None, n_locks: 0, faults };
-        Self { state: Arc::new(Mutex::new(state)) }
+        let state = State {
+            tree,
+            synced,
+            marker: None,
+            lock_holder: None,
+            n_locks: 0,
+            faults,
+        };
+        Self {
+            state: Arc::new(Mutex::new(state)),
+        }
     }
 
     fn lock_state(&self) -> MutexGuard<'_, State> {
@@ -82,7 +91,11 @@ impl FakeVault {
     }
 
     /// Runs a call that changes the tree.
-    fn mutate<T>(&self, op: &'static str, change: impl FnOnce(&mut Tree) -> Result<T>) -> Result<T> {
+    fn mutate<T>(
+        &self,
+        op: &'static str,
+        change: impl FnOnce(&mut Tree) -> Result<T>,
+    ) -> Result<T> {
         self.mutate_state(op, |state| change(&mut state.tree))
     }
 
@@ -134,12 +147,18 @@ impl FakeVault {
 }
 
 fn staged(tag: &StageName) -> Spot {
-    Spot { dir: STAGE, name: tag.as_str().as_bytes().to_vec() }
+    Spot {
+        dir: STAGE,
+        name: tag.as_str().as_bytes().to_vec(),
+    }
 }
 
 /// The look of a moved object with the `ctime_ns` that it had before.
 fn as_before(tree: &Tree, ino: Ino, before: &Stat) -> Stat {
-    Stat { ctime_ns: before.ctime_ns, ..tree.stat(ino) }
+    Stat {
+        ctime_ns: before.ctime_ns,
+        ..tree.stat(ino)
+    }
 }
 
 impl Vault for FakeVault {
@@ -147,7 +166,10 @@ impl Vault for FakeVault {
         let state = self.lock_state();
         state.faults.admit_look("look at the folder")?;
         match state.faults.root {
-            RootState::Present | RootState::ReadOnly => Ok(RootIdentity { dev: DEV, ino: ROOT }),
+            RootState::Present | RootState::ReadOnly => Ok(RootIdentity {
+                dev: DEV,
+                ino: ROOT,
+            }),
             RootState::Missing => Err(VaultError::RootMissing),
             RootState::Replaced => Err(VaultError::RootReplaced),
         }
@@ -342,7 +364,10 @@ impl Vault for FakeVault {
         self.look("list stage", |tree| {
             let tag = |name: &[u8]| StageName::new(std::str::from_utf8(name).ok()?).ok();
             let entry = |(name, ino): (Vec<u8>, Ino)| {
-                Some(StagedEntry { tag: tag(&name)?, stat: tree.stat(ino) })
+                Some(StagedEntry {
+                    tag: tag(&name)?,
+                    stat: tree.stat(ino),
+                })
             };
             Ok(tree.list(STAGE).into_iter().filter_map(entry).collect())
         })
@@ -355,16 +380,22 @@ impl Vault for FakeVault {
     }
 
     fn read_staged(&self, tag: &StageName) -> Result<Box<dyn ReadFile>> {
-        Ok(Box::new(self.open("open staged file", |_| Ok(staged(tag)))?))
+        Ok(Box::new(
+            self.open("open staged file", |_| Ok(staged(tag)))?,
+        ))
     }
 
     fn read_staged_link(&self, tag: &StageName) -> Result<Vec<u8>> {
-        self.look("read link", |tree| tree.link_text(&staged(tag), "read link"))
+        self.look("read link", |tree| {
+            tree.link_text(&staged(tag), "read link")
+        })
     }
 
     fn retag(&self, from: &StageName, to: &StageName) -> Result<()> {
         const OP: &str = "rename in stage";
-        self.mutate(OP, |tree| tree.rename(&staged(from), &staged(to), OP).map(drop))
+        self.mutate(OP, |tree| {
+            tree.rename(&staged(from), &staged(to), OP).map(drop)
+        })
     }
 
     fn discard(&self, tag: &StageName) -> Result<()> {
@@ -396,7 +427,10 @@ impl Vault for FakeVault {
         }
         state.n_locks += 1;
         state.lock_holder = Some(state.n_locks);
-        Ok(LockGuard::new(FakeLock { number: state.n_locks, vault: self.clone() }))
+        Ok(LockGuard::new(FakeLock {
+            number: state.n_locks,
+            vault: self.clone(),
+        }))
     }
 }
 

@@ -25,7 +25,11 @@ impl StageName {
     pub fn new(text: &str) -> Result<Self, BadStageName> {
         let is_good = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_~".contains(&b);
         let is_sized = (1..=STAGE_NAME_LEN_MAX).contains(&text.len());
-        if is_sized && text.bytes().all(is_good) { Ok(Self(text.into())) } else { Err(BadStageName) }
+        if is_sized && text.bytes().all(is_good) {
+            Ok(Self(text.into()))
+        } else {
+            Err(BadStageName)
+        }
     }
 
     /// The text.

@@ -25,7 +25,10 @@ const GRAIN_NS_MAX: u32 = 2_000_000_000;
 
 /// Abilities of one file system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "a list of independent facts, not a state")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "a list of independent facts, not a state"
+)]
 pub struct Abilities {
     /// Two names can be swapped in one step.
     pub can_exchange: bool,
@@ -118,8 +121,17 @@ fn has_exec(file: &OwnedFd) -> Result<bool> {
 }
 
 fn mtime_grain_ns(file: &OwnedFd) -> Result<u32> {
-    let trial = Timespec { tv_sec: TRIAL_SECONDS, tv_nsec: TRIAL_NANOS };
-    fs::futimens(file, &Timestamps { last_access: trial, last_modification: trial })?;
+    let trial = Timespec {
+        tv_sec: TRIAL_SECONDS,
+        tv_nsec: TRIAL_NANOS,
+    };
+    fs::futimens(
+        file,
+        &Timestamps {
+            last_access: trial,
+            last_modification: trial,
+        },
+    )?;
     let kept = fs::fstat(file)?;
     if kept.st_mtime != TRIAL_SECONDS {
         return Ok(GRAIN_NS_MAX);

@@ -1,7 +1,7 @@
 //! The vault on a real file system.
 //!
 //! Opened by `fst-client` for each folder; all system calls of the workspace on user files are in its parts:
-//! [`handle`] (paths), [`file`] (contents), [`copy`], [`moves`], [`private`] (`.fst`), [`sys`] (the calls).
+//! `handle` (paths), `file` (contents), `copy`, `moves`, `private` (`.fst`), `sys` (the calls).
 //! Invariant: paths are used twice only, to open the root and to compare it later; everything else is
 //! relative to its handle and follows no link.
 //! Not here: decisions of any kind.
@@ -49,9 +49,17 @@ pub struct Means {
 
 impl Means {
     /// All of them.
-    pub const ALL: Self = Self { openat2: true, exchange: true, rename_new: true };
+    pub const ALL: Self = Self {
+        openat2: true,
+        exchange: true,
+        rename_new: true,
+    };
     /// None of them.
-    pub const NONE: Self = Self { openat2: false, exchange: false, rename_new: false };
+    pub const NONE: Self = Self {
+        openat2: false,
+        exchange: false,
+        rename_new: false,
+    };
 }
 
 /// One folder on a real file system.
@@ -87,7 +95,12 @@ impl RealVault {
             Ok(()) | Err(VaultError::ReadOnly { .. }) => {},
             Err(error) => return Err(error),
         }
-        let vault = Self { root, means, umask: OnceLock::new(), probing: Mutex::new(()) };
+        let vault = Self {
+            root,
+            means,
+            umask: OnceLock::new(),
+            probing: Mutex::new(()),
+        };
         vault.guard_private()?;
         Ok(vault)
     }
@@ -124,7 +137,10 @@ impl RealVault {
     }
 
     fn mover(&self, op: &'static str) -> Result<Mover> {
-        Ok(Mover { stage: self.stage(op)?, means: self.means })
+        Ok(Mover {
+            stage: self.stage(op)?,
+            means: self.means,
+        })
     }
 
     fn umask(&self) -> Result<u32> {
@@ -142,8 +158,7 @@ impl RealVault {
 
     /// True for our own directory, under any name.
     fn is_private(&self, name: &[u8], stat: &Stat) -> bool {
-        let is_reserved =
-            |ours: RootIdentity| stat.dev == ours.dev && stat.ino == ours.ino;
+        let is_reserved = |ours: RootIdentity| stat.dev == ours.dev && stat.ino == ours.ino;
         name == PRIVATE_DIR.as_bytes() || self.root.reserved().is_some_and(is_reserved)
     }
 }
@@ -177,7 +192,9 @@ impl Vault for RealVault {
             Ok(stat) => self.is_private(name, stat),
             Err(_) => name == PRIVATE_DIR.as_bytes(),
         };
-        let kept = listed.into_iter().filter(|(n, s)| !(dir.is_root() && is_ours(n, s)));
+        let kept = listed
+            .into_iter()
+            .filter(|(n, s)| !(dir.is_root() && is_ours(n, s)));
         let entry = |(name, stat): (Vec<u8>, Result<Stat>)| {
             let name = Name::new(&name).map_err(|_| RawName(name.into()));
             DirEntry { name, stat }
@@ -292,7 +309,9 @@ impl Vault for RealVault {
         };
         let mut staged = Vec::new();
         for (name, stat) in list_dir(&stage)? {
-            let tag = std::str::from_utf8(&name).ok().and_then(|text| StageName::new(text).ok());
+            let tag = std::str::from_utf8(&name)
+                .ok()
+                .and_then(|text| StageName::new(text).ok());
             if let Some(tag) = tag {
                 staged.push(StagedEntry { tag, stat: stat? });
             }
@@ -307,7 +326,10 @@ impl Vault for RealVault {
 
     fn read_staged(&self, tag: &StageName) -> Result<Box<dyn ReadFile>> {
         let stage = self.stage("open staged file")?;
-        Ok(Box::new(Reading::open_at(stage.as_fd(), tag.as_str().as_bytes())?))
+        Ok(Box::new(Reading::open_at(
+            stage.as_fd(),
+            tag.as_str().as_bytes(),
+        )?))
     }
 
     fn read_staged_link(&self, tag: &StageName) -> Result<Vec<u8>> {

@@ -72,7 +72,11 @@ impl Permissions {
     #[must_use]
     pub fn with_exec(self, exec: bool) -> Self {
         let readers = (self.0 & 0o444) >> 2;
-        Self(if exec { self.0 | readers | 0o100 } else { self.0 & !0o111 })
+        Self(if exec {
+            self.0 | readers | 0o100
+        } else {
+            self.0 & !0o111
+        })
     }
 }
 
@@ -215,7 +219,9 @@ pub(crate) trait Held: Send + Sync + Debug {}
 
 impl LockGuard {
     pub(crate) fn new(held: impl Held + 'static) -> Self {
-        Self { _held: Box::new(held) }
+        Self {
+            _held: Box::new(held),
+        }
     }
 }
 

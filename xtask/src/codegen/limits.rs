@@ -33,12 +33,21 @@ struct Limit {
 pub(super) fn make(workspace: &Workspace) -> String {
     let mut page = HEAD.to_owned();
     for (path, heading) in SOURCES {
-        let Some(source) = workspace.file(path) else { continue };
+        let Some(source) = workspace.file(path) else {
+            continue;
+        };
         // Writing to a String cannot fail.
-        write!(page, "\n## {heading}\n\nFrom `{path}`.\n\n| name | value | reason |\n|---|---|---|\n")
-            .unwrap_or_default();
+        write!(
+            page,
+            "\n## {heading}\n\nFrom `{path}`.\n\n| name | value | reason |\n|---|---|---|\n"
+        )
+        .unwrap_or_default();
         for limit in limits(&source.text) {
-            let Limit { name, value, reason } = limit;
+            let Limit {
+                name,
+                value,
+                reason,
+            } = limit;
             writeln!(page, "| `{name}` | {value} | {reason} |").unwrap_or_default();
         }
     }
@@ -71,8 +80,16 @@ fn parse(line: &str, reason: &[&str]) -> Option<Limit> {
         Some(n) => format!("`{value}` = {}", grouped(n)),
         None => format!("`{value}`"),
     };
-    let words: Vec<&str> = reason.iter().copied().filter(|line| !line.is_empty()).collect();
-    Some(Limit { name: name.to_owned(), value: shown, reason: words.join(" ").replace('|', "\\|") })
+    let words: Vec<&str> = reason
+        .iter()
+        .copied()
+        .filter(|line| !line.is_empty())
+        .collect();
+    Some(Limit {
+        name: name.to_owned(),
+        value: shown,
+        reason: words.join(" ").replace('|', "\\|"),
+    })
 }
 
 /// Value of `a`, `a << b` and `a * b * c`.
@@ -103,14 +120,22 @@ mod tests {
     use super::*;
 
     fn shown(line: &str) -> String {
-        parse(line, &["Why."]).map(|limit| limit.value).unwrap_or_default()
+        parse(line, &["Why."])
+            .map(|limit| limit.value)
+            .unwrap_or_default()
     }
 
     #[test]
     fn values_are_shown_as_written_with_their_number() {
         assert_eq!(shown("pub const A: usize = 4096;"), "4 096");
-        assert_eq!(shown("pub const A: usize = 8 << 20;"), "`8 << 20` = 8 388 608");
-        assert_eq!(shown("pub const A: u64 = 10 * 60 * 1000;"), "`10 * 60 * 1000` = 600 000");
+        assert_eq!(
+            shown("pub const A: usize = 8 << 20;"),
+            "`8 << 20` = 8 388 608"
+        );
+        assert_eq!(
+            shown("pub const A: u64 = 10 * 60 * 1000;"),
+            "`10 * 60 * 1000` = 600 000"
+        );
         assert_eq!(shown("pub const A: u64 = 60_000;"), "60 000");
         assert_eq!(shown("pub const A: R = 2..=u32::MAX;"), "`2..=u32::MAX`");
     }

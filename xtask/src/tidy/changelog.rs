@@ -10,14 +10,21 @@ const DIR: &str = "changelog/unreleased/";
 const KINDS: &[&str] = &["Added", "Changed", "Fixed", "Removed", "Security"];
 
 pub(super) fn check(workspace: &Workspace) -> Vec<Finding> {
-    let fragments: Vec<&TextFile> =
-        workspace.files.iter().filter(|file| file.path.starts_with(DIR)).collect();
+    let fragments: Vec<&TextFile> = workspace
+        .files
+        .iter()
+        .filter(|file| file.path.starts_with(DIR))
+        .collect();
     let mut findings: Vec<Finding> = fragments
         .iter()
         .filter_map(|file| Some(Finding::new(&file.path, 1, problem(file)?)))
         .collect();
     if fragments.is_empty() && !is_released(workspace) {
-        findings.push(Finding::new(DIR, 1, "holds no fragment and no release is noted"));
+        findings.push(Finding::new(
+            DIR,
+            1,
+            "holds no fragment and no release is noted",
+        ));
     }
     findings
 }
@@ -39,9 +46,14 @@ fn problem(file: &TextFile) -> Option<String> {
         return Some("is not called NUMBER-short-title.md".to_owned());
     }
     let (first, rest) = file.text.split_once('\n')?;
-    let kind = first.split_once(": ").filter(|(kind, title)| KINDS.contains(kind) && !title.is_empty());
+    let kind = first
+        .split_once(": ")
+        .filter(|(kind, title)| KINDS.contains(kind) && !title.is_empty());
     if kind.is_none() {
-        return Some(format!("does not begin with `KIND: title`, KIND one of {}", KINDS.join(", ")));
+        return Some(format!(
+            "does not begin with `KIND: title`, KIND one of {}",
+            KINDS.join(", ")
+        ));
     }
     let is_text = rest.starts_with('\n') && !rest.trim().is_empty();
     (!is_text).then(|| "has no text after an empty second line".to_owned())
@@ -52,9 +64,18 @@ mod tests {
     use super::*;
 
     fn messages(name: &str, text: &str) -> Vec<String> {
-        let file = TextFile { path: format!("{DIR}{name}"), text: text.to_owned() };
-        let workspace = Workspace { files: vec![file], packages: Vec::new() };
-        check(&workspace).into_iter().map(|finding| finding.message).collect()
+        let file = TextFile {
+            path: format!("{DIR}{name}"),
+            text: text.to_owned(),
+        };
+        let workspace = Workspace {
+            files: vec![file],
+            packages: Vec::new(),
+        };
+        check(&workspace)
+            .into_iter()
+            .map(|finding| finding.message)
+            .collect()
     }
 
     #[test]

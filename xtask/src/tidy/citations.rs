@@ -11,8 +11,12 @@ use crate::workspace::{TextFile, Workspace};
 pub(super) fn check(workspace: &Workspace) -> Vec<Finding> {
     let mut findings = Vec::new();
     for file in workspace.rust_files() {
-        findings.extend(check_documents(workspace, file));
-        findings.extend(check_records(workspace, file));
+        let comments = TextFile {
+            path: file.path.clone(),
+            text: comments_only(&file.text),
+        };
+        findings.extend(check_documents(workspace, &comments));
+        findings.extend(check_records(workspace, &comments));
     }
     for file in workspace.markdown_files() {
         findings.extend(check_documents(workspace, file));
@@ -22,26 +26,52 @@ pub(super) fn check(workspace: &Workspace) -> Vec<Finding> {
     findings
 }
 
+/// The source with empty lines where there is no comment.
+fn comments_only(source: &str) -> String {
+    let lines = source.lines().map(|line| {
+        if line.trim_start().starts_with("//") {
+            line
+        } else {
+            ""
+        }
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
 /// `docs/NAME.md`, with or without `.md`, and the sections behind it.
 fn check_documents(workspace: &Workspace, file: &TextFile) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (at, _) in file.text.match_indices("docs/") {
-        let is_start = !file.text[..at].ends_with(|c: char| c.is_alphanumeric() || "/._-".contains(c));
-        let path: String = file.text[at..].chars().take_while(|&c| is_path(c)).collect();
+        let is_start =
+            !file.text[..at].ends_with(|c: char| c.is_alphanumeric() || "/._-".contains(c));
+        let path: String = file.text[at..]
+            .chars()
+            .take_while(|&c| is_path(c))
+            .collect();
         let rest = &file.text[at + path.len()..];
         let path = path.trim_end_matches(['.', '/', '-']);
-        let is_ours = ["docs/design/", "docs/adr/", "docs/book/"].iter().any(|dir| path.starts_with(dir));
+        let is_ours = ["docs/design/", "docs/adr/", "docs/book/"]
+            .iter()
+            .any(|dir| path.starts_with(dir));
         if !is_start || !is_ours {
             continue;
         }
         let line = line_of(&file.text, at);
         match find(workspace, path) {
-            None => findings.push(Finding::new(&file.path, line, format!("cites `{path}`, which is not there"))),
+            None => findings.push(Finding::new(
+                &file.path,
+                line,
+                format!("cites `{path}`, which is not there"),
+            )),
             Some(None) => {},
             Some(Some(page)) => {
                 let known = sections(&page.text);
-                for section in cited_sections(rest).into_iter().filter(|s| !known.contains(s)) {
-                    let message = format!("cites §{section} of `{}`, which is not there", page.path);
+                for section in cited_sections(rest)
+                    .into_iter()
+                    .filter(|s| !known.contains(s))
+                {
+                    let message =
+                        format!("cites §{section} of `{}`, which is not there", page.path);
                     findings.push(Finding::new(&file.path, line, message));
                 }
             },
@@ -52,12 +82,17 @@ fn check_documents(workspace: &Workspace, file: &TextFile) -> Vec<Finding> {
 
 /// The cited page, or `Some(None)` for a directory or a number such as `docs/adr/0004`.
 fn find<'a>(workspace: &'a Workspace, path: &str) -> Option<Option<&'a TextFile>> {
-    let page = workspace.file(path).or_else(|| workspace.file(&format!("{path}.md")));
+    let page = workspace
+        .file(path)
+        .or_else(|| workspace.file(&format!("{path}.md")));
     if page.is_some() {
         return Some(page);
     }
     let is_record = path.starts_with("docs/adr/")
-        && workspace.files.iter().any(|file| file.path.starts_with(&format!("{path}-")));
+        && workspace
+            .files
+            .iter()
+            .any(|file| file.path.starts_with(&format!("{path}-")));
     (is_record || workspace.has(path)).then_some(None)
 }
 
@@ -66,7 +101,9 @@ fn sections(page: &str) -> BTreeSet<String> {
     let headings = page.lines().filter(|line| line.starts_with('#'));
     let words = headings.filter_map(|line| line.trim_start_matches('#').split_whitespace().next());
     let numbers = words.map(|word| word.trim_matches(['§', '.']).to_owned());
-    numbers.filter(|number| number.starts_with(|c: char| c.is_ascii_digit())).collect()
+    numbers
+        .filter(|number| number.starts_with(|c: char| c.is_ascii_digit()))
+        .collect()
 }
 
 /// Numbers of ` §2.2, §3` and ` §§1–4` right at the beginning of `rest`.
@@ -75,11 +112,18 @@ fn cited_sections(rest: &str) -> Vec<String> {
     let mut found = Vec::new();
     loop {
         let next = rest.trim_start_matches([',', ' ', '`']);
-        let Some(marked) = next.strip_prefix('§') else { return found };
+        let Some(marked) = next.strip_prefix('§') else {
+            return found;
+        };
         let marked = marked.trim_start_matches('§');
-        let number: String =
-            marked.chars().take_while(|c| c.is_ascii_digit() || *c == '.').collect();
+        let number: String = marked
+            .chars()
+            .take_while(|c| c.is_ascii_digit() || *c == '.')
+            .collect();
         rest = &marked[number.len()..];
+        if number.is_empty() {
+            return found;
+        }
         found.push(number.trim_end_matches('.').to_owned());
         if let Some(end) = rest.strip_prefix('–') {
             let number: String = end.chars().take_while(char::is_ascii_digit).collect();
@@ -93,10 +137,15 @@ fn cited_sections(rest: &str) -> Vec<String> {
 fn check_records(workspace: &Workspace, file: &TextFile) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (at, _) in file.text.match_indices("ADR ") {
-        let number: String =
-            file.text[at + 4..].chars().take_while(char::is_ascii_digit).collect();
+        let number: String = file.text[at + 4..]
+            .chars()
+            .take_while(char::is_ascii_digit)
+            .collect();
         let prefix = format!("docs/adr/{number}-");
-        let exists = workspace.files.iter().any(|file| file.path.starts_with(&prefix));
+        let exists = workspace
+            .files
+            .iter()
+            .any(|file| file.path.starts_with(&prefix));
         if number.len() == 4 && !exists {
             let message = format!("cites ADR {number}, which is not there");
             findings.push(Finding::new(&file.path, line_of(&file.text, at), message));
@@ -110,7 +159,10 @@ fn check_links(workspace: &Workspace, file: &TextFile) -> Vec<Finding> {
     let dir = file.path.rsplit_once('/').map_or("", |(dir, _)| dir);
     let mut findings = Vec::new();
     for (at, _) in file.text.match_indices("](") {
-        let target: String = file.text[at + 2..].chars().take_while(|&c| c != ')' && c != '\n').collect();
+        let target: String = file.text[at + 2..]
+            .chars()
+            .take_while(|&c| c != ')' && c != '\n')
+            .collect();
         let target = target.split('#').next().unwrap_or_default();
         if target.is_empty() || target.contains(':') {
             continue;
@@ -147,20 +199,33 @@ mod tests {
     use super::*;
 
     fn messages(path: &str, text: &str) -> Vec<String> {
-        let file = |path: &str, text: &str| TextFile { path: path.into(), text: text.into() };
+        let file = |path: &str, text: &str| TextFile {
+            path: path.into(),
+            text: text.into(),
+        };
         let page = file("docs/design/keys.md", "## 2. Keys\n### 2.3 Ids\n");
         let record = file("docs/adr/0004-base.md", "# Base\n");
         let files = vec![page, record, file(path, text)];
-        let workspace = Workspace { files, packages: Vec::new() };
-        check(&workspace).into_iter().map(|finding| finding.message).collect()
+        let workspace = Workspace {
+            files,
+            packages: Vec::new(),
+        };
+        check(&workspace)
+            .into_iter()
+            .map(|finding| finding.message)
+            .collect()
     }
 
     #[test]
     fn cited_documents_and_sections_exist() {
-        let good = "//! docs/design/keys.md §2, §2.3. docs/design/keys §2; docs/adr/0004, ADR 0004.";
+        let good =
+            "//! docs/design/keys.md §2, §2.3. docs/design/keys §2; docs/adr/0004, ADR 0004.";
         assert!(messages("crates/a/src/a.rs", good).is_empty());
         assert_eq!(
-            messages("crates/a/src/a.rs", "//! docs/design/keys.md §2–4; docs/design/gone.md. ADR 0009"),
+            messages(
+                "crates/a/src/a.rs",
+                "//! docs/design/keys.md §2–4; docs/design/gone.md. ADR 0009"
+            ),
             [
                 "cites §4 of `docs/design/keys.md`, which is not there",
                 "cites `docs/design/gone.md`, which is not there",
@@ -171,7 +236,13 @@ mod tests {
 
     #[test]
     fn links_lead_somewhere() {
-        assert!(messages("docs/a.md", "[k](design/keys.md#x) [u](https://x.y) [d](../docs)").is_empty());
+        assert!(
+            messages(
+                "docs/a.md",
+                "[k](design/keys.md#x) [u](https://x.y) [d](../docs)"
+            )
+            .is_empty()
+        );
         assert_eq!(
             messages("docs/a.md", "[k](keys.md)"),
             ["links to `keys.md`, which is not there"]

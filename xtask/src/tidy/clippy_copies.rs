@@ -9,14 +9,23 @@ pub(super) fn check(workspace: &Workspace) -> Vec<Finding> {
     let Some(root) = workspace.file(ROOT) else {
         return vec![Finding::new(ROOT, 1, "is missing")];
     };
-    let copies = workspace.files.iter().filter(|file| file.path.ends_with("/clippy.toml"));
+    let copies = workspace
+        .files
+        .iter()
+        .filter(|file| file.path.ends_with("/clippy.toml"));
     copies.flat_map(|copy| check_copy(root, copy)).collect()
 }
 
 fn check_copy(root: &TextFile, copy: &TextFile) -> Vec<Finding> {
     let has = |rule: &str| copy.text.lines().any(|line| rule_of(line) == Some(rule));
-    let missing = root.text.lines().filter_map(rule_of).filter(|rule| !has(rule));
-    missing.map(|rule| Finding::new(&copy.path, 1, format!("lacks the root's `{rule}`"))).collect()
+    let missing = root
+        .text
+        .lines()
+        .filter_map(rule_of)
+        .filter(|rule| !has(rule));
+    missing
+        .map(|rule| Finding::new(&copy.path, 1, format!("lacks the root's `{rule}`")))
+        .collect()
 }
 
 /// A setting, or the path of a forbidden thing; the reason behind it may differ.
@@ -35,7 +44,10 @@ mod tests {
 
     #[test]
     fn missing_thresholds_and_paths_are_found() {
-        let file = |path: &str, text: &str| TextFile { path: path.into(), text: text.into() };
+        let file = |path: &str, text: &str| TextFile {
+            path: path.into(),
+            text: text.into(),
+        };
         let root = "a = 70\nb = true\nc = [\n  { path = \"x::now\", reason = \"r\" },\n]\n";
         let same = "b = true\na = 70\nc = [\n  { path = \"x::now\", reason = \"other\" },\n]\n";
         let less = "a = 80\nb = true\n";
@@ -44,8 +56,13 @@ mod tests {
             packages: Vec::new(),
         };
         assert!(check(&workspace(same)).is_empty());
-        let found: Vec<String> =
-            check(&workspace(less)).into_iter().map(|finding| finding.message).collect();
-        assert_eq!(found, ["lacks the root's `a = 70`", "lacks the root's `x::now`"]);
+        let found: Vec<String> = check(&workspace(less))
+            .into_iter()
+            .map(|finding| finding.message)
+            .collect();
+        assert_eq!(
+            found,
+            ["lacks the root's `a = 70`", "lacks the root's `x::now`"]
+        );
     }
 }

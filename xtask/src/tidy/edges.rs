@@ -47,7 +47,12 @@ pub(super) fn check(workspace: &Workspace) -> Vec<Finding> {
             findings.push(Finding::new(PAGE, 1, message));
         }
     }
-    let is_known = |name: &str| workspace.packages.iter().any(|package| package.name == name);
+    let is_known = |name: &str| {
+        workspace
+            .packages
+            .iter()
+            .any(|package| package.name == name)
+    };
     let stale = rows.iter().map(|(name, row)| (name, row.line));
     let stale = stale.chain(described.iter().map(|(name, line)| (name, *line)));
     for (name, line) in stale.filter(|(name, _)| !is_known(name)) {
@@ -58,10 +63,17 @@ pub(super) fn check(workspace: &Workspace) -> Vec<Finding> {
 
 fn check_package(package: &Package, rows: &BTreeMap<String, Row>) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let real: BTreeSet<String> =
-        package.deps.iter().filter(|dep| !dep.is_dev).map(|dep| dep.name.clone()).collect();
+    let real: BTreeSet<String> = package
+        .deps
+        .iter()
+        .filter(|dep| !dep.is_dev)
+        .map(|dep| dep.name.clone())
+        .collect();
     if SERVER_SIDE.contains(&package.name.as_str()) {
-        for dep in real.iter().filter(|dep| CLOSED_TO_SERVER.contains(&dep.as_str())) {
+        for dep in real
+            .iter()
+            .filter(|dep| CLOSED_TO_SERVER.contains(&dep.as_str()))
+        {
             let message = format!("`{}` must never import `{dep}`", package.name);
             findings.push(Finding::new(&package.manifest, 1, message));
         }
@@ -77,9 +89,16 @@ fn check_package(package: &Package, rows: &BTreeMap<String, Row>) -> Vec<Finding
             let message = format!("`{}` has no row in the table of crates", package.name);
             findings.push(Finding::new(PAGE, 1, message));
         },
-        Some(Row { imports: Imports::All, .. }) => {},
-        Some(Row { line, imports: Imports::Only(said) }) if *said != real => {
-            let list = |names: &BTreeSet<String>| names.iter().cloned().collect::<Vec<_>>().join(", ");
+        Some(Row {
+            imports: Imports::All,
+            ..
+        }) => {},
+        Some(Row {
+            line,
+            imports: Imports::Only(said),
+        }) if *said != real => {
+            let list =
+                |names: &BTreeSet<String>| names.iter().cloned().collect::<Vec<_>>().join(", ");
             let message = format!(
                 "`{}` imports [{}], the table says [{}]",
                 package.name,
@@ -103,14 +122,25 @@ fn rows(page: &str) -> BTreeMap<String, Row> {
             continue;
         }
         let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
-        let [name, imports, ..] = cells.as_slice() else { continue };
+        let [name, imports, ..] = cells.as_slice() else {
+            continue;
+        };
         if (*name, *imports) == ("crate", "imports") {
             is_inside = true;
         } else if let Some(name) = quoted(name).into_iter().next().filter(|_| is_inside) {
             let only: BTreeSet<String> = quoted(imports).into_iter().collect();
-            let imports =
-                if *imports == "all" { Imports::All } else { Imports::Only(only) };
-            rows.insert(name, Row { line: index + 1, imports });
+            let imports = if *imports == "all" {
+                Imports::All
+            } else {
+                Imports::Only(only)
+            };
+            rows.insert(
+                name,
+                Row {
+                    line: index + 1,
+                    imports,
+                },
+            );
         }
     }
     rows
@@ -119,7 +149,10 @@ fn rows(page: &str) -> BTreeMap<String, Row> {
 /// Texts in backticks that name a crate.
 fn quoted(cell: &str) -> Vec<String> {
     let inside = cell.split('`').skip(1).step_by(2);
-    inside.filter(|text| text.starts_with("fst-") || *text == "xtask").map(str::to_owned).collect()
+    inside
+        .filter(|text| text.starts_with("fst-") || *text == "xtask")
+        .map(str::to_owned)
+        .collect()
 }
 
 /// Headings `### crate` that a paragraph follows, with their lines.
@@ -130,8 +163,10 @@ fn described(page: &str) -> BTreeMap<String, usize> {
         let Some(name) = line.strip_prefix("### ").map(|name| name.trim_matches('`')) else {
             continue;
         };
-        let next = lines[index + 1..].iter().find(|line| !line.trim().is_empty());
-        let has_paragraph = next.is_some_and(|line| !line.starts_with(['#', '|', '`']) );
+        let next = lines[index + 1..]
+            .iter()
+            .find(|line| !line.trim().is_empty());
+        let has_paragraph = next.is_some_and(|line| !line.starts_with(['#', '|', '`']));
         if has_paragraph && (name.starts_with("fst-") || name == "xtask") {
             found.insert(name.to_owned(), index + 1);
         }
@@ -144,7 +179,8 @@ mod tests {
     use super::*;
     use crate::workspace::{Dep, TextFile};
 
-    const HEAD: &str = "### `fst-a`\nText.\n### fst-server\nText.\n| crate | imports |\n|---|---|\n";
+    const HEAD: &str =
+        "### `fst-a`\nText.\n### fst-server\nText.\n| crate | imports |\n|---|---|\n";
 
     fn workspace(rows: &str, deps: &[(&str, &str, bool)]) -> Workspace {
         let package = |name: &str| Package {
@@ -153,15 +189,27 @@ mod tests {
             deps: deps
                 .iter()
                 .filter(|(from, ..)| *from == name)
-                .map(|(_, to, is_dev)| Dep { name: (*to).to_owned(), is_dev: *is_dev })
+                .map(|(_, to, is_dev)| Dep {
+                    name: (*to).to_owned(),
+                    is_dev: *is_dev,
+                })
                 .collect(),
         };
-        let page = TextFile { path: PAGE.to_owned(), text: format!("{HEAD}{rows}") };
-        Workspace { files: vec![page], packages: vec![package("fst-a"), package("fst-server")] }
+        let page = TextFile {
+            path: PAGE.to_owned(),
+            text: format!("{HEAD}{rows}"),
+        };
+        Workspace {
+            files: vec![page],
+            packages: vec![package("fst-a"), package("fst-server")],
+        }
     }
 
     fn messages(rows: &str, deps: &[(&str, &str, bool)]) -> Vec<String> {
-        check(&workspace(rows, deps)).into_iter().map(|finding| finding.message).collect()
+        check(&workspace(rows, deps))
+            .into_iter()
+            .map(|finding| finding.message)
+            .collect()
     }
 
     #[test]
@@ -173,7 +221,10 @@ mod tests {
     #[test]
     fn an_edge_more_or_less_is_found() {
         let rows = "| `fst-a` | `fst-b` |\n| `fst-server` | all |\n";
-        assert_eq!(messages(rows, &[]), ["`fst-a` imports [], the table says [fst-b]"]);
+        assert_eq!(
+            messages(rows, &[]),
+            ["`fst-a` imports [], the table says [fst-b]"]
+        );
         let rows = "| `fst-a` | — |\n| `fst-server` | — |\n";
         let found = messages(rows, &[("fst-server", "fst-a", false)]);
         assert_eq!(found, ["`fst-server` imports [fst-a], the table says []"]);

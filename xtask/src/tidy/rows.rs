@@ -36,9 +36,14 @@ pub(super) fn check(workspace: &Workspace) -> Vec<Finding> {
 fn rows(page: &str) -> BTreeMap<String, usize> {
     let mut rows = BTreeMap::new();
     for (index, line) in page.lines().enumerate() {
-        let first = line.strip_prefix('|').and_then(|line| line.split('|').next());
+        let first = line
+            .strip_prefix('|')
+            .and_then(|line| line.split('|').next());
         let id = first.map(|cell| cell.trim().trim_matches(['`', '*']));
-        if let Some(number) = id.and_then(|id| id.strip_prefix("S-")).filter(|n| is_number(n)) {
+        if let Some(number) = id
+            .and_then(|id| id.strip_prefix("S-"))
+            .filter(|n| is_number(n))
+        {
             rows.entry(number.to_owned()).or_insert(index + 1);
         }
     }
@@ -48,11 +53,16 @@ fn rows(page: &str) -> BTreeMap<String, usize> {
 /// One test of each row number: where it is and what it is called.
 fn tests(workspace: &Workspace) -> BTreeMap<String, (String, usize, String)> {
     let mut tests = BTreeMap::new();
-    for file in workspace.rust_files().filter(|file| file.path.contains("/tests/")) {
+    for file in workspace
+        .rust_files()
+        .filter(|file| file.path.contains("/tests/"))
+    {
         let code = rust_source::code_only(&file.text);
         for (line, name) in rust_source::words(&code, |word| number_of(word).is_some()) {
             if let Some(number) = number_of(&name).map(str::to_owned) {
-                tests.entry(number).or_insert((file.path.clone(), line, name));
+                tests
+                    .entry(number)
+                    .or_insert((file.path.clone(), line, name));
             }
         }
     }
@@ -75,21 +85,36 @@ mod tests_of_rows {
     use crate::workspace::TextFile;
 
     fn messages(page: &str, test: &str) -> Vec<String> {
-        let file = |path: &str, text: &str| TextFile { path: path.into(), text: text.into() };
+        let file = |path: &str, text: &str| TextFile {
+            path: path.into(),
+            text: text.into(),
+        };
         let files = vec![file("crates/a/tests/it/rows.rs", test), file(PAGE, page)];
-        let workspace = Workspace { files, packages: Vec::new() };
+        let workspace = Workspace {
+            files,
+            packages: Vec::new(),
+        };
         check(&workspace).iter().map(ToString::to_string).collect()
     }
 
     #[test]
     fn rows_and_tests_match() {
-        assert!(messages("| S-001 | both edit |\n| `S-002` | |\n", "fn s001_a() {}\nfn s002_b() {}").is_empty());
+        assert!(
+            messages(
+                "| S-001 | both edit |\n| `S-002` | |\n",
+                "fn s001_a() {}\nfn s002_b() {}"
+            )
+            .is_empty()
+        );
     }
 
     #[test]
     fn lonely_rows_and_tests_are_found() {
         assert_eq!(
-            messages("| id |\n| S-001 | |\nsee S-009\n", "// s001_no\nfn s003_c() {}"),
+            messages(
+                "| id |\n| S-001 | |\nsee S-009\n",
+                "// s001_no\nfn s003_c() {}"
+            ),
             [
                 "docs/design/sync-semantics.md:2: row S-001 has no test `s001_…`",
                 "crates/a/tests/it/rows.rs:2: test `s003_c` has no row S-003 in \

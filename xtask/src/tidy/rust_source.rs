@@ -47,9 +47,10 @@ pub(crate) fn code_only(source: &str) -> String {
 /// Length of the piece that `rest` begins with.
 fn piece(rest: &[char], before: Option<char>) -> (usize, Show) {
     match rest {
-        ['/', '/', ..] => {
-            (rest.iter().position(|&c| c == '\n').unwrap_or(rest.len()), Show::Blank)
-        },
+        ['/', '/', ..] => (
+            rest.iter().position(|&c| c == '\n').unwrap_or(rest.len()),
+            Show::Blank,
+        ),
         ['/', '*', ..] => (block_comment_len(rest), Show::Blank),
         ['"', ..] => (text_len(rest), Show::Mask),
         ['r' | 'b' | 'c', ..] if !before.is_some_and(is_word) => match raw_text_len(rest) {
@@ -94,7 +95,7 @@ fn raw_text_len(rest: &[char]) -> Option<usize> {
     let r = rest.iter().take(2).position(|&c| c == 'r')?;
     let hashes = rest[r + 1..].iter().take_while(|&&c| c == '#').count();
     let open = r + 1 + hashes;
-    if rest.get(open) != Some(&'"') || (r == 1 && rest[0] == 'r') {
+    if rest.get(open) != Some(&'"') {
         return None;
     }
     let is_end = |at: &usize| {
@@ -106,7 +107,10 @@ fn raw_text_len(rest: &[char]) -> Option<usize> {
 
 fn escaped_char_len(rest: &[char]) -> usize {
     // The escaped character may itself be a quote.
-    rest.iter().skip(3).position(|&c| c == '\'').map_or(rest.len(), |at| at + 4)
+    rest.iter()
+        .skip(3)
+        .position(|&c| c == '\'')
+        .map_or(rest.len(), |at| at + 4)
 }
 
 /// Functions with bodies in the result of [`code_only`], nested ones included.
@@ -121,7 +125,11 @@ pub(crate) fn functions(code: &str) -> Vec<Function> {
         }
         if let Some(body) = body(&code[at..]) {
             let line = super::line_of(code, at);
-            found.push(Function { name, line, code_lines: code_lines(body) });
+            found.push(Function {
+                name,
+                line,
+                code_lines: code_lines(body),
+            });
         }
     }
     found
@@ -158,7 +166,9 @@ fn code_lines(code: &str) -> usize {
 pub(crate) fn lines_without_tests(code: &str) -> usize {
     let lines: Vec<&str> = code.lines().map(str::trim).collect();
     let is_tail = |at: &usize| {
-        let next = lines[at + 1..].iter().find(|line| !line.is_empty() && !line.starts_with("#["));
+        let next = lines[at + 1..]
+            .iter()
+            .find(|line| !line.is_empty() && !line.starts_with("#["));
         lines[*at] == "#[cfg(test)]" && next.is_some_and(|line| line.starts_with("mod "))
     };
     (0..lines.len()).find(is_tail).unwrap_or(lines.len())
@@ -217,10 +227,13 @@ mod tests {
 
     #[test]
     fn functions_are_measured_in_code_lines() {
-        let source = "fn a() {\n    // one\n\n    let s = \"}\";\n    s;\n}\nfn b();\nfn c() { d() }\n";
+        let source =
+            "fn a() {\n    // one\n\n    let s = \"}\";\n    s;\n}\nfn b();\nfn c() { d() }\n";
         let found = functions(&code_only(source));
-        let seen: Vec<(&str, usize, usize)> =
-            found.iter().map(|f| (f.name.as_str(), f.line, f.code_lines)).collect();
+        let seen: Vec<(&str, usize, usize)> = found
+            .iter()
+            .map(|f| (f.name.as_str(), f.line, f.code_lines))
+            .collect();
         assert_eq!(seen, [("a", 1, 2), ("c", 8, 1)]);
     }
 
@@ -233,7 +246,10 @@ mod tests {
 
     #[test]
     fn the_test_tail_is_left_out() {
-        assert_eq!(lines_without_tests("a\nb\n#[cfg(test)]\nmod tests {\n}\n"), 2);
+        assert_eq!(
+            lines_without_tests("a\nb\n#[cfg(test)]\nmod tests {\n}\n"),
+            2
+        );
         assert_eq!(lines_without_tests("a\n#[cfg(test)]\nuse b;\nc\n"), 4);
     }
 

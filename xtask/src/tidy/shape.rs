@@ -43,14 +43,19 @@ fn check_file(file: &TextFile) -> Vec<Finding> {
 fn check_length(file: &TextFile, code: &str) -> Option<Finding> {
     let lines = rust_source::lines_without_tests(code);
     (lines > FILE_LINES_MAX).then(|| {
-        let message = format!("{lines} lines without tests, the limit is {FILE_LINES_MAX}: split it");
+        let message =
+            format!("{lines} lines without tests, the limit is {FILE_LINES_MAX}: split it");
         Finding::new(&file.path, lines, message)
     })
 }
 
 fn check_header(file: &TextFile) -> Option<Finding> {
     let lines = file.text.lines().count();
-    let begins = file.text.lines().next().is_some_and(|line| line.starts_with("//! "));
+    let begins = file
+        .text
+        .lines()
+        .next()
+        .is_some_and(|line| line.starts_with("//! "));
     let message = format!("a file of {lines} lines begins with a header (`//! …`, STYLE.md)");
     (lines > HEADER_FROM_LINES && !begins).then(|| Finding::new(&file.path, 1, message))
 }
@@ -108,13 +113,20 @@ mod tests {
     use super::*;
 
     fn messages(path: &str, text: &str) -> Vec<String> {
-        let file = TextFile { path: path.to_owned(), text: text.to_owned() };
+        let file = TextFile {
+            path: path.to_owned(),
+            text: text.to_owned(),
+        };
         check_file(&file).iter().map(ToString::to_string).collect()
     }
 
     #[test]
     fn long_files_and_functions_are_found() {
-        let long = format!("//! Head.\nfn a() {{\n{}}}\n{}", "x();\n".repeat(71), "\n".repeat(800));
+        let long = format!(
+            "//! Head.\nfn a() {{\n{}}}\n{}",
+            "x();\n".repeat(71),
+            "\n".repeat(800)
+        );
         assert_eq!(
             messages("crates/a/src/b.rs", &long),
             [
@@ -145,7 +157,10 @@ mod tests {
     #[test]
     fn unfinished_work_is_found_in_code_only() {
         let word = ["to", "do!()"].concat();
-        assert_eq!(messages("crates/a/src/b.rs", &format!("fn a() {{ {word} }}")).len(), 1);
+        assert_eq!(
+            messages("crates/a/src/b.rs", &format!("fn a() {{ {word} }}")).len(),
+            1
+        );
         assert!(messages("crates/a/src/b.rs", &format!("// {word}")).is_empty());
     }
 }

@@ -27,7 +27,10 @@ const EXAMPLE_HOMES: &[&str] = &["a", "alice", "ann", "bob", "me", "you", "user"
 const MARKS: &[char] = &['<', '>'];
 
 pub(super) fn check(workspace: &Workspace) -> Vec<Finding> {
-    let files = workspace.files.iter().filter(|file| file.path != "Cargo.lock");
+    let files = workspace
+        .files
+        .iter()
+        .filter(|file| file.path != "Cargo.lock");
     files.flat_map(check_file).collect()
 }
 
@@ -43,14 +46,21 @@ fn check_file(file: &TextFile) -> Vec<Finding> {
         }
         for (start, end) in MACHINE_DIRS {
             let dir = format!("/{start}{end}/");
-            if line.match_indices(&dir).any(|(at, _)| is_machine_path(line, at, &dir)) {
+            if line
+                .match_indices(&dir)
+                .any(|(at, _)| is_machine_path(line, at, &dir))
+            {
                 let message = format!("holds a path under `{dir}`, which is one machine's");
                 findings.push(Finding::new(&file.path, index + 1, message));
             }
         }
         let is_mark = |mark: char| line.starts_with(&format!("{} ", String::from(mark).repeat(7)));
         if MARKS.iter().any(|&mark| is_mark(mark)) {
-            findings.push(Finding::new(&file.path, index + 1, "holds a conflict marker"));
+            findings.push(Finding::new(
+                &file.path,
+                index + 1,
+                "holds a conflict marker",
+            ));
         }
     }
     findings
@@ -60,7 +70,9 @@ fn check_file(file: &TextFile) -> Vec<Finding> {
 fn is_machine_path(line: &str, at: usize, dir: &str) -> bool {
     let before = line[..at].chars().next_back();
     let is_absolute = !before.is_some_and(|c| c.is_alphanumeric() || "._-/~}$*".contains(c));
-    let owner = line[at + dir.len()..].split(|c: char| !c.is_alphanumeric()).next();
+    let owner = line[at + dir.len()..]
+        .split(|c: char| !c.is_alphanumeric())
+        .next();
     is_absolute && !owner.is_some_and(|owner| EXAMPLE_HOMES.contains(&owner))
 }
 
@@ -69,7 +81,11 @@ mod tests {
     use super::*;
 
     fn count(line: &str) -> usize {
-        check_file(&TextFile { path: "a".into(), text: line.into() }).len()
+        check_file(&TextFile {
+            path: "a".into(),
+            text: line.into(),
+        })
+        .len()
     }
 
     #[test]

@@ -36,11 +36,20 @@ fn a_parent_that_became_a_link_is_refused_by_every_call(world: &dyn World) {
     refused!(vault.rename_new(&path("other"), &new), SymlinkInPath);
     refused!(vault.make_dir(&new), SymlinkInPath);
     refused!(vault.remove_dir(&sub), SymlinkInPath);
-    let change = AttrChange { exec: Some(true), mtime_ns: Some(0) };
-    refused!(vault.set_attributes(&file, change, &mut |_| Ok(true)), SymlinkInPath);
+    let change = AttrChange {
+        exec: Some(true),
+        mtime_ns: Some(0),
+    };
+    refused!(
+        vault.set_attributes(&file, change, &mut |_| Ok(true)),
+        SymlinkInPath
+    );
     refused!(vault.stat(&path("d/sub/deeper/still")), SymlinkInPath);
     assert!(world.is_outside_untouched());
-    assert_eq!(world.read(&path("moved/file")).as_deref(), Some(b"inside".as_slice()));
+    assert_eq!(
+        world.read(&path("moved/file")).as_deref(),
+        Some(b"inside".as_slice())
+    );
     assert_eq!(staged_bytes(world, "t").as_deref(), Some(b"new".as_slice()));
 }
 
@@ -54,8 +63,14 @@ fn a_parent_swapped_for_a_link_during_a_replacement_is_refused(world: &dyn World
         Ok(false)
     };
     let done = remove_if(world.vault(), &path("d/file"), &tag("t"), &mut judge);
-    assert!(matches!(done, Ok(Outcome::Displaced { cause: Some(_), .. })), "{done:?}");
-    assert_eq!(staged_bytes(world, "t").as_deref(), Some(b"edit".as_slice()));
+    assert!(
+        matches!(done, Ok(Outcome::Displaced { cause: Some(_), .. })),
+        "{done:?}"
+    );
+    assert_eq!(
+        staged_bytes(world, "t").as_deref(),
+        Some(b"edit".as_slice())
+    );
     assert!(world.is_outside_untouched());
 }
 
@@ -69,12 +84,22 @@ fn a_link_at_the_end_is_not_followed(world: &dyn World) {
         refused!(vault.open_read(&path(at)), Special);
         refused!(vault.copy_to_stage(&path(at), &tag("u")), Special);
         refused!(vault.list(&path(at)), SymlinkInPath);
-        let change = AttrChange { exec: Some(true), mtime_ns: None };
-        refused!(vault.set_attributes(&path(at), change, &mut |_| Ok(true)), Special);
+        let change = AttrChange {
+            exec: Some(true),
+            mtime_ns: None,
+        };
+        refused!(
+            vault.set_attributes(&path(at), change, &mut |_| Ok(true)),
+            Special
+        );
     }
     refused!(vault.remove_dir(&path("dir")), NotADirectory);
-    vault.rename_new(&path("dir"), &path("dir2")).expect("rename the link itself");
-    vault.stage_move(&path("dir2"), &tag("t")).expect("take the link itself");
+    vault
+        .rename_new(&path("dir"), &path("dir2"))
+        .expect("rename the link itself");
+    vault
+        .stage_move(&path("dir2"), &tag("t"))
+        .expect("take the link itself");
     vault.discard(&tag("t")).expect("discard the link itself");
     assert!(world.is_outside_untouched());
     assert!(!stat(world, "target").exec);
@@ -85,7 +110,10 @@ fn links_are_kept_as_text(world: &dyn World) {
     let vault = world.vault();
     let text = b"../out/\xff weird\ntext";
     let made = vault.stage_link(&tag("t"), text).expect("stage a link");
-    assert_eq!((made.kind, made.size), (FileKind::Symlink, text.len() as u64));
+    assert_eq!(
+        (made.kind, made.size),
+        (FileKind::Symlink, text.len() as u64)
+    );
     vault.place_new(&tag("t"), &path("l")).expect("place");
     assert_eq!(vault.read_link(&path("l")).expect("read"), text);
     world.write(&path("f"), b"x");

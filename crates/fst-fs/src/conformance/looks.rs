@@ -30,7 +30,10 @@ cases![
 
 fn names(vault: &dyn Vault, dir: &RelPath) -> Vec<Vec<u8>> {
     let listed = vault.list(dir).expect("list");
-    listed.into_iter().map(|e| e.name.expect("a name").as_bytes().to_vec()).collect()
+    listed
+        .into_iter()
+        .map(|e| e.name.expect("a name").as_bytes().to_vec())
+        .collect()
 }
 
 fn lists_are_sorted_and_hide_only_our_directory(world: &dyn World) {
@@ -47,8 +50,13 @@ fn lists_are_sorted_and_hide_only_our_directory(world: &dyn World) {
     assert_eq!(listed, expected.map(|name| name.as_bytes().to_vec()));
     assert_eq!(names(world.vault(), &path("d")), [b".fst".to_vec()]);
     for entry in world.vault().list(&path("")).expect("list") {
-        let at = RelPath::root().child(entry.name.expect("a name")).expect("a path");
-        assert_eq!(world.vault().stat(&at).expect("look"), Some(entry.stat.expect("a look")));
+        let at = RelPath::root()
+            .child(entry.name.expect("a name"))
+            .expect("a path");
+        assert_eq!(
+            world.vault().stat(&at).expect("look"),
+            Some(entry.stat.expect("a look"))
+        );
     }
 }
 
@@ -83,7 +91,9 @@ fn any_name_makes_the_round_trip(world: &dyn World) {
         &long,
     ];
     for name in given {
-        let at = RelPath::root().child(Name::new(name).expect("a name")).expect("a path");
+        let at = RelPath::root()
+            .child(Name::new(name).expect("a name"))
+            .expect("a path");
         stage(world, "t", name);
         world.vault().place_new(&tag("t"), &at).expect("place");
         assert_eq!(world.read(&at).as_deref(), Some(name));
@@ -121,16 +131,26 @@ fn an_open_file_shows_that_it_changed(world: &dyn World) {
     assert_eq!(before, stat(world, "a"));
     let mut half = [0; 5];
     file.read_exact(&mut half).expect("read");
-    assert_eq!(file.stat().expect("look"), before, "reading changes nothing");
+    assert_eq!(
+        file.stat().expect("look"),
+        before,
+        "reading changes nothing"
+    );
     world.write(&path("a"), b"abcdefghijk");
     assert_ne!(file.stat().expect("look"), before);
     let mut rest = Vec::new();
     file.read_to_end(&mut rest).expect("read on");
-    assert_eq!((half.as_slice(), rest.as_slice()), (b"01234".as_slice(), b"fghijk".as_slice()));
+    assert_eq!(
+        (half.as_slice(), rest.as_slice()),
+        (b"01234".as_slice(), b"fghijk".as_slice())
+    );
     let mut middle = [0; 3];
     assert_eq!(file.read_at(2, &mut middle).expect("read at"), 3);
     assert_eq!(&middle, b"cde");
-    assert_eq!(file.read_at(100, &mut middle).expect("read past the end"), 0);
+    assert_eq!(
+        file.read_at(100, &mut middle).expect("read past the end"),
+        0
+    );
 }
 
 fn an_open_file_outlives_its_name(world: &dyn World) {
@@ -181,7 +201,10 @@ fn holes_are_kept(world: &dyn World) {
     assert_eq!(Some(bytes), world.read(&path("a")));
     assert_eq!(original.next_data(second.1).expect("look"), None);
     let inside = second.0 + 10;
-    assert_eq!(original.next_data(inside).expect("look"), Some((inside, second.1)));
+    assert_eq!(
+        original.next_data(inside).expect("look"),
+        Some((inside, second.1))
+    );
 }
 
 fn a_file_without_holes_is_one_stretch(world: &dyn World) {
@@ -198,7 +221,10 @@ fn the_marker_is_kept(world: &dyn World) {
     assert_eq!(vault.marker_read().expect("read"), None);
     vault.marker_write(b"a longer marker").expect("write");
     vault.marker_write(b"short").expect("write again");
-    assert_eq!(vault.marker_read().expect("read").as_deref(), Some(b"short".as_slice()));
+    assert_eq!(
+        vault.marker_read().expect("read").as_deref(),
+        Some(b"short".as_slice())
+    );
 }
 
 fn the_lock_has_one_holder(world: &dyn World) {

@@ -34,13 +34,23 @@ fn a_placed_file_is_whole_and_as_described(world: &dyn World) {
     let vault = world.vault();
     let mut file = vault.stage_file(&tag("t")).expect("stage");
     file.write_all(b"hello").expect("write");
-    let attrs = FileAttrs { exec: true, ..PLAIN };
+    let attrs = FileAttrs {
+        exec: true,
+        ..PLAIN
+    };
     let finished = file.finish(attrs).expect("finish");
-    assert_eq!((finished.size, finished.exec, finished.mtime_ns), (5, true, MTIME_NS));
+    assert_eq!(
+        (finished.size, finished.exec, finished.mtime_ns),
+        (5, true, MTIME_NS)
+    );
     assert_eq!(world.read(&path("a")), None);
     let placed = vault.place_new(&tag("t"), &path("a")).expect("place");
     assert!(placed.is_same_object(&finished));
-    assert_eq!(placed, stat(world, "a"), "the answer is what a scan will see");
+    assert_eq!(
+        placed,
+        stat(world, "a"),
+        "the answer is what a scan will see"
+    );
     assert_eq!(world.read(&path("a")).as_deref(), Some(b"hello".as_slice()));
     assert!(is_stage_empty(world));
 }
@@ -58,11 +68,17 @@ fn a_taken_place_is_refused_whatever_is_there(world: &dyn World) {
         assert_eq!(stat(world, at), before);
     }
     world.mkdir(&path("d"));
-    world.vault().stage_move(&path("d"), &tag("d")).expect("take a directory");
+    world
+        .vault()
+        .stage_move(&path("d"), &tag("d"))
+        .expect("take a directory");
     for at in ["file", "dir", "link", "pipe"] {
         refused!(world.vault().unstage_move(&tag("d"), &path(at)), Occupied);
     }
-    assert_eq!(world.read(&path("file")).as_deref(), Some(b"mine".as_slice()));
+    assert_eq!(
+        world.read(&path("file")).as_deref(),
+        Some(b"mine".as_slice())
+    );
     assert_eq!(staged_bytes(world, "t").as_deref(), Some(b"new".as_slice()));
 }
 
@@ -72,7 +88,10 @@ fn a_missing_parent_is_refused(world: &dyn World) {
     refused!(world.vault().place_new(&tag("none"), &path("a")), NotFound);
     refused!(world.vault().make_dir(&path("no/a")), NotFound);
     world.write(&path("file"), b"x");
-    refused!(world.vault().place_new(&tag("t"), &path("file/a")), NotADirectory);
+    refused!(
+        world.vault().place_new(&tag("t"), &path("file/a")),
+        NotADirectory
+    );
     assert_eq!(staged_bytes(world, "t").as_deref(), Some(b"new".as_slice()));
 }
 
@@ -85,7 +104,10 @@ fn a_tag_in_use_is_never_truncated(world: &dyn World) {
     world.write(&path("b"), b"other");
     refused!(vault.copy_to_stage(&path("b"), &tag("t")), Occupied);
     refused!(vault.stage_move(&path("b"), &tag("t")), Occupied);
-    assert_eq!(staged_bytes(world, "t").as_deref(), Some(b"of the user".as_slice()));
+    assert_eq!(
+        staged_bytes(world, "t").as_deref(),
+        Some(b"of the user".as_slice())
+    );
     assert_eq!(world.read(&path("b")).as_deref(), Some(b"other".as_slice()));
 }
 
@@ -106,8 +128,18 @@ fn permissions_of_the_old_file_are_kept(world: &dyn World) {
     ] {
         let like = Some(Permissions::from_mode(bits));
         let file = world.vault().stage_file(&tag("t")).expect("stage");
-        let stat = file.finish(FileAttrs { exec, like, ..PLAIN }).expect("finish");
-        assert_eq!(stat.permissions.bits(), expected, "{bits:o} with exec {exec}");
+        let stat = file
+            .finish(FileAttrs {
+                exec,
+                like,
+                ..PLAIN
+            })
+            .expect("finish");
+        assert_eq!(
+            stat.permissions.bits(),
+            expected,
+            "{bits:o} with exec {exec}"
+        );
         world.vault().discard(&tag("t")).expect("discard");
     }
 }
@@ -159,7 +191,10 @@ fn a_directory_is_renamed_with_what_is_in_it(world: &dyn World) {
 fn a_directory_cannot_go_into_itself(world: &dyn World) {
     world.mkdir(&path("d"));
     world.mkdir(&path("d/e"));
-    refused!(world.vault().rename_new(&path("d"), &path("d/e/d")), Unsupported);
+    refused!(
+        world.vault().rename_new(&path("d"), &path("d/e/d")),
+        Unsupported
+    );
     assert_eq!(stat(world, "d/e").kind, FileKind::Dir);
 }
 
@@ -167,13 +202,22 @@ fn a_copy_keeps_contents_times_and_bits(world: &dyn World) {
     world.write(&path("a"), b"bytes");
     world.chmod(&path("a"), true);
     let source = stat(world, "a");
-    let copy = world.vault().copy_to_stage(&path("a"), &tag("t")).expect("copy");
+    let copy = world
+        .vault()
+        .copy_to_stage(&path("a"), &tag("t"))
+        .expect("copy");
     assert_ne!(copy.ino, source.ino);
     let key = |s: &crate::vault::Stat| (s.size, s.mtime_ns, s.exec, s.permissions);
     assert_eq!(key(&copy), key(&source));
-    assert_eq!(staged_bytes(world, "t").as_deref(), Some(b"bytes".as_slice()));
+    assert_eq!(
+        staged_bytes(world, "t").as_deref(),
+        Some(b"bytes".as_slice())
+    );
     assert_eq!(stat(world, "a"), source);
-    refused!(world.vault().copy_to_stage(&path("none"), &tag("u")), NotFound);
+    refused!(
+        world.vault().copy_to_stage(&path("none"), &tag("u")),
+        NotFound
+    );
     world.mkdir(&path("d"));
     refused!(world.vault().copy_to_stage(&path("d"), &tag("u")), Special);
 }
@@ -187,7 +231,10 @@ fn the_root_is_no_target(world: &dyn World) {
     refused!(vault.remove_dir(&root), Reserved);
     refused!(vault.make_dir(&root), Reserved);
     refused!(vault.open_read(&root), Special);
-    assert_eq!(vault.stat(&root).expect("look").expect("is there").kind, FileKind::Dir);
+    assert_eq!(
+        vault.stat(&root).expect("look").expect("is there").kind,
+        FileKind::Dir
+    );
 }
 
 fn deep_paths_work(world: &dyn World) {
@@ -195,8 +242,15 @@ fn deep_paths_work(world: &dyn World) {
     let part = "directory-with-a-rather-long-name-so-that-it-adds-up-0123456789";
     let mut at = String::new();
     for _ in 0..100 {
-        at = if at.is_empty() { part.to_owned() } else { format!("{at}/{part}") };
-        world.vault().make_dir(&path(&at)).expect("make a directory");
+        at = if at.is_empty() {
+            part.to_owned()
+        } else {
+            format!("{at}/{part}")
+        };
+        world
+            .vault()
+            .make_dir(&path(&at))
+            .expect("make a directory");
     }
     stage(world, "t", b"deep");
     let file = path(&format!("{at}/file"));
@@ -205,7 +259,10 @@ fn deep_paths_work(world: &dyn World) {
     let seen = world.vault().stat(&file).expect("look").expect("is there");
     assert_eq!(seen.size, 4);
     world.vault().stage_move(&file, &tag("t")).expect("take");
-    assert_eq!(staged_bytes(world, "t").as_deref(), Some(b"deep".as_slice()));
+    assert_eq!(
+        staged_bytes(world, "t").as_deref(),
+        Some(b"deep".as_slice())
+    );
 }
 
 fn barriers_can_be_repeated(world: &dyn World) {
@@ -219,37 +276,80 @@ fn attributes_change_only_when_expected(world: &dyn World) {
     world.write(&path("a"), b"bytes");
     let vault = world.vault();
     let before = stat(world, "a");
-    let change = AttrChange { exec: Some(true), mtime_ns: Some(MTIME_NS) };
-    refused!(vault.set_attributes(&path("a"), change, &mut |_| Ok(false)), Changed);
+    let change = AttrChange {
+        exec: Some(true),
+        mtime_ns: Some(MTIME_NS),
+    };
+    refused!(
+        vault.set_attributes(&path("a"), change, &mut |_| Ok(false)),
+        Changed
+    );
     assert_eq!(stat(world, "a"), before);
-    let after = vault.set_attributes(&path("a"), change, &mut |s| Ok(*s == before)).expect("set");
-    assert_eq!((after.exec, after.mtime_ns, after.ino), (true, MTIME_NS, before.ino));
+    let after = vault
+        .set_attributes(&path("a"), change, &mut |s| Ok(*s == before))
+        .expect("set");
+    assert_eq!(
+        (after.exec, after.mtime_ns, after.ino),
+        (true, MTIME_NS, before.ino)
+    );
     assert_eq!(after, stat(world, "a"));
-    let change = AttrChange { exec: Some(false), mtime_ns: None };
-    let back = vault.set_attributes(&path("a"), change, &mut |_| Ok(true)).expect("set");
-    assert_eq!((back.permissions, back.mtime_ns), (before.permissions, MTIME_NS));
+    let change = AttrChange {
+        exec: Some(false),
+        mtime_ns: None,
+    };
+    let back = vault
+        .set_attributes(&path("a"), change, &mut |_| Ok(true))
+        .expect("set");
+    assert_eq!(
+        (back.permissions, back.mtime_ns),
+        (before.permissions, MTIME_NS)
+    );
     assert_eq!(world.read(&path("a")).as_deref(), Some(b"bytes".as_slice()));
     let mut write_meanwhile = |_: &crate::vault::Stat| {
         world.write(&path("a"), b"longer bytes");
         Ok(true)
     };
-    refused!(vault.set_attributes(&path("a"), change, &mut write_meanwhile), Changed);
+    refused!(
+        vault.set_attributes(&path("a"), change, &mut write_meanwhile),
+        Changed
+    );
     world.mkdir(&path("d"));
-    refused!(vault.set_attributes(&path("d"), change, &mut |_| Ok(true)), Special);
-    refused!(vault.set_attributes(&path("none"), change, &mut |_| Ok(true)), NotFound);
+    refused!(
+        vault.set_attributes(&path("d"), change, &mut |_| Ok(true)),
+        Special
+    );
+    refused!(
+        vault.set_attributes(&path("none"), change, &mut |_| Ok(true)),
+        NotFound
+    );
 }
 
 fn the_stage_lists_what_is_in_it(world: &dyn World) {
     let vault = world.vault();
     stage(world, "b", b"xx");
-    vault.stage_link(&tag("a"), b"target").expect("stage a link");
+    vault
+        .stage_link(&tag("a"), b"target")
+        .expect("stage a link");
     world.mkdir(&path("d"));
     vault.stage_move(&path("d"), &tag("c")).expect("take");
     let staged = vault.stage_list().expect("list");
-    let seen: Vec<_> = staged.iter().map(|e| (e.tag.as_str(), e.stat.kind)).collect();
-    assert_eq!(seen, [("a", FileKind::Symlink), ("b", FileKind::File), ("c", FileKind::Dir)]);
+    let seen: Vec<_> = staged
+        .iter()
+        .map(|e| (e.tag.as_str(), e.stat.kind))
+        .collect();
+    assert_eq!(
+        seen,
+        [
+            ("a", FileKind::Symlink),
+            ("b", FileKind::File),
+            ("c", FileKind::Dir)
+        ]
+    );
     for entry in &staged {
-        assert_eq!(vault.stat_staged(&entry.tag).expect("look"), Some(entry.stat));
+        assert_eq!(
+            vault.stat_staged(&entry.tag).expect("look"),
+            Some(entry.stat)
+        );
     }
     assert_eq!(vault.read_staged_link(&tag("a")).expect("read"), b"target");
     refused!(vault.read_staged_link(&tag("b")), Special);
@@ -263,8 +363,13 @@ fn a_tag_changes_only_to_a_free_one(world: &dyn World) {
     stage(world, "b", b"two");
     refused!(vault.retag(&tag("a"), &tag("b")), Occupied);
     refused!(vault.retag(&tag("none"), &tag("c")), NotFound);
-    vault.retag(&tag("a"), &tag("c")).expect("rename in the stage");
-    let there = vault.stat_staged(&tag("c")).expect("look").expect("is there");
+    vault
+        .retag(&tag("a"), &tag("c"))
+        .expect("rename in the stage");
+    let there = vault
+        .stat_staged(&tag("c"))
+        .expect("look")
+        .expect("is there");
     assert!(there.is_same_object(&made));
     assert_eq!(staged_bytes(world, "a"), None);
     assert_eq!(staged_bytes(world, "b").as_deref(), Some(b"two".as_slice()));

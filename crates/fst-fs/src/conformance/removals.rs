@@ -21,7 +21,9 @@ cases![
 fn the_expected_one_is_removed(world: &dyn World) {
     world.write(&path("a"), b"old");
     let scanned = stat(world, "a");
-    let done = remove_if(world.vault(), &path("a"), &tag("t"), &mut |s| Ok(*s == scanned));
+    let done = remove_if(world.vault(), &path("a"), &tag("t"), &mut |s| {
+        Ok(*s == scanned)
+    });
     assert!(matches!(done, Ok(Outcome::Done(()))), "{done:?}");
     assert_eq!(world.vault().stat(&path("a")).expect("look"), None);
     assert!(is_stage_empty(world));
@@ -42,7 +44,9 @@ fn a_changed_one_is_put_back_unharmed(world: &dyn World) {
     let scanned = stat(world, "a");
     world.save(&path("a"), b"edit");
     let edited = stat(world, "a");
-    let done = remove_if(world.vault(), &path("a"), &tag("t"), &mut |s| Ok(*s == scanned));
+    let done = remove_if(world.vault(), &path("a"), &tag("t"), &mut |s| {
+        Ok(*s == scanned)
+    });
     assert!(matches!(done, Ok(Outcome::Changed)), "{done:?}");
     assert!(stat(world, "a").is_same_object(&edited));
     assert_eq!(world.read(&path("a")).as_deref(), Some(b"edit".as_slice()));
@@ -64,12 +68,25 @@ fn a_taken_place_keeps_both(world: &dyn World) {
         Ok(false)
     };
     let done = remove_if(world.vault(), &path("a"), &tag("t"), &mut judge);
-    let Ok(Outcome::Displaced { tags, cause: None }) = done else { unreachable!("{done:?}") };
-    let [kept] = tags.as_slice() else { unreachable!("{tags:?}") };
+    let Ok(Outcome::Displaced { tags, cause: None }) = done else {
+        unreachable!("{done:?}")
+    };
+    let [kept] = tags.as_slice() else {
+        unreachable!("{tags:?}")
+    };
     assert_eq!(world.read(&path("a")).as_deref(), Some(b"third".as_slice()));
-    assert_eq!(staged_bytes(world, kept.as_str()).as_deref(), Some(b"edit".as_slice()));
-    world.vault().unstage_move(kept, &path("a (conflict)")).expect("rescue");
-    assert_eq!(world.read(&path("a (conflict)")).as_deref(), Some(b"edit".as_slice()));
+    assert_eq!(
+        staged_bytes(world, kept.as_str()).as_deref(),
+        Some(b"edit".as_slice())
+    );
+    world
+        .vault()
+        .unstage_move(kept, &path("a (conflict)"))
+        .expect("rescue");
+    assert_eq!(
+        world.read(&path("a (conflict)")).as_deref(),
+        Some(b"edit".as_slice())
+    );
 }
 
 fn a_late_write_is_kept(world: &dyn World) {
@@ -81,7 +98,10 @@ fn a_late_write_is_kept(world: &dyn World) {
     };
     let done = remove_if(world.vault(), &path("a"), &tag("t"), &mut judge);
     assert!(matches!(done, Ok(Outcome::Changed)), "{done:?}");
-    assert_eq!(world.read(&path("a")).as_deref(), Some(b"old and late".as_slice()));
+    assert_eq!(
+        world.read(&path("a")).as_deref(),
+        Some(b"old and late".as_slice())
+    );
 }
 
 fn directories_and_pipes_are_not_taken(world: &dyn World) {
@@ -101,7 +121,11 @@ fn a_cut_short_removal_is_finished_or_undone(world: &dyn World) {
         world.write(&path("a"), b"old");
         vault.stage_move(&path("a"), &tag("t")).expect("take");
         let done = resume_remove(vault, &path("a"), &tag("t"), &mut |_| Ok(is_expected));
-        assert_eq!(matches!(done, Ok(Outcome::Done(()))), is_expected, "{done:?}");
+        assert_eq!(
+            matches!(done, Ok(Outcome::Done(()))),
+            is_expected,
+            "{done:?}"
+        );
         assert_eq!(world.read(&path("a")).is_none(), is_expected);
         assert!(is_stage_empty(world));
     }

@@ -38,7 +38,10 @@ fn a_swap_gives_out_what_an_earlier_scan_saw(world: &dyn World) {
     assert!(stat(world, "a").is_same_object(&ours));
     assert_eq!(staged_bytes(world, "t").as_deref(), Some(b"old".as_slice()));
     assert_eq!(world.read(&path("a")).as_deref(), Some(b"new".as_slice()));
-    let taken = world.vault().stage_move(&path("a"), &tag("u")).expect("take");
+    let taken = world
+        .vault()
+        .stage_move(&path("a"), &tag("u"))
+        .expect("take");
     assert!(taken.is_same_object(&ours));
 }
 
@@ -59,7 +62,10 @@ fn a_full_directory_comes_out_whole_and_goes_back(world: &dyn World) {
     let out = world.vault().exchange(&tag("t"), &path("d")).expect("swap");
     assert_eq!(out.kind, FileKind::Dir);
     assert_eq!(world.read(&path("d")).as_deref(), Some(b"new".as_slice()));
-    world.vault().exchange(&tag("t"), &path("d")).expect("swap back");
+    world
+        .vault()
+        .exchange(&tag("t"), &path("d"))
+        .expect("swap back");
     assert_eq!(world.read(&path("d/f")).as_deref(), Some(b"x".as_slice()));
 }
 
@@ -67,8 +73,12 @@ fn the_expected_one_is_replaced(world: &dyn World) {
     world.write(&path("a"), b"old");
     let scanned = stat(world, "a");
     stage(world, "t", b"new");
-    let done = replace_if(world.vault(), &tag("t"), &path("a"), &mut |s| Ok(*s == scanned));
-    let Ok(Outcome::Done(placed)) = done else { unreachable!("{done:?}") };
+    let done = replace_if(world.vault(), &tag("t"), &path("a"), &mut |s| {
+        Ok(*s == scanned)
+    });
+    let Ok(Outcome::Done(placed)) = done else {
+        unreachable!("{done:?}")
+    };
     assert_eq!(placed, stat(world, "a"));
     assert_eq!(world.read(&path("a")).as_deref(), Some(b"new".as_slice()));
     assert!(is_stage_empty(world));
@@ -112,7 +122,10 @@ fn a_link_is_replaced_itself(world: &dyn World) {
     };
     let done = replace_if(vault, &tag("t"), &path("a"), &mut judge);
     assert!(matches!(done, Ok(Outcome::Done(_))), "{done:?}");
-    assert_eq!(world.read(&path("target")).as_deref(), Some(b"target".as_slice()));
+    assert_eq!(
+        world.read(&path("target")).as_deref(),
+        Some(b"target".as_slice())
+    );
     assert_eq!(stat(world, "a").kind, FileKind::File);
 }
 
@@ -139,8 +152,12 @@ fn an_error_while_judging_puts_back(world: &dyn World) {
 /// Replaces `a` while `meddle` runs, and asserts that `a` and the stage end with these contents.
 fn assert_displaced(world: &dyn World, judge: &mut dyn FnMut() -> bool, at: &[u8], kept: &[u8]) {
     let done = replace_if(world.vault(), &tag("t"), &path("a"), &mut |_| Ok(judge()));
-    let Ok(Outcome::Displaced { tags, .. }) = done else { unreachable!("{done:?}") };
-    let [tag] = tags.as_slice() else { unreachable!("{tags:?}") };
+    let Ok(Outcome::Displaced { tags, .. }) = done else {
+        unreachable!("{done:?}")
+    };
+    let [tag] = tags.as_slice() else {
+        unreachable!("{tags:?}")
+    };
     assert_eq!(world.read(&path("a")).as_deref(), Some(at));
     assert_eq!(staged_bytes(world, tag.as_str()).as_deref(), Some(kept));
 }
@@ -184,7 +201,10 @@ fn a_program_that_holds_the_old_one_open_is_kept(world: &dyn World) {
         held(b" and late");
         Ok(true)
     });
-    assert_eq!(world.read(&path("a")).as_deref(), Some(b"old and late".as_slice()));
+    assert_eq!(
+        world.read(&path("a")).as_deref(),
+        Some(b"old and late".as_slice())
+    );
 }
 
 fn a_full_directory_is_not_replaced(world: &dyn World) {
@@ -209,7 +229,9 @@ fn a_cut_short_swap_is_finished(world: &dyn World) {
     world.write(&path("a"), b"old");
     let ours = stage(world, "t", b"new");
     world.vault().exchange(&tag("t"), &path("a")).expect("swap");
-    let done = resume_replace(world.vault(), &tag("t"), &path("a"), &ours, &mut |_, s| Ok(s.size == 3));
+    let done = resume_replace(world.vault(), &tag("t"), &path("a"), &ours, &mut |_, s| {
+        Ok(s.size == 3)
+    });
     assert!(matches!(done, Ok(Outcome::Done(_))), "{done:?}");
     assert_eq!(world.read(&path("a")).as_deref(), Some(b"new".as_slice()));
     assert!(is_stage_empty(world));
@@ -219,7 +241,9 @@ fn a_cut_short_swap_is_undone(world: &dyn World) {
     world.write(&path("a"), b"edit");
     let ours = stage(world, "t", b"new");
     world.vault().exchange(&tag("t"), &path("a")).expect("swap");
-    let done = resume_replace(world.vault(), &tag("t"), &path("a"), &ours, &mut |_, _| Ok(false));
+    let done = resume_replace(world.vault(), &tag("t"), &path("a"), &ours, &mut |_, _| {
+        Ok(false)
+    });
     assert!(matches!(done, Ok(Outcome::Changed)), "{done:?}");
     assert_eq!(world.read(&path("a")).as_deref(), Some(b"edit".as_slice()));
 }

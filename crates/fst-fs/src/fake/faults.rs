@@ -64,7 +64,10 @@ impl Faults {
     /// Counts a call; what interferes with it is for the caller to run, without the lock.
     pub(super) fn begin_call(&mut self) -> (u64, Vec<Interference>) {
         self.n_calls += 1;
-        (self.n_calls, self.interfere.remove(&self.n_calls).unwrap_or_default())
+        (
+            self.n_calls,
+            self.interfere.remove(&self.n_calls).unwrap_or_default(),
+        )
     }
 
     /// Says whether call `n` may do its work.
@@ -76,11 +79,19 @@ impl Faults {
         if let Some(error) = self.fail.remove(&n) {
             return Err(error);
         }
-        if self.root == RootState::ReadOnly { Err(VaultError::ReadOnly { op }) } else { Ok(()) }
+        if self.root == RootState::ReadOnly {
+            Err(VaultError::ReadOnly { op })
+        } else {
+            Ok(())
+        }
     }
 
     pub(super) fn admit_look(&self, op: &'static str) -> Result<()> {
-        if self.is_crashed { Err(crashed(op)) } else { Ok(()) }
+        if self.is_crashed {
+            Err(crashed(op))
+        } else {
+            Ok(())
+        }
     }
 
     /// Says whether the answer of call `n` arrives.
@@ -125,7 +136,12 @@ impl FakeVault {
     /// Runs `user` right before the `n`-th changing call does its work.
     pub fn interfere_at(&self, n: u64, user: impl FnOnce(&Self) + Send + 'static) {
         let mut state = self.lock_state();
-        state.faults.interfere.entry(n).or_default().push(Box::new(user));
+        state
+            .faults
+            .interfere
+            .entry(n)
+            .or_default()
+            .push(Box::new(user));
     }
 
     /// True after a planned crash or a power cut.
@@ -155,7 +171,11 @@ impl FakeVault {
     pub fn revive(&self) {
         let mut state = self.lock_state();
         let (n_calls, root) = (state.faults.n_calls, state.faults.root);
-        state.faults = Faults { n_calls, root, ..Faults::default() };
+        state.faults = Faults {
+            n_calls,
+            root,
+            ..Faults::default()
+        };
         state.lock_holder = None;
     }
 

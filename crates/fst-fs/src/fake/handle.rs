@@ -31,10 +31,11 @@ impl FakeRead {
     }
 
     fn data(&self, op: &'static str) -> Result<Data> {
-        self.vault.look(op, |tree| match &tree.inode(self.ino).node {
-            Node::File(data) => Ok(data.clone()),
-            Node::Dir(_) | Node::Symlink(_) | Node::Special => Err(VaultError::Special { op }),
-        })
+        self.vault
+            .look(op, |tree| match &tree.inode(self.ino).node {
+                Node::File(data) => Ok(data.clone()),
+                Node::Dir(_) | Node::Symlink(_) | Node::Special => Err(VaultError::Special { op }),
+            })
     }
 }
 
@@ -48,12 +49,15 @@ impl Read for FakeRead {
 
 impl ReadFile for FakeRead {
     fn stat(&self) -> Result<Stat> {
-        self.vault.look("look at open file", |tree| Ok(tree.stat(self.ino)))
+        self.vault
+            .look("look at open file", |tree| Ok(tree.stat(self.ino)))
     }
 
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
         let data = self.data("read file")?;
-        let start = usize::try_from(offset).unwrap_or(usize::MAX).min(data.bytes.len());
+        let start = usize::try_from(offset)
+            .unwrap_or(usize::MAX)
+            .min(data.bytes.len());
         let rest = &data.bytes[start..];
         let n = rest.len().min(buf.len());
         buf[..n].copy_from_slice(&rest[..n]);
@@ -91,7 +95,12 @@ pub(super) struct FakeStaged {
 impl FakeStaged {
     /// Takes over one count of `n_open`.
     pub(super) fn new(vault: FakeVault, tag: StageName, ino: Ino) -> Self {
-        Self { vault, tag, ino, is_finished: false }
+        Self {
+            vault,
+            tag,
+            ino,
+            is_finished: false,
+        }
     }
 
     fn change(&self, op: &'static str, change: impl FnOnce(&mut Data)) -> Result<()> {
@@ -141,7 +150,10 @@ impl StagedFile for FakeStaged {
 impl Drop for FakeStaged {
     fn drop(&mut self) {
         if !self.is_finished {
-            let spot = Spot { dir: STAGE, name: self.tag.as_str().as_bytes().to_vec() };
+            let spot = Spot {
+                dir: STAGE,
+                name: self.tag.as_str().as_bytes().to_vec(),
+            };
             self.vault.remove_unfinished(&spot, self.ino);
         }
         self.vault.close(self.ino);

@@ -40,7 +40,10 @@ pub struct FakeOptions {
 
 impl Default for FakeOptions {
     fn default() -> Self {
-        Self { folds_case: false, mtime_grain_ns: 1 }
+        Self {
+            folds_case: false,
+            mtime_grain_ns: 1,
+        }
     }
 }
 
@@ -93,7 +96,13 @@ pub(super) struct Tree {
 impl Tree {
     pub(super) fn new(options: FakeOptions) -> Self {
         let inodes = BTreeMap::new();
-        let mut tree = Self { inodes, next_ino: ROOT, now_ns: START_NS, tick_ns: TICK_NS, options };
+        let mut tree = Self {
+            inodes,
+            next_ino: ROOT,
+            now_ns: START_NS,
+            tick_ns: TICK_NS,
+            options,
+        };
         for ino in [ROOT, STAGE] {
             let made = tree.make(Node::Dir(BTreeMap::new()), NEW_EXEC);
             debug_assert_eq!(made, ino, "the first two numbers are taken in order");
@@ -146,11 +155,15 @@ impl Tree {
     }
 
     pub(super) fn inode(&self, ino: Ino) -> &Inode {
-        self.inodes.get(&ino).expect("every name and open file leads to an inode")
+        self.inodes
+            .get(&ino)
+            .expect("every name and open file leads to an inode")
     }
 
     pub(super) fn inode_mut(&mut self, ino: Ino) -> &mut Inode {
-        self.inodes.get_mut(&ino).expect("every name and open file leads to an inode")
+        self.inodes
+            .get_mut(&ino)
+            .expect("every name and open file leads to an inode")
     }
 
     fn entries(&self, dir: Ino) -> &BTreeMap<Vec<u8>, Ino> {
@@ -176,7 +189,10 @@ impl Tree {
         let entries = self.entries(spot.dir);
         if self.options.folds_case {
             let is_it = |name: &[u8]| name.eq_ignore_ascii_case(&spot.name);
-            return entries.iter().find(|(name, _)| is_it(name)).map(|(_, ino)| *ino);
+            return entries
+                .iter()
+                .find(|(name, _)| is_it(name))
+                .map(|(_, ino)| *ino);
         }
         entries.get(&spot.name).copied()
     }
@@ -186,14 +202,21 @@ impl Tree {
     }
 
     fn must_be_free(&self, spot: &Spot, op: &'static str) -> Result<()> {
-        self.find(spot).map_or(Ok(()), |_| Err(VaultError::Occupied { op }))
+        self.find(spot)
+            .map_or(Ok(()), |_| Err(VaultError::Occupied { op }))
     }
 
     /// Number of the directory at `names`.
     pub(super) fn dir(&self, names: &[Name], op: &'static str) -> Result<Ino> {
         let mut at = ROOT;
         for name in names {
-            at = self.found(&Spot { dir: at, name: name.as_bytes().to_vec() }, op)?;
+            at = self.found(
+                &Spot {
+                    dir: at,
+                    name: name.as_bytes().to_vec(),
+                },
+                op,
+            )?;
             match &self.inode(at).node {
                 Node::Dir(_) => {},
                 Node::Symlink(_) => return Err(VaultError::SymlinkInPath { op }),
@@ -204,16 +227,25 @@ impl Tree {
     }
 
     pub(super) fn spot(&self, path: &RelPath, op: &'static str) -> Result<Spot> {
-        let (name, parents) = path.names().split_last().ok_or(VaultError::Reserved { op })?;
+        let (name, parents) = path
+            .names()
+            .split_last()
+            .ok_or(VaultError::Reserved { op })?;
         let first = path.names()[0].as_bytes();
         if self.options.folds_case && first.eq_ignore_ascii_case(PRIVATE_DIR.as_bytes()) {
             return Err(VaultError::Reserved { op });
         }
-        Ok(Spot { dir: self.dir(parents, op)?, name: name.as_bytes().to_vec() })
+        Ok(Spot {
+            dir: self.dir(parents, op)?,
+            name: name.as_bytes().to_vec(),
+        })
     }
 
     pub(super) fn list(&self, dir: Ino) -> Vec<(Vec<u8>, Ino)> {
-        self.entries(dir).iter().map(|(name, ino)| (name.clone(), *ino)).collect()
+        self.entries(dir)
+            .iter()
+            .map(|(name, ino)| (name.clone(), *ino))
+            .collect()
     }
 
     pub(super) fn stat(&self, ino: Ino) -> Stat {
@@ -258,7 +290,11 @@ impl Tree {
     /// Makes a new object at a free spot.
     pub(super) fn create(&mut self, spot: &Spot, node: Node, op: &'static str) -> Result<Ino> {
         self.must_be_free(spot, op)?;
-        let mode = if matches!(node, Node::Dir(_)) { NEW_EXEC } else { NEW_FILE };
+        let mode = if matches!(node, Node::Dir(_)) {
+            NEW_EXEC
+        } else {
+            NEW_FILE
+        };
         let ino = self.make(node, mode);
         self.enter(spot, ino);
         Ok(ino)
@@ -284,7 +320,11 @@ impl Tree {
     fn leave(&mut self, spot: &Spot) {
         let folds_case = self.options.folds_case;
         let is_it = |name: &Vec<u8>| {
-            if folds_case { name.eq_ignore_ascii_case(&spot.name) } else { *name == spot.name }
+            if folds_case {
+                name.eq_ignore_ascii_case(&spot.name)
+            } else {
+                *name == spot.name
+            }
         };
         self.entries_mut(spot.dir).retain(|name, _| !is_it(name));
         self.touch_dir(spot.dir);
@@ -385,5 +425,8 @@ impl Tree {
 
 /// The answer of a system that forbids it.
 pub(super) fn denied(op: &'static str) -> VaultError {
-    VaultError::Denied { op, source: std::io::ErrorKind::PermissionDenied.into() }
+    VaultError::Denied {
+        op,
+        source: std::io::ErrorKind::PermissionDenied.into(),
+    }
 }

@@ -44,7 +44,9 @@ impl UserFile {
     /// Adds to its end.
     pub fn append(&self, more: &[u8]) {
         let mut state = self.vault.lock_state();
-        state.tree.write(self.ino, |data| Arc::make_mut(&mut data.bytes).extend_from_slice(more));
+        state.tree.write(self.ino, |data| {
+            Arc::make_mut(&mut data.bytes).extend_from_slice(more);
+        });
     }
 }
 
@@ -65,7 +67,12 @@ impl FakeVault {
         self.as_user(|tree| {
             let ino = file_to_write(tree, path)?;
             let bytes = Arc::new(bytes.to_vec());
-            tree.write(ino, |data| *data = Data { bytes, holes: Vec::new() });
+            tree.write(ino, |data| {
+                *data = Data {
+                    bytes,
+                    holes: Vec::new(),
+                }
+            });
             Ok(())
         })
     }
@@ -77,7 +84,9 @@ impl FakeVault {
     pub fn user_append(&self, path: &RelPath, more: &[u8]) -> Result<()> {
         self.as_user(|tree| {
             let ino = file_to_write(tree, path)?;
-            tree.write(ino, |data| Arc::make_mut(&mut data.bytes).extend_from_slice(more));
+            tree.write(ino, |data| {
+                Arc::make_mut(&mut data.bytes).extend_from_slice(more);
+            });
             Ok(())
         })
     }
@@ -94,7 +103,15 @@ impl FakeVault {
                 tree.unlink(&spot, OP)?;
             }
             let bytes = Arc::new(bytes.to_vec());
-            tree.create(&spot, Node::File(Data { bytes, holes: Vec::new() }), OP).map(|_| ())
+            tree.create(
+                &spot,
+                Node::File(Data {
+                    bytes,
+                    holes: Vec::new(),
+                }),
+                OP,
+            )
+            .map(|_| ())
         })
     }
 
@@ -214,7 +231,10 @@ impl FakeVault {
             tree.inode_mut(ino).n_open += 1;
             Ok(ino)
         })?;
-        Ok(UserFile { vault: self.clone(), ino })
+        Ok(UserFile {
+            vault: self.clone(),
+            ino,
+        })
     }
 
     /// Reads a file as the user sees it; `None` when there is no file.
@@ -299,8 +319,9 @@ fn below(tree: &Tree, top: Ino) -> BTreeMap<RelPath, FakeEntry> {
             let path = dir.child(name).expect("`.fst` cannot be made here");
             let inode = tree.inode(ino);
             let entry = match &inode.node {
-                Node::File(data) => {
-                    FakeEntry::File { bytes: data.bytes.to_vec(), exec: inode.permissions.is_exec() }
+                Node::File(data) => FakeEntry::File {
+                    bytes: data.bytes.to_vec(),
+                    exec: inode.permissions.is_exec(),
                 },
                 Node::Dir(_) => FakeEntry::Dir,
                 Node::Symlink(target) => FakeEntry::Symlink(target.clone()),

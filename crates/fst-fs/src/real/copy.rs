@@ -30,7 +30,11 @@ pub(super) fn copy(from: &Reading, mut to: Box<Growing>) -> Result<Stat> {
         return Err(VaultError::Changed { op: OP });
     }
     let like = Some(before.permissions);
-    to.finish(FileAttrs { exec: before.exec, mtime_ns: before.mtime_ns, like })
+    to.finish(FileAttrs {
+        exec: before.exec,
+        mtime_ns: before.mtime_ns,
+        like,
+    })
 }
 
 fn copy_stretches(from: &Reading, to: &mut Growing, size: u64) -> Result<()> {

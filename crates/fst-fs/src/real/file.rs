@@ -65,7 +65,9 @@ impl ReadFile for Reading {
     }
 
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
-        Ok(sys::retry(|| rustix::io::pread(&self.fd, &mut *buf, offset))?)
+        Ok(sys::retry(|| {
+            rustix::io::pread(&self.fd, &mut *buf, offset)
+        })?)
     }
 
     fn next_data(&self, offset: u64) -> Result<Option<(u64, u64)>> {
@@ -94,7 +96,14 @@ impl Growing {
         let mode = Mode::RUSR | Mode::WUSR;
         let opened = sys::retry(|| fs::openat(&stage, tag.as_str(), sys::CREATE, mode));
         let fd = opened.map_err(sys::refuse("create staged file"))?;
-        Ok(Self { fd, stage, tag: tag.clone(), len: 0, umask, is_finished: false })
+        Ok(Self {
+            fd,
+            stage,
+            tag: tag.clone(),
+            len: 0,
+            umask,
+            is_finished: false,
+        })
     }
 
     pub(super) fn fd(&self) -> BorrowedFd<'_> {
@@ -124,7 +133,9 @@ impl Growing {
         let name = self.tag.as_str();
         let ours = sys::stat_fd(&self.fd, "");
         let there = sys::stat_at(&self.stage, name, "");
-        let (Ok(ours), Ok(Some(there))) = (ours, there) else { return };
+        let (Ok(ours), Ok(Some(there))) = (ours, there) else {
+            return;
+        };
         if (ours.dev, ours.ino) == (there.dev, there.ino) {
             // What stays after a failure is found by `stage_list`.
             let _ = fs::unlinkat(&self.stage, name, AtFlags::empty());
@@ -146,7 +157,10 @@ impl Write for Growing {
 
 impl StagedFile for Growing {
     fn skip(&mut self, len: u64) -> Result<()> {
-        let longer = self.len.checked_add(len).filter(|len| i64::try_from(*len).is_ok());
+        let longer = self
+            .len
+            .checked_add(len)
+            .filter(|len| i64::try_from(*len).is_ok());
         self.len = longer.ok_or_else(|| VaultError::io("leave a hole", Errno::FBIG))?;
         Ok(())
     }

@@ -73,7 +73,13 @@ impl Root {
         let fd = sys::retry(|| fs::open(&path, flags, Mode::empty())).map_err(root_error)?;
         let identity = identity_of(&fd)?;
         let has_openat2 = AtomicBool::new(has_openat2);
-        Ok(Self { path, fd, identity, has_openat2, reserved: OnceLock::new() })
+        Ok(Self {
+            path,
+            fd,
+            identity,
+            has_openat2,
+            reserved: OnceLock::new(),
+        })
     }
 
     pub(super) fn fd(&self) -> BorrowedFd<'_> {
@@ -85,7 +91,11 @@ impl Root {
         let there = fs::stat(&self.path).map_err(root_error)?;
         let there = sys::stat_from(&there);
         let is_same = (there.dev, there.ino) == (self.identity.dev, self.identity.ino);
-        if is_same { Ok(self.identity) } else { Err(VaultError::RootReplaced) }
+        if is_same {
+            Ok(self.identity)
+        } else {
+            Err(VaultError::RootReplaced)
+        }
     }
 
     /// From now on refuses every spelling that leads to the directory `private`.
@@ -116,16 +126,23 @@ impl Root {
         crossing: Crossing,
         op: &'static str,
     ) -> Result<Spot<'a>> {
-        let (name, parents) = path.names().split_last().ok_or(VaultError::Reserved { op })?;
+        let (name, parents) = path
+            .names()
+            .split_last()
+            .ok_or(VaultError::Reserved { op })?;
         self.refuse_reserved(path, op)?;
         let dir = self.walk(parents, crossing, op)?;
-        Ok(Spot { dir, name: name.as_bytes() })
+        Ok(Spot {
+            dir,
+            name: name.as_bytes(),
+        })
     }
 
     /// Opens `.fst` or something in it; a link there is refused like anywhere.
     pub(super) fn private(&self, below: Option<&str>, op: &'static str) -> Result<OwnedFd> {
         let names = std::iter::once(PRIVATE_DIR).chain(below).map(str::as_bytes);
-        self.descend(&names.collect::<Vec<_>>(), Crossing::Refused).map_err(sys::refuse(op))
+        self.descend(&names.collect::<Vec<_>>(), Crossing::Refused)
+            .map_err(sys::refuse(op))
     }
 
     fn walk(&self, names: &[Name], crossing: Crossing, op: &'static str) -> Result<DirHandle<'_>> {
@@ -133,7 +150,9 @@ impl Root {
             return Ok(DirHandle::Root(self.fd()));
         }
         let names: Vec<&[u8]> = names.iter().map(Name::as_bytes).collect();
-        self.descend(&names, crossing).map(DirHandle::Open).map_err(sys::refuse(op))
+        self.descend(&names, crossing)
+            .map(DirHandle::Open)
+            .map_err(sys::refuse(op))
     }
 
     /// Opens a non-empty list of names one below the other.
@@ -149,11 +168,7 @@ impl Root {
     }
 
     /// As few calls as the longest path allows.
-    fn descend_at_once(
-        &self,
-        names: &[&[u8]],
-        crossing: Crossing,
-    ) -> rustix::io::Result<OwnedFd> {
+    fn descend_at_once(&self, names: &[&[u8]], crossing: Crossing) -> rustix::io::Result<OwnedFd> {
         let may_cross = crossing == Crossing::Allowed;
         let mut at: Option<OwnedFd> = None;
         let mut text = Vec::new();
@@ -172,11 +187,7 @@ impl Root {
     }
 
     /// One call for each component, for systems without `openat2`.
-    fn descend_by_steps(
-        &self,
-        names: &[&[u8]],
-        crossing: Crossing,
-    ) -> rustix::io::Result<OwnedFd> {
+    fn descend_by_steps(&self, names: &[&[u8]], crossing: Crossing) -> rustix::io::Result<OwnedFd> {
         let mut at: Option<OwnedFd> = None;
         for name in names {
             let from = at.as_ref().map_or(self.fd(), AsFd::as_fd);
@@ -197,13 +208,20 @@ impl Root {
         };
         let there = sys::stat_at(self.fd(), first.as_bytes(), op)?;
         let is_ours = there.is_some_and(|s| (s.dev, s.ino) == (reserved.dev, reserved.ino));
-        if is_ours { Err(VaultError::Reserved { op }) } else { Ok(()) }
+        if is_ours {
+            Err(VaultError::Reserved { op })
+        } else {
+            Ok(())
+        }
     }
 }
 
 pub(super) fn identity_of(fd: impl AsFd) -> Result<RootIdentity> {
     let stat = sys::stat_fd(fd, "look at directory")?;
-    Ok(RootIdentity { dev: stat.dev, ino: stat.ino })
+    Ok(RootIdentity {
+        dev: stat.dev,
+        ino: stat.ino,
+    })
 }
 
 fn root_error(errno: Errno) -> VaultError {

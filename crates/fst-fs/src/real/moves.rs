@@ -37,7 +37,10 @@ enum Renamed {
 
 impl Mover {
     fn staged<'a>(&'a self, tag: &'a StageName) -> Spot<'a> {
-        Spot { dir: DirHandle::Root(self.stage.as_fd()), name: tag.as_str().as_bytes() }
+        Spot {
+            dir: DirHandle::Root(self.stage.as_fd()),
+            name: tag.as_str().as_bytes(),
+        }
     }
 
     /// Moves the staged object to a free place.
@@ -93,7 +96,10 @@ impl Mover {
         }
         match self.retag(&aside, tag) {
             Ok(()) => Ok(taken),
-            Err(error) => Err(VaultError::Displaced { tag: aside, source: Box::new(error) }),
+            Err(error) => Err(VaultError::Displaced {
+                tag: aside,
+                source: Box::new(error),
+            }),
         }
     }
 
@@ -139,7 +145,11 @@ impl Mover {
         let pid = rustix::process::getpid();
         for n in 1..ASIDE_TRIES_MAX {
             let tag = StageName::new(&format!("rename-{pid}-{n}")).map_or_else(
-                |_| Err(VaultError::Occupied { op: "rename by stage" }),
+                |_| {
+                    Err(VaultError::Occupied {
+                        op: "rename by stage",
+                    })
+                },
                 |tag| Ok(tag.aside()),
             )?;
             match self.take(from, &tag) {
@@ -148,14 +158,19 @@ impl Mover {
                 Err(error) => return Err(error),
             }
         }
-        Err(VaultError::Occupied { op: "rename by stage" })
+        Err(VaultError::Occupied {
+            op: "rename by stage",
+        })
     }
 
     /// Undoes a [`Self::take`]; the error says where the object is if that fails.
     fn give_back(&self, tag: &StageName, to: &Spot<'_>, why: VaultError) -> VaultError {
         match self.place(tag, to) {
             Ok(_) => why,
-            Err(_) => VaultError::Displaced { tag: tag.clone(), source: Box::new(why) },
+            Err(_) => VaultError::Displaced {
+                tag: tag.clone(),
+                source: Box::new(why),
+            },
         }
     }
 
@@ -238,5 +253,12 @@ fn came_out(at: &Spot<'_>, before: &Stat, op: &'static str) -> Result<Stat> {
         return Err(VaultError::io(op, Errno::STALE));
     };
     let is_untouched = now.is_same_object(before) && now.permissions == before.permissions;
-    Ok(if is_untouched { Stat { ctime_ns: before.ctime_ns, ..now } } else { now })
+    Ok(if is_untouched {
+        Stat {
+            ctime_ns: before.ctime_ns,
+            ..now
+        }
+    } else {
+        now
+    })
 }

@@ -117,7 +117,11 @@ pub(super) fn read_marker(root: &Root) -> Result<Option<Vec<u8>>> {
     let read = file.take(MARKER_LEN_MAX + 1).read_to_end(&mut bytes);
     read.map_err(|source| VaultError::io(OP, source))?;
     let is_ours = bytes.len() as u64 <= MARKER_LEN_MAX;
-    if is_ours { Ok(Some(bytes)) } else { Err(VaultError::io(OP, Errno::FBIG)) }
+    if is_ours {
+        Ok(Some(bytes))
+    } else {
+        Err(VaultError::io(OP, Errno::FBIG))
+    }
 }
 
 pub(super) fn write_marker(root: &Root, bytes: &[u8]) -> Result<()> {
@@ -165,5 +169,9 @@ pub(super) fn lock(root: &Root) -> Result<LockGuard> {
     let ours = identity_of(&file)?;
     let there = sys::stat_at(&private, LOCK, OP)?;
     let is_there = there.is_some_and(|s| (s.dev, s.ino) == (ours.dev, ours.ino));
-    if is_there { Ok(LockGuard::new(LockFile(file))) } else { Err(VaultError::Locked) }
+    if is_there {
+        Ok(LockGuard::new(LockFile(file)))
+    } else {
+        Err(VaultError::Locked)
+    }
 }

@@ -20,10 +20,14 @@ pub(super) const THROUGH: OFlags = OFlags::PATH
     .union(OFlags::NOFOLLOW)
     .union(OFlags::CLOEXEC);
 #[cfg(not(target_os = "linux"))]
-pub(super) const THROUGH: OFlags = OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+pub(super) const THROUGH: OFlags = OFlags::DIRECTORY
+    .union(OFlags::NOFOLLOW)
+    .union(OFlags::CLOEXEC);
 
 /// Flags for a directory that is read or flushed.
-pub(super) const DIR: OFlags = OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+pub(super) const DIR: OFlags = OFlags::DIRECTORY
+    .union(OFlags::NOFOLLOW)
+    .union(OFlags::CLOEXEC);
 
 /// Flags for a regular file that is read; a pipe put in its place does not block.
 pub(super) const READ: OFlags = OFlags::NOFOLLOW
@@ -49,8 +53,14 @@ pub(super) fn refuse(op: &'static str) -> impl Fn(Errno) -> VaultError {
         Errno::XDEV => VaultError::OtherDevice { op },
         Errno::NAMETOOLONG => VaultError::NameTooLong { op },
         Errno::ROFS => VaultError::ReadOnly { op },
-        Errno::ACCESS | Errno::PERM => VaultError::Denied { op, source: errno.into() },
-        Errno::NOSPC | Errno::DQUOT => VaultError::NoSpace { op, source: errno.into() },
+        Errno::ACCESS | Errno::PERM => VaultError::Denied {
+            op,
+            source: errno.into(),
+        },
+        Errno::NOSPC | Errno::DQUOT => VaultError::NoSpace {
+            op,
+            source: errno.into(),
+        },
         other => VaultError::io(op, other),
     }
 }
@@ -68,8 +78,7 @@ pub(super) fn open_beneath(
     may_cross: bool,
 ) -> rustix::io::Result<OwnedFd> {
     use fs::ResolveFlags;
-    let mut how =
-        ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+    let mut how = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
     if !may_cross {
         how |= ResolveFlags::NO_XDEV;
     }
@@ -98,9 +107,7 @@ pub(super) fn open_step(dir: BorrowedFd<'_>, name: &[u8]) -> rustix::io::Result<
 }
 
 /// Repeats a call that a signal or a concurrent rename cut short.
-pub(super) fn retry<T>(
-    mut call: impl FnMut() -> rustix::io::Result<T>,
-) -> rustix::io::Result<T> {
+pub(super) fn retry<T>(mut call: impl FnMut() -> rustix::io::Result<T>) -> rustix::io::Result<T> {
     const TRIES_MAX: u32 = 128;
     for _ in 1..TRIES_MAX {
         match call() {
@@ -165,19 +172,30 @@ pub(super) fn wide<From, To: TryFrom<From> + Default>(number: From) -> To {
 
 /// Nanoseconds since 1970; times outside of 1677..2262 stop at the edge.
 fn nanos(seconds: i64, nanos: i64) -> i64 {
-    seconds.saturating_mul(NANOS_PER_SECOND).saturating_add(nanos)
+    seconds
+        .saturating_mul(NANOS_PER_SECOND)
+        .saturating_add(nanos)
 }
 
 const NANOS_PER_SECOND: i64 = 1_000_000_000;
 
 /// Sets the modification time of an open file, and leaves the access time alone.
 pub(super) fn set_mtime(fd: impl AsFd, mtime_ns: i64) -> rustix::io::Result<()> {
-    let omit = Timespec { tv_sec: 0, tv_nsec: fs::UTIME_OMIT };
+    let omit = Timespec {
+        tv_sec: 0,
+        tv_nsec: fs::UTIME_OMIT,
+    };
     let last_modification = Timespec {
         tv_sec: mtime_ns.div_euclid(NANOS_PER_SECOND),
         tv_nsec: mtime_ns.rem_euclid(NANOS_PER_SECOND),
     };
-    fs::futimens(fd, &Timestamps { last_access: omit, last_modification })
+    fs::futimens(
+        fd,
+        &Timestamps {
+            last_access: omit,
+            last_modification,
+        },
+    )
 }
 
 /// Waits until the whole file system that holds `fd` is on the disk.
@@ -238,7 +256,11 @@ pub(super) fn next_data(
         Err(errno) => return Err(errno),
     };
     let end = fs::seek(fd, fs::SeekFrom::Hole(start)).or_else(|errno| {
-        if is_unknown(errno) || errno == Errno::NXIO { Ok(size) } else { Err(errno) }
+        if is_unknown(errno) || errno == Errno::NXIO {
+            Ok(size)
+        } else {
+            Err(errno)
+        }
     })?;
     Ok((start < end).then_some((start, end)))
 }

@@ -12,9 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use fst_proto::path::{Name, PRIVATE_DIR, RelPath};
 use notify::event::{AccessKind, AccessMode, EventKind, ModifyKind, RemoveKind, RenameMode};
-use notify::{
-    Config, Error, ErrorKind, Event, RecommendedWatcher, RecursiveMode, Watcher as _,
-};
+use notify::{Config, Error, ErrorKind, Event, RecommendedWatcher, RecursiveMode, Watcher as _};
 
 use super::{LostReason, OnEvent, Watch, WatchEvent, Watching};
 
@@ -76,7 +74,11 @@ fn watch_tree(watcher: &mut RecommendedWatcher, dir: &Path) -> notify::Result<()
             Err(error) => return Err(error),
         }
     }
-    if dir.is_dir() { Ok(()) } else { Err(Error::path_not_found()) }
+    if dir.is_dir() {
+        Ok(())
+    } else {
+        Err(Error::path_not_found())
+    }
 }
 
 fn is_about_one(error: &Error) -> bool {
@@ -94,9 +96,15 @@ fn is_about_one(error: &Error) -> bool {
 
 /// Directories right below `dir`; none where it cannot be listed.
 fn child_dirs(dir: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = dir.read_dir() else { return Vec::new() };
+    let Ok(entries) = dir.read_dir() else {
+        return Vec::new();
+    };
     let is_dir = |entry: &std::fs::DirEntry| entry.file_type().is_ok_and(|kind| kind.is_dir());
-    entries.flatten().filter(is_dir).map(|entry| entry.path()).collect()
+    entries
+        .flatten()
+        .filter(is_dir)
+        .map(|entry| entry.path())
+        .collect()
 }
 
 fn forward(root: &Path, event: &Event, sink: &Sink) {
@@ -130,8 +138,16 @@ fn is_change(kind: EventKind) -> bool {
 /// True for events after which the path does not lead to the watched object any more.
 fn is_departure(kind: EventKind) -> bool {
     let moved_away = EventKind::Modify(ModifyKind::Name(RenameMode::From));
-    let removed = [RemoveKind::Any, RemoveKind::File, RemoveKind::Folder, RemoveKind::Other];
-    kind == moved_away || removed.into_iter().any(|how| kind == EventKind::Remove(how))
+    let removed = [
+        RemoveKind::Any,
+        RemoveKind::File,
+        RemoveKind::Folder,
+        RemoveKind::Other,
+    ];
+    kind == moved_away
+        || removed
+            .into_iter()
+            .any(|how| kind == EventKind::Remove(how))
 }
 
 /// The path inside the folder; a name that cannot be one stands for its directory. `None` under `.fst`.
@@ -171,7 +187,11 @@ fn no_watcher(error: Error) -> LostReason {
         | ErrorKind::MaxFilesWatch => None,
     };
     let limit = rustix::io::Errno::MFILE.raw_os_error();
-    if errno == Some(limit) { LostReason::TooManyWatchers } else { lost_reason(error) }
+    if errno == Some(limit) {
+        LostReason::TooManyWatchers
+    } else {
+        lost_reason(error)
+    }
 }
 
 #[cfg(test)]
@@ -212,8 +232,14 @@ mod tests {
 
     #[test]
     fn opening_and_reading_is_no_change() {
-        assert!(!is_change(EventKind::Access(AccessKind::Open(AccessMode::Any))));
-        assert!(!is_change(EventKind::Access(AccessKind::Close(AccessMode::Read))));
-        assert!(is_change(EventKind::Access(AccessKind::Close(AccessMode::Write))));
+        assert!(!is_change(EventKind::Access(AccessKind::Open(
+            AccessMode::Any
+        ))));
+        assert!(!is_change(EventKind::Access(AccessKind::Close(
+            AccessMode::Read
+        ))));
+        assert!(is_change(EventKind::Access(AccessKind::Close(
+            AccessMode::Write
+        ))));
     }
 }

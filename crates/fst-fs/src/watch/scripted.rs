@@ -24,7 +24,9 @@ struct Shared {
 
 impl std::fmt::Debug for Shared {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Shared").field("n_running", &self.running.len()).finish_non_exhaustive()
+        f.debug_struct("Shared")
+            .field("n_running", &self.running.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -70,7 +72,10 @@ impl Watch for ScriptedWatch {
         let number = shared.n_started;
         shared.running.insert(number, on_event);
         drop(shared);
-        Ok(Box::new(Scripted { watch: self.clone(), number }))
+        Ok(Box::new(Scripted {
+            watch: self.clone(),
+            number,
+        }))
     }
 }
 

@@ -5,7 +5,7 @@ use std::io::{self, Read as _, Write as _};
 
 use fst_fs::commit::{Outcome, remove_if, replace_if, resume_remove, resume_replace};
 use fst_fs::fake::{FakeEntry, FakeVault, PowerCut};
-use fst_fs::vault::{FileAttrs, Stat, StageName, Vault as _, VaultError};
+use fst_fs::vault::{FileAttrs, StageName, Stat, Vault as _, VaultError};
 use fst_proto::path::RelPath;
 
 /// More calls than any step here makes.
@@ -21,7 +21,10 @@ fn tag() -> StageName {
 
 /// All contents in the folder and in the stage.
 fn contents(fake: &FakeVault) -> BTreeSet<Vec<u8>> {
-    let entries = fake.snapshot().into_values().chain(fake.stage_snapshot().into_values());
+    let entries = fake
+        .snapshot()
+        .into_values()
+        .chain(fake.stage_snapshot().into_values());
     entries
         .filter_map(|entry| match entry {
             FakeEntry::File { bytes, .. } => Some(bytes),
@@ -36,7 +39,11 @@ fn prepared(there: &[u8]) -> (FakeVault, Stat) {
     fake.user_write(&path("a"), there).expect("write");
     let mut file = fake.stage_file(&tag()).expect("stage");
     file.write_all(b"new").expect("write");
-    let attrs = FileAttrs { exec: false, mtime_ns: 0, like: None };
+    let attrs = FileAttrs {
+        exec: false,
+        mtime_ns: 0,
+        like: None,
+    };
     let ours = file.finish(attrs).expect("finish");
     fake.sync_stage().expect("barrier");
     (fake, ours)
@@ -46,7 +53,8 @@ fn prepared(there: &[u8]) -> (FakeVault, Stat) {
 fn holds_old(fake: &FakeVault) -> Result<bool, VaultError> {
     let mut bytes = Vec::new();
     let read = fake.read_staged(&tag())?.read_to_end(&mut bytes);
-    read.map(|_| bytes == b"old").map_err(|source| VaultError::Io { op: "read", source })
+    read.map(|_| bytes == b"old")
+        .map_err(|source| VaultError::Io { op: "read", source })
 }
 
 fn replace(fake: &FakeVault) -> Result<Outcome<Stat>, VaultError> {
@@ -70,7 +78,8 @@ fn recover_replacement(fake: &FakeVault, ours: &Stat) {
         },
         Outcome::Displaced { tags, .. } => {
             for (i, tag) in tags.iter().enumerate() {
-                fake.unstage_move(tag, &path(&format!("rescued {i}"))).expect("rescue");
+                fake.unstage_move(tag, &path(&format!("rescued {i}")))
+                    .expect("rescue");
             }
         },
     }
@@ -86,7 +95,11 @@ fn a_replacement_cut_short_anywhere_ends_as_if_it_were_not() {
         assert!(read == b"old" || read == b"new", "call {at}: {first:?}");
         fake.revive();
         recover_replacement(&fake, &ours);
-        assert_eq!(fake.user_read(&path("a")).as_deref(), Some(b"new".as_slice()), "call {at}");
+        assert_eq!(
+            fake.user_read(&path("a")).as_deref(),
+            Some(b"new".as_slice()),
+            "call {at}"
+        );
         assert!(fake.stage_is_empty(), "call {at}");
     }
 }
@@ -100,7 +113,11 @@ fn a_replacement_of_an_edit_cut_short_anywhere_keeps_the_edit() {
         assert!(contents(&fake).contains(b"edit".as_slice()), "call {at}");
         fake.revive();
         recover_replacement(&fake, &ours);
-        assert_eq!(fake.user_read(&path("a")).as_deref(), Some(b"edit".as_slice()), "call {at}");
+        assert_eq!(
+            fake.user_read(&path("a")).as_deref(),
+            Some(b"edit".as_slice()),
+            "call {at}"
+        );
     }
 }
 
@@ -111,11 +128,23 @@ fn a_lost_answer_or_an_error_anywhere_loses_nothing() {
         |fake, n| fake.lose_answer_at(n),
         |fake, n| {
             let source = io::ErrorKind::PermissionDenied.into();
-            fake.fail_at(n, VaultError::Denied { op: "planned", source });
+            fake.fail_at(
+                n,
+                VaultError::Denied {
+                    op: "planned",
+                    source,
+                },
+            );
         },
         |fake, n| {
             let source = io::Error::other("planned");
-            fake.fail_at(n, VaultError::Io { op: "planned", source });
+            fake.fail_at(
+                n,
+                VaultError::Io {
+                    op: "planned",
+                    source,
+                },
+            );
         },
     ];
     for plan in plans {
@@ -131,7 +160,10 @@ fn a_lost_answer_or_an_error_anywhere_loses_nothing() {
                 Ok(Outcome::Done(_) | Outcome::Changed) | Err(_) => false,
             };
             assert!(is_at_place || is_named, "call {at}: {done:?}");
-            assert!(contents(&fake).contains(b"edit".as_slice()), "call {at}: {done:?}");
+            assert!(
+                contents(&fake).contains(b"edit".as_slice()),
+                "call {at}: {done:?}"
+            );
             assert!(!matches!(done, Ok(Outcome::Done(_))), "call {at}: {done:?}");
         }
     }
@@ -150,9 +182,16 @@ fn a_third_writer_at_any_call_loses_nothing() {
             let has_met = fake.n_calls() >= n_before + at;
             // Before the first call the writer replaces what is there with their own hands.
             if there == b"edit" && at > 1 {
-                assert!(contents(&fake).contains(b"edit".as_slice()), "call {at}: {done:?}");
+                assert!(
+                    contents(&fake).contains(b"edit".as_slice()),
+                    "call {at}: {done:?}"
+                );
             }
-            assert_eq!(contents(&fake).contains(b"third".as_slice()), has_met, "call {at}: {done:?}");
+            assert_eq!(
+                contents(&fake).contains(b"third".as_slice()),
+                has_met,
+                "call {at}: {done:?}"
+            );
         }
     }
 }
@@ -188,8 +227,14 @@ fn a_third_writer_during_a_removal_loses_nothing() {
         let done = remove_if(&fake, &path("a"), &tag(), &mut |_| holds_old(&fake));
         let done = done.expect("no error");
         let kept = contents(&fake);
-        assert!(kept.contains(b"edit".as_slice()) || at == 1, "call {at}: {done:?}");
-        assert!(kept.contains(b"third".as_slice()) || at > fake.n_calls(), "call {at}: {done:?}");
+        assert!(
+            kept.contains(b"edit".as_slice()) || at == 1,
+            "call {at}: {done:?}"
+        );
+        assert!(
+            kept.contains(b"third".as_slice()) || at > fake.n_calls(),
+            "call {at}: {done:?}"
+        );
     }
 }
 
@@ -199,21 +244,37 @@ fn power_cuts_take_only_what_no_barrier_covered() {
     fake.power_cut(PowerCut::Contents);
     assert!(matches!(fake.stat(&path("a")), Err(VaultError::Io { .. })));
     fake.revive();
-    assert!(contents(&fake).contains(b"new".as_slice()), "the barrier covers it");
+    assert!(
+        contents(&fake).contains(b"new".as_slice()),
+        "the barrier covers it"
+    );
 
     let (fake, _) = prepared(b"old");
     fake.place_new(&tag(), &path("b")).expect("place");
     fake.power_cut(PowerCut::Everything);
     fake.revive();
-    assert_eq!(fake.user_read(&path("b")), None, "no barrier covers the move");
+    assert_eq!(
+        fake.user_read(&path("b")),
+        None,
+        "no barrier covers the move"
+    );
     assert!(contents(&fake).contains(b"new".as_slice()));
 
     let fake = FakeVault::new();
     let mut file = fake.stage_file(&tag()).expect("stage");
     file.write_all(b"new").expect("write");
-    file.finish(FileAttrs { exec: false, mtime_ns: 0, like: None }).expect("finish");
+    file.finish(FileAttrs {
+        exec: false,
+        mtime_ns: 0,
+        like: None,
+    })
+    .expect("finish");
     fake.place_new(&tag(), &path("b")).expect("place");
     fake.power_cut(PowerCut::Contents);
     fake.revive();
-    assert_eq!(fake.user_read(&path("b")).as_deref(), Some(b"".as_slice()), "placed without barrier");
+    assert_eq!(
+        fake.user_read(&path("b")).as_deref(),
+        Some(b"".as_slice()),
+        "placed without barrier"
+    );
 }

@@ -21,9 +21,16 @@ fn no_file_here_is_forgotten() {
     let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it");
     let mut n_files = 0;
     for entry in std::fs::read_dir(dir).expect("list the tests") {
-        let name = entry.expect("an entry").file_name().into_string().expect("UTF-8");
+        let name = entry
+            .expect("an entry")
+            .file_name()
+            .into_string()
+            .expect("UTF-8");
         let module = name.strip_suffix(".rs").expect("only Rust files");
-        assert!(module == "main" || main.contains(&format!("\nmod {module};\n")), "{name}");
+        assert!(
+            module == "main" || main.contains(&format!("\nmod {module};\n")),
+            "{name}"
+        );
         n_files += 1;
     }
     assert!(n_files > 1);

@@ -19,13 +19,21 @@ fn tag(text: &str) -> StageName {
     StageName::new(text).expect("a tag")
 }
 
-const PLAIN: FileAttrs = FileAttrs { exec: false, mtime_ns: 0, like: None };
+const PLAIN: FileAttrs = FileAttrs {
+    exec: false,
+    mtime_ns: 0,
+    like: None,
+};
 
 #[test]
 fn our_directory_is_for_the_owner_only() {
     let world = RealWorld::new(Means::ALL);
     let mode = |name: &str| {
-        fs::metadata(world.folder().join(name)).expect("look").permissions().mode() & 0o777
+        fs::metadata(world.folder().join(name))
+            .expect("look")
+            .permissions()
+            .mode()
+            & 0o777
     };
     assert_eq!((mode(".fst"), mode(".fst/stage")), (0o700, 0o700));
     let file = world.vault.stage_file(&tag("t")).expect("stage");
@@ -40,7 +48,10 @@ fn our_directory_is_for_the_owner_only() {
 fn new_files_follow_the_umask() {
     let world = RealWorld::new(Means::ALL);
     world.write(&path("by the user"), b"");
-    let usual = fs::metadata(world.at(&path("by the user"))).expect("look").permissions().mode();
+    let usual = fs::metadata(world.at(&path("by the user")))
+        .expect("look")
+        .permissions()
+        .mode();
     for (exec, wanted) in [(false, 0o644), (true, 0o755)] {
         let file = world.vault.stage_file(&tag("t")).expect("stage");
         let stat = file.finish(FileAttrs { exec, ..PLAIN }).expect("finish");
@@ -49,7 +60,12 @@ fn new_files_follow_the_umask() {
         assert_eq!(stat.exec, exec);
         world.vault.discard(&tag("t")).expect("discard");
     }
-    assert!(!world.folder().join(format!(".fst/umask.{}", std::process::id())).exists());
+    assert!(
+        !world
+            .folder()
+            .join(format!(".fst/umask.{}", std::process::id()))
+            .exists()
+    );
 }
 
 #[test]
@@ -67,7 +83,10 @@ fn a_link_in_place_of_our_directory_is_refused() {
             drop(vault.stage_file(&tag("t"))?);
             Ok(())
         });
-        assert!(matches!(staged, Err(VaultError::SymlinkInPath { .. })), "{inner}: {staged:?}");
+        assert!(
+            matches!(staged, Err(VaultError::SymlinkInPath { .. })),
+            "{inner}: {staged:?}"
+        );
         assert_eq!(fs::read_dir(&outside).expect("list").count(), 0);
     }
 }
@@ -164,14 +183,20 @@ fn the_probe_knows_this_file_system_and_cleans_up() {
 
 #[test]
 fn a_swap_by_steps_steps_over_nothing_that_rests_aside() {
-    let world = RealWorld::new(Means { exchange: false, ..Means::ALL });
+    let world = RealWorld::new(Means {
+        exchange: false,
+        ..Means::ALL
+    });
     world.write(&path("a"), b"edit");
     let file = world.vault.stage_file(&tag("t")).expect("stage");
     file.finish(PLAIN).expect("finish");
     // An earlier crash left something of the user aside.
     fs::write(world.folder().join(".fst/stage/t~aside"), b"precious").expect("write");
     let swapped = world.vault.exchange(&tag("t"), &path("a"));
-    assert!(matches!(swapped, Err(VaultError::Occupied { .. })), "{swapped:?}");
+    assert!(
+        matches!(swapped, Err(VaultError::Occupied { .. })),
+        "{swapped:?}"
+    );
     assert_eq!(world.read(&path("a")).as_deref(), Some(b"edit".as_slice()));
     let kept = fs::read(world.folder().join(".fst/stage/t~aside")).expect("read");
     assert_eq!(kept, b"precious");
@@ -190,7 +215,9 @@ fn times_before_1970_and_far_ahead_are_kept() {
     let world = RealWorld::new(Means::ALL);
     for mtime_ns in [-1, -86_400_000_000_001, 4_000_000_000_000_000_007] {
         let file = world.vault.stage_file(&tag("t")).expect("stage");
-        let stat = file.finish(FileAttrs { mtime_ns, ..PLAIN }).expect("finish");
+        let stat = file
+            .finish(FileAttrs { mtime_ns, ..PLAIN })
+            .expect("finish");
         assert_eq!(stat.mtime_ns, mtime_ns);
         world.vault.discard(&tag("t")).expect("discard");
     }

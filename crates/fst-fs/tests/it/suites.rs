@@ -25,13 +25,19 @@ fn the_real_vault_conforms_with_old_system_calls() {
 
 #[test]
 fn the_real_vault_conforms_without_openat2() {
-    let means = Means { openat2: false, ..Means::ALL };
+    let means = Means {
+        openat2: false,
+        ..Means::ALL
+    };
     assert_eq!(all(&|| Box::new(RealWorld::new(means))), N_CASES);
 }
 
 #[test]
 fn the_real_vault_conforms_without_exchange() {
-    let means = Means { exchange: false, ..Means::ALL };
+    let means = Means {
+        exchange: false,
+        ..Means::ALL
+    };
     assert_eq!(all(&|| Box::new(RealWorld::new(means))), N_CASES);
 }
 

@@ -166,6 +166,9 @@ fn a_scripted_watch_says_what_it_is_told() {
     drop(second);
     watch.refuse_next(LostReason::TooManyWatchers);
     let refused = watch.start(Path::new("/"), Box::new(|_| {}));
-    assert!(matches!(refused, Err(LostReason::TooManyWatchers)), "{refused:?}");
+    assert!(
+        matches!(refused, Err(LostReason::TooManyWatchers)),
+        "{refused:?}"
+    );
     assert_eq!(watch.n_running(), 0);
 }

@@ -30,7 +30,11 @@ impl RealWorld {
         fs::create_dir_all(home.path().join("outside/sub")).expect("make the outside");
         fs::write(home.path().join("outside/file"), b"outside").expect("write outside");
         let vault = RealVault::open_with(&home.path().join("folder"), means).expect("open");
-        Self { vault, home, unreadable: Mutex::new(Vec::new()) }
+        Self {
+            vault,
+            home,
+            unreadable: Mutex::new(Vec::new()),
+        }
     }
 
     pub(crate) fn folder(&self) -> PathBuf {
@@ -38,7 +42,8 @@ impl RealWorld {
     }
 
     pub(crate) fn at(&self, path: &RelPath) -> PathBuf {
-        self.folder().join(std::ffi::OsStr::from_bytes(&path.to_bytes()))
+        self.folder()
+            .join(std::ffi::OsStr::from_bytes(&path.to_bytes()))
     }
 
     /// A place outside of the folder, on the same file system.
@@ -62,14 +67,22 @@ impl World for RealWorld {
     }
 
     fn hold(&self, path: &RelPath) -> HeldFile {
-        let mut file = OpenOptions::new().append(true).open(self.at(path)).expect("open");
+        let mut file = OpenOptions::new()
+            .append(true)
+            .open(self.at(path))
+            .expect("open");
         Box::new(move |bytes| file.write_all(bytes).expect("append"))
     }
 
     fn remove(&self, path: &RelPath) {
         let at = self.at(path);
         let is_dir = fs::symlink_metadata(&at).expect("look").is_dir();
-        if is_dir { fs::remove_dir_all(at) } else { fs::remove_file(at) }.expect("remove");
+        if is_dir {
+            fs::remove_dir_all(at)
+        } else {
+            fs::remove_file(at)
+        }
+        .expect("remove");
     }
 
     fn rename(&self, from: &RelPath, to: &RelPath) {
@@ -90,9 +103,12 @@ impl World for RealWorld {
 
     fn is_outside_untouched(&self) -> bool {
         let names = |dir: &str| -> Vec<String> {
-            let entries = fs::read_dir(self.beside(dir)).expect("list outside").flatten();
-            let mut names: Vec<_> =
-                entries.map(|e| e.file_name().into_string().expect("UTF-8")).collect();
+            let entries = fs::read_dir(self.beside(dir))
+                .expect("list outside")
+                .flatten();
+            let mut names: Vec<_> = entries
+                .map(|e| e.file_name().into_string().expect("UTF-8"))
+                .collect();
             names.sort();
             names
         };
@@ -110,7 +126,14 @@ impl World for RealWorld {
 
     fn pipe(&self, path: &RelPath) {
         use rustix::fs::{CWD, FileType, Mode, mknodat};
-        mknodat(CWD, self.at(path), FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).expect("make a pipe");
+        mknodat(
+            CWD,
+            self.at(path),
+            FileType::Fifo,
+            Mode::RUSR | Mode::WUSR,
+            0,
+        )
+        .expect("make a pipe");
     }
 
     fn chmod(&self, path: &RelPath, exec: bool) {
@@ -124,8 +147,11 @@ impl World for RealWorld {
 
     fn try_make_unreadable(&self, path: &RelPath) -> bool {
         let at = self.at(path);
-        fs::set_permissions(&at, Permissions::from_mode(0)).expect("chmod");
-        self.unreadable.lock().expect("not poisoned").push(at.clone());
+        fs::set_permissions(&at, Permissions::from_mode(0o000)).expect("chmod");
+        self.unreadable
+            .lock()
+            .expect("not poisoned")
+            .push(at.clone());
         let is_denied = File::open(at).is_err();
         if !is_denied {
             eprintln!("SKIPPED: this process may read everything, so nothing is unreadable");
@@ -197,7 +223,9 @@ impl World for FakeWorld {
 
     fn is_outside_untouched(&self) -> bool {
         // There is no outside in memory.
-        self.vault.user_stat(&RelPath::root()).is_none_or(|root| root.kind == FileKind::Dir)
+        self.vault
+            .user_stat(&RelPath::root())
+            .is_none_or(|root| root.kind == FileKind::Dir)
     }
 
     fn link(&self, from: &RelPath, to: &RelPath) {

@@ -1,0 +1,17 @@
+//! The server, called as a library, over HTTP, and as a process.
+
+mod accounts;
+mod binary;
+mod client;
+mod commits;
+mod config;
+mod embedded;
+mod events;
+mod faults;
+mod files;
+mod fsyncs;
+mod http;
+mod metrics;
+mod objects;
+mod support;
+mod tokens;
