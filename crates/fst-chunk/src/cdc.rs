@@ -1,13 +1,13 @@
 //! `fst-cdc-1`: keyed content-defined cutting that does not betray its key. FROZEN v1.
 //!
 //! `fst-client` cuts new content with a [`Chunker`]. A 128-bit universal hash of the last 64 bytes
-//! ([`crate::field`]) goes through AES-128 under a secret key; a chunk may end where the low bits of the result
+//! (module `field`) goes through AES-128 under a secret key; a chunk may end where the low bits of the result
 //! are zero. So cut points look random to whoever lacks the key, whatever contents he chooses. Invariant:
 //! whether a chunk may end at a byte depends on the 64 bytes before it and on the length of the chunk so far;
 //! every chunk but the last is between the minimum and the maximum, and no cut depends on how the content
 //! was split into buffers.
 //! Not here: sizes ([`crate::params`]), reading files.
-//! Source: docs/design/crypto-format.md §2.4; normalised chunking after FastCDC (ATC 2016).
+//! Source: docs/design/crypto-format.md §2.4; normalised chunking after `FastCDC` (ATC 2016).
 //!
 //! Exactly: `stream = BLAKE3_keyed_XOF(K_cdc, "fst-cdc-1")`; T1 = 256 × u64be, T2 = 256 × u64be, AES key = 16
 //! bytes, in this order. A length L with min ≤ L < max ends the chunk when the low `b` bits of
@@ -54,7 +54,11 @@ impl Chunker {
             Chunking::Cdc => Some(Secret::new(key)),
             Chunking::Fixed => None,
         };
-        Self { params, secret, tested: params.min }
+        Self {
+            params,
+            secret,
+            tested: params.min,
+        }
     }
 
     /// Returns the length of the first chunk of `rest`, once it is known.
@@ -98,7 +102,9 @@ impl std::fmt::Debug for Chunker {
 
 impl Secret {
     fn new(key: &[u8; 32]) -> Self {
-        let mut stream = blake3::Hasher::new_keyed(key).update(b"fst-cdc-1").finalize_xof();
+        let mut stream = blake3::Hasher::new_keyed(key)
+            .update(b"fst-cdc-1")
+            .finalize_xof();
         let tables = Tables::new(|| {
             let mut word = [0; 8];
             stream.fill(&mut word);
@@ -108,6 +114,7 @@ impl Secret {
         stream.fill(&mut aes_key);
         let cipher = Aes128::new(&Array::from(aes_key));
         aes_key.zeroize();
+        stream.zeroize();
         Self { tables, cipher }
     }
 
@@ -160,17 +167,22 @@ impl Secret {
         for offset in (0..lane_len).step_by(STEP) {
             let mut blocks = [[aes::Block::default(); STEP]; N];
             let entering: [&[u8; STEP]; N] = starts.map(|s| step_at(rest, s - 1 + offset));
-            let leaving: [&[u8; STEP]; N] =
-                starts.map(|s| step_at(rest, s - 1 - WINDOW + offset));
+            let leaving: [&[u8; STEP]; N] = starts.map(|s| step_at(rest, s - 1 - WINDOW + offset));
             for i in 0..STEP {
                 for lane in 0..N {
-                    let h = self.tables.roll(hashes[lane], entering[lane][i], leaving[lane][i]);
+                    let h = self
+                        .tables
+                        .roll(hashes[lane], entering[lane][i], leaving[lane][i]);
                     hashes[lane] = h;
                     blocks[lane][i] = block(h);
                 }
             }
             self.cipher.encrypt_blocks(blocks.as_flattened_mut());
-            if !blocks.as_flattened().iter().any(|block| is_cut(block, mask)) {
+            if !blocks
+                .as_flattened()
+                .iter()
+                .any(|block| is_cut(block, mask))
+            {
                 continue;
             }
             for (lane, start) in starts.iter().enumerate() {
@@ -201,7 +213,9 @@ impl Secret {
 }
 
 fn step_at(rest: &[u8], at: usize) -> &[u8; STEP] {
-    rest[at..].first_chunk().expect("find_in tests only lengths whose bytes are here")
+    rest[at..]
+        .first_chunk()
+        .expect("find_in tests only lengths whose bytes are here")
 }
 
 /// `h1 u64be ‖ h2 u64be`.

@@ -91,7 +91,10 @@ pub fn compress(raw: &[u8]) -> Encoded<'_> {
 pub fn decompress(frame: &[u8], raw_len: usize) -> Option<Vec<u8>> {
     with_codec(|codec| {
         let mut raw = Vec::with_capacity(raw_len);
-        codec.decompress.decompress_to_buffer(frame, &mut raw).ok()?;
+        codec
+            .decompress
+            .decompress_to_buffer(frame, &mut raw)
+            .ok()?;
         (raw.len() == raw_len).then_some(raw)
     })
 }

@@ -87,7 +87,9 @@ mod tests {
     use super::*;
 
     fn mul(a: u64, b: u64) -> u64 {
-        (0..64).rev().fold(0, |acc, bit| times_x(acc) ^ if b >> bit & 1 == 1 { a } else { 0 })
+        (0..64).rev().fold(0, |acc, bit| {
+            times_x(acc) ^ if b >> bit & 1 == 1 { a } else { 0 }
+        })
     }
 
     fn power(base: u64, mut exponent: u64) -> u64 {
@@ -117,7 +119,9 @@ mod tests {
     fn tables(seed: u64) -> Tables {
         let mut state = seed;
         Tables::new(|| {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
             state ^ (state >> 29)
         })
     }
@@ -130,9 +134,12 @@ mod tests {
         for end in WINDOW..=bytes.len() {
             let window = &bytes[end - WINDOW..end];
             for (which, &value) in h.iter().enumerate() {
-                let sum = window.iter().zip((0..64).rev()).fold(0, |sum, (&byte, power)| {
-                    sum ^ times_x_to(tables.enter[usize::from(byte)][which], power)
-                });
+                let sum = window
+                    .iter()
+                    .zip((0..64).rev())
+                    .fold(0, |sum, (&byte, power)| {
+                        sum ^ times_x_to(tables.enter[usize::from(byte)][which], power)
+                    });
                 assert_eq!(value, sum, "window ending at {end}");
             }
             if end < bytes.len() {

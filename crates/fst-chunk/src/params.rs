@@ -38,7 +38,11 @@ impl ChunkParams {
     /// # Errors
     /// [`BadPolicy`] names the sizes.
     pub fn from_policy(policy: &Policy) -> Result<Self, BadPolicy> {
-        let bad = BadPolicy { min: policy.chunk_min, avg: policy.chunk_avg, max: policy.chunk_max };
+        let bad = BadPolicy {
+            min: policy.chunk_min,
+            avg: policy.chunk_avg,
+            max: policy.chunk_max,
+        };
         let size = |n: u32| usize::try_from(n).map_err(|_| bad);
         let params = Self {
             chunking: policy.chunking,

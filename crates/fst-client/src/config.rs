@@ -164,7 +164,7 @@ fn read_folder(dirs: &Dirs, written: WrittenFolder) -> Result<FolderConfig, Clie
         return wrong("path must be absolute or begin with ~");
     }
     let mode = match (written.mode.as_deref(), written.two_way) {
-        (None, None | Some(true)) | (Some("two-way"), None | Some(true)) => Mode::TwoWay,
+        (None | Some("two-way"), None | Some(true)) => Mode::TwoWay,
         (None, Some(false)) | (Some("upload" | "upload-only"), None | Some(false)) => {
             Mode::UploadOnly
         },

@@ -13,7 +13,7 @@ use fst_proto::entry::{Content, Kind, Place};
 use fst_proto::ids::{ContentId, DeviceId, Hash32, NodeId, ObjectId};
 use fst_proto::log::OrderClass;
 use fst_proto::merkle::CompactRange;
-use fst_proto::path::{Name, RelPath};
+use fst_proto::path::Name;
 use fst_proto::recipe::Body;
 use fst_proto::wire;
 use rusqlite::{Connection, Row};
@@ -125,8 +125,8 @@ pub struct Loaded {
     pub last_time_ms: u64,
     /// Each device's newest entry: counter and hash.
     pub chains: BTreeMap<DeviceId, (u64, Hash32)>,
-    /// Stat cache.
-    pub stats: BTreeMap<RelPath, StatRow>,
+    /// Stat cache: by file, not by path, so that a renamed directory keeps what is known inside.
+    pub stats: BTreeMap<FileKey, StatRow>,
 }
 
 /// One folder's database.
@@ -277,18 +277,16 @@ impl Db {
     }
 
     fn load_stats(&self, loaded: &mut Loaded) -> Result<(), DbError> {
-        let query = "SELECT path,dev,ino,size,mtime_ns,ctime_ns,content FROM stats";
+        let query = "SELECT dev,ino,size,mtime_ns,ctime_ns,content FROM stats";
         self.each(query, |row| {
-            let path = RelPath::from_bytes(&get_blob(row, 0)?)
-                .map_err(|_| DbError::Damaged { what: "path" })?;
             let stat = StatRow {
-                key: FileKey { dev: get_bits(row, 1)?, ino: get_bits(row, 2)? },
-                size: get_u64(row, 3)?,
-                mtime_ns: row.get(4).map_err(sql("read column"))?,
-                ctime_ns: row.get(5).map_err(sql("read column"))?,
-                content: ContentId(get_array(row, 6)?),
+                key: FileKey { dev: get_bits(row, 0)?, ino: get_bits(row, 1)? },
+                size: get_u64(row, 2)?,
+                mtime_ns: row.get(3).map_err(sql("read column"))?,
+                ctime_ns: row.get(4).map_err(sql("read column"))?,
+                content: ContentId(get_array(row, 5)?),
             };
-            loaded.stats.insert(path, stat);
+            loaded.stats.insert(stat.key, stat);
             Ok(())
         })
     }

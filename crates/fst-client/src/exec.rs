@@ -33,8 +33,8 @@ pub use recover::recover;
 /// Files written in one page: bounds what is unrecorded when a crash comes.
 const PAGE_FILES_MAX: usize = 512;
 
-/// Plain bytes written in one page, unless one file is larger.
-const PAGE_BYTES_TARGET: u64 = 16 << 20;
+/// Plain bytes written in one page, unless one file is larger: their objects fit one page of the server.
+const PAGE_BYTES_TARGET: u64 = 7 << 20;
 
 /// What the steps work on.
 #[derive(Debug)]
@@ -71,8 +71,9 @@ pub struct Applied {
 /// A node whose steps are all done, and how it looks now.
 struct Settled {
     node: NodeId,
-    path: RelPath,
+    /// The object as it was left; `None` when there is none.
     stat: Option<Stat>,
+    /// Content that surely goes with `stat`.
     content: Option<Content>,
 }
 
@@ -229,18 +230,20 @@ impl Applier<'_> {
         let DiskStep::Write { node, path, content, expect, .. } = step else {
             return Err(VaultError::Changed { op: "place file" });
         };
-        match expect {
-            None => drop(self.vault.place_new(draft, path)?),
+        let placed = match expect {
+            None => self.vault.place_new(draft, path)?,
             Some(expect) => {
                 // From here on the tag may hold something of the user: recovery must not take it for ours.
                 let tag = swap_tag(*node);
                 self.vault.retag(draft, &tag)?;
                 let mut is_expected = |stat: &Stat| self.is_expected(*node, stat, &tag, expect);
-                settled_or(commit::replace_if(self.vault, &tag, path, &mut is_expected)?, &tag)?;
+                settled_or(commit::replace_if(self.vault, &tag, path, &mut is_expected)?, &tag)?
             },
-        }
-        let stat = self.vault.stat(path)?;
-        Ok(Settled { node: *node, path: path.clone(), stat, content: Some(*content) })
+        };
+        // What somebody wrote since is not what was placed: the next scan reads it.
+        let now = self.vault.stat(path)?.filter(|now| now.is_same_object(&placed));
+        let known = now.map(|_| *content);
+        Ok(Settled { node: *node, stat: Some(now.unwrap_or(placed)), content: known })
     }
 
     /// Whether what came out is what the plan was made from.
@@ -305,25 +308,20 @@ impl Applier<'_> {
 
     fn small_step(&self, step: &DiskStep) -> Result<Settled, VaultError> {
         let vault = self.vault;
-        let settle = |node: &NodeId, path: &RelPath, stat| Settled {
-            node: *node,
-            path: path.clone(),
-            stat,
-            content: None,
-        };
+        let settle = |node: &NodeId, stat| Settled { node: *node, stat, content: None };
         Ok(match step {
-            DiskStep::MakeDir { node, path } => settle(node, path, Some(vault.make_dir(path)?)),
+            DiskStep::MakeDir { node, path } => settle(node, Some(vault.make_dir(path)?)),
             DiskStep::Move { node, from, to } => {
                 vault.rename_new(from, to)?;
-                settle(node, to, vault.stat(to)?)
+                settle(node, vault.stat(to)?)
             },
             DiskStep::Stage { node, from } => {
                 vault.stage_move(from, &move_tag(*node))?;
-                settle(node, from, None)
+                settle(node, None)
             },
             DiskStep::Unstage { node, to } => {
                 vault.unstage_move(&move_tag(*node), to)?;
-                settle(node, to, vault.stat(to)?)
+                settle(node, vault.stat(to)?)
             },
             DiskStep::SetAttributes { node, path, content, .. } => {
                 let change = AttrChange { exec: Some(content.exec), mtime_ns: None };
@@ -331,17 +329,17 @@ impl Applier<'_> {
                 let mut is_expected =
                     |stat: &Stat| Ok(seen.is_some_and(|seen| seen.is_same_object(stat)));
                 let stat = vault.set_attributes(path, change, &mut is_expected)?;
-                Settled { content: Some(*content), ..settle(node, path, Some(stat)) }
+                settle(node, Some(stat))
             },
             DiskStep::Remove { node, path, expect } => {
                 let tag = swap_tag(*node);
                 let mut is_expected = |stat: &Stat| self.is_expected(*node, stat, &tag, expect);
                 settled_or(commit::remove_if(vault, path, &tag, &mut is_expected)?, &tag)?;
-                settle(node, path, None)
+                settle(node, None)
             },
             DiskStep::RemoveDir { node, path } => {
                 vault.remove_dir(path)?;
-                settle(node, path, None)
+                settle(node, None)
             },
             DiskStep::Write { .. } => return Err(VaultError::Changed { op: "write file" }),
         })
@@ -358,7 +356,7 @@ impl Applier<'_> {
                     None => tx.remove_base(done.node)?,
                 }
                 if let Some(row) = stat_row(done) {
-                    tx.put_stat(&done.path, &row)?;
+                    tx.put_stat(&row)?;
                 }
                 tx.remove_body(done.node)?;
             }
@@ -378,7 +376,7 @@ impl Applier<'_> {
                 },
             }
             if let Some(row) = stat_row(done) {
-                self.state.stats.insert(done.path.clone(), row);
+                self.state.stats.insert(row.key, row);
             }
         }
         Ok(())

@@ -165,12 +165,12 @@ impl Folder {
         seams: Seams,
         settings: Settings,
         db: Db,
-    ) -> Result<Self, (Db, FolderError)> {
+    ) -> Result<Self, Box<(Db, FolderError)>> {
         let opened = seams.vault.lock().map_err(FolderError::from);
         let loaded = opened.and_then(|lock| Ok((lock, db.load()?)));
         let (lock, state) = match loaded {
             Ok(loaded) => loaded,
-            Err(error) => return Err((db, error)),
+            Err(error) => return Err(Box::new((db, error))),
         };
         let status = StatusHandle::new(&settings, &state);
         let folder = Self {
@@ -187,7 +187,7 @@ impl Folder {
         };
         match folder.check_marker() {
             Ok(()) => Ok(folder),
-            Err(error) => Err((folder.into_db(), error)),
+            Err(error) => Err(Box::new((folder.into_db(), error))),
         }
     }
 
@@ -309,22 +309,22 @@ impl Folder {
             now: self.seams.clock.now(),
         };
         let scanned = scanner.run()?;
-        let gone: Vec<_> = self
-            .state
+        let seen: BTreeSet<FileKey> = scanned
             .stats
-            .keys()
-            .filter(|path| !scanned.stats.contains_key(path))
-            .cloned()
+            .values()
+            .map(|stat| FileKey { dev: stat.dev, ino: stat.ino })
             .collect();
+        let gone: Vec<FileKey> =
+            self.state.stats.keys().filter(|key| !seen.contains(key)).copied().collect();
         if !scanned.fresh.is_empty() || !gone.is_empty() {
             self.db.transaction(|tx| {
-                scanned.fresh.iter().try_for_each(|(path, row)| tx.put_stat(path, row))?;
-                gone.iter().try_for_each(|path| tx.remove_stat(path))
+                scanned.fresh.iter().try_for_each(|row| tx.put_stat(row))?;
+                gone.iter().try_for_each(|&key| tx.remove_stat(key))
             })?;
         }
-        self.state.stats.extend(scanned.fresh.iter().cloned());
-        for path in gone {
-            self.state.stats.remove(&path);
+        self.state.stats.extend(scanned.fresh.iter().map(|row| (row.key, *row)));
+        for key in gone {
+            self.state.stats.remove(&key);
         }
         Ok(scanned)
     }

@@ -141,7 +141,7 @@ impl Verifier<'_> {
         entry: &Entry,
     ) -> Result<Applied, LogError> {
         let verified = self.verify(state, tx, entry)?;
-        replay::apply(self.device, state, tx, verified)
+        replay::apply(self.device, state, tx, &verified)
     }
 
     fn verify(&self, state: &mut Loaded, tx: &Tx<'_>, entry: &Entry) -> Result<Verified, LogError> {

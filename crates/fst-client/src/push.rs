@@ -216,7 +216,7 @@ impl Pusher<'_> {
                     size,
                     content,
                     uploader,
-                    &mut Stage { remote: self.remote, db: self.db.read(), space: self.space },
+                    &Stage { remote: self.remote, db: self.db.read(), space: self.space },
                 )?;
                 let after = file.stat()?;
                 if before.is_same_object(&after) { Ok(stored) } else { Err(changed().into()) }

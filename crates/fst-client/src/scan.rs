@@ -39,7 +39,7 @@ pub struct Scanned {
     /// Paths that cannot be synced.
     pub problems: Vec<PathProblem>,
     /// New lines of the stat cache.
-    pub fresh: Vec<(RelPath, StatRow)>,
+    pub fresh: Vec<StatRow>,
     /// Something changed while it was read: look again soon.
     pub is_unsettled: bool,
     /// Bytes read for hashing.
@@ -54,7 +54,7 @@ pub struct Scanner<'a> {
     /// Keys for content ids.
     pub keys: &'a SpaceKeys,
     /// What earlier scans found.
-    pub cache: &'a BTreeMap<RelPath, StatRow>,
+    pub cache: &'a BTreeMap<FileKey, StatRow>,
     /// What the user does not want synced.
     pub ignore: &'a Ignore,
     /// Wall-clock time of the scan.
@@ -80,7 +80,7 @@ impl Scanner<'_> {
                     }
                 },
                 Err(error) if dir.is_root() => return Err(error),
-                Err(error) => self.fail(&dir, &error, &mut out),
+                Err(error) => fail(&dir, &error, &mut out),
             }
         }
         Ok(out)
@@ -97,7 +97,7 @@ impl Scanner<'_> {
         let Ok(path) = dir.child(name) else { return };
         let stat = match stat {
             Ok(stat) => stat,
-            Err(error) => return self.fail(&path, &error, out),
+            Err(error) => return fail(&path, &error, out),
         };
         if self.ignore.is_ignored(&path, stat.kind == FileKind::Dir) {
             out.scan.insert(path, Seen::Problem);
@@ -121,14 +121,14 @@ impl Scanner<'_> {
                     out.stats.insert(path.clone(), stat);
                     out.scan.insert(path, known(Kind::Symlink, id, false, size));
                 },
-                Err(error) => self.fail(&path, &error, out),
+                Err(error) => fail(&path, &error, out),
             },
             FileKind::File => match self.content(&path, &stat, out) {
                 Ok(id) => {
                     out.stats.insert(path.clone(), stat);
                     out.scan.insert(path, known(Kind::File, id, stat.exec, stat.size));
                 },
-                Err(error) => self.fail(&path, &error, out),
+                Err(error) => fail(&path, &error, out),
             },
             FileKind::Special => {
                 out.scan.insert(path.clone(), Seen::Problem);
@@ -143,7 +143,7 @@ impl Scanner<'_> {
         stat: &Stat,
         out: &mut Scanned,
     ) -> Result<ContentId, VaultError> {
-        if let Some(row) = self.cache.get(path)
+        if let Some(row) = self.cache.get(&FileKey { dev: stat.dev, ino: stat.ino })
             && *row == row_of(stat, row.content)
         {
             return Ok(row.content);
@@ -157,7 +157,7 @@ impl Scanner<'_> {
             return Err(VaultError::Changed { op: "hash file" });
         }
         if !self.is_racy(stat) {
-            out.fresh.push((path.clone(), row_of(stat, id)));
+            out.fresh.push(row_of(stat, id));
         }
         Ok(id)
     }
@@ -168,20 +168,21 @@ impl Scanner<'_> {
         newest > now_ns.saturating_sub(RACY_NS)
     }
 
-    fn fail(&self, path: &RelPath, error: &VaultError, out: &mut Scanned) {
-        match error {
-            VaultError::NotFound { .. } => out.is_unsettled = true,
-            VaultError::Changed { .. }
-            | VaultError::NotADirectory { .. }
-            | VaultError::SymlinkInPath { .. } => {
-                out.is_unsettled = true;
-                out.scan.insert(path.clone(), Seen::Problem);
-            },
-            other => {
-                out.scan.insert(path.clone(), Seen::Problem);
-                out.problems.push(problem(path, ErrorCode::Unreadable, &other.to_string()));
-            },
-        }
+}
+
+fn fail(path: &RelPath, error: &VaultError, out: &mut Scanned) {
+    match error {
+        VaultError::NotFound { .. } => out.is_unsettled = true,
+        VaultError::Changed { .. }
+        | VaultError::NotADirectory { .. }
+        | VaultError::SymlinkInPath { .. } => {
+            out.is_unsettled = true;
+            out.scan.insert(path.clone(), Seen::Problem);
+        },
+        other => {
+            out.scan.insert(path.clone(), Seen::Problem);
+            out.problems.push(problem(path, ErrorCode::Unreadable, &other.to_string()));
+        },
     }
 }
 
@@ -227,7 +228,7 @@ pub fn hash_file(
 
 /// Adds `len` zero bytes to a hash.
 pub fn hash_zeros(hasher: &mut ContentHasher, len: u64) {
-    const ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+    static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
     let mut left = len;
     while left > 0 {
         let take = usize::try_from(left).unwrap_or(usize::MAX).min(ZEROS.len());

@@ -77,9 +77,11 @@ pub fn create_account(
     let seed = AccountSeed::from_bytes(random::bytes(random));
     let recovery = EnrolSecret::new_recovery(random);
     let hedge = device.hedge_key();
-    let salts = SaltSource { hedge: &hedge, random };
-    let name_sealed =
-        seal_device_name(&salts, &seed, AccountId::ZERO, device.device, device_name)?;
+    let salts = SaltSource {
+        hedge: &hedge,
+        random,
+    };
+    let name_sealed = seal_device_name(&salts, &seed, AccountId::ZERO, device.device, device_name)?;
     let body = Body::Genesis {
         device: device.record(name_sealed),
         recovery_key: recovery.sign_key().public(),
@@ -130,7 +132,12 @@ pub fn sign_entry(chain: &Chain, signer: Signer, key: &DeviceKey, body: Body) ->
 /// Entry by which `by` revokes `device`.
 #[must_use]
 pub fn make_revoke_entry(chain: &Chain, by: &DeviceSecrets, device: DeviceId) -> AccountEntry {
-    sign_entry(chain, Signer::Device(by.device), &by.sign_key(), Body::DeviceRevoke(device))
+    sign_entry(
+        chain,
+        Signer::Device(by.device),
+        &by.sign_key(),
+        Body::DeviceRevoke(device),
+    )
 }
 
 impl AccountKeys {
@@ -173,12 +180,17 @@ impl AccountKeys {
     pub fn open_device_name(&self, device: &DeviceState) -> Result<String, OpenError> {
         // The genesis entry makes the account's id, so the id inside its context is still zero.
         let is_first = device.added_at == 0;
-        let account = if is_first { AccountId::ZERO } else { self.account };
+        let account = if is_first {
+            AccountId::ZERO
+        } else {
+            self.account
+        };
         let ctx = device_name_ctx(account, device.record.device);
         let key = self.private_box.expose_secret();
         let opened = envelope::open(key, Kind::Blob, &ctx, &device.record.name_sealed)?;
-        String::from_utf8(opened.payload)
-            .map_err(|_| OpenError::Malformed { what: "device name is not text" })
+        String::from_utf8(opened.payload).map_err(|_| OpenError::Malformed {
+            what: "device name is not text",
+        })
     }
 }
 
@@ -191,7 +203,11 @@ pub(crate) fn seal_device_name(
     name: &str,
 ) -> Result<Vec<u8>, SealError> {
     let ctx = device_name_ctx(account, device);
-    let scope = Scope { kind: Kind::Blob, epoch: SEED_GENERATION, ctx: &ctx };
+    let scope = Scope {
+        kind: Kind::Blob,
+        epoch: SEED_GENERATION,
+        ctx: &ctx,
+    };
     let payload = Payload::raw(name.as_bytes());
     envelope::seal(salts, box_key(seed).expose_secret(), &scope, &payload)
 }

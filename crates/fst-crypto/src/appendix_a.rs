@@ -17,7 +17,10 @@ use crate::sign::DeviceKey;
 use crate::{ids, object, pad};
 
 fn vectors(name: &str) -> Value {
-    let path = format!("{}/../../testdata/vectors/{name}.json", env!("CARGO_MANIFEST_DIR"));
+    let path = format!(
+        "{}/../../testdata/vectors/{name}.json",
+        env!("CARGO_MANIFEST_DIR")
+    );
     serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
 }
 
@@ -72,8 +75,7 @@ fn envelope_of_a_chunk() {
     let ctx = [keys.space().as_bytes(), id.as_bytes()].concat();
     let frame = envelope::frame(Kind::Data, &Payload::raw(raw)).unwrap();
     let salt = bytes(&inputs["salt"]);
-    let sealed =
-        envelope::seal_frame(keys.chunk.expose_secret(), &header, &ctx, &salt, &frame);
+    let sealed = envelope::seal_frame(keys.chunk.expose_secret(), header, &ctx, &salt, &frame);
     assert_eq!(sealed.len() as u64, vectors["len"].as_u64().unwrap());
     assert_eq!(to_hex(&sealed[32..64]), text(&vectors["commit"]));
     assert_eq!(to_hex(&sealed[64..80]), text(&vectors["ct_first_16"]));
@@ -103,7 +105,10 @@ fn entry_signature() {
     let header = text(&vectors["header"]).as_bytes();
     let sig = key.sign_entry(header);
     assert_eq!(sig.to_hex(), text(&vectors["sig"]));
-    assert_eq!(log::entry_hash(header, &sig).to_hex(), text(&vectors["entry_hash"]));
+    assert_eq!(
+        log::entry_hash(header, &sig).to_hex(),
+        text(&vectors["entry_hash"])
+    );
 }
 
 #[test]

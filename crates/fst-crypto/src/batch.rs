@@ -92,7 +92,12 @@ impl<'a> BatchSealer<'a> {
     #[must_use]
     pub fn new(keys: &'a SpaceKeys, device: DeviceId, dev_ctr: u64) -> Self {
         let ctx = context(keys, device, dev_ctr);
-        Self { keys, ctx, slots: Vec::new(), sealed_len: HEAD_LEN }
+        Self {
+            keys,
+            ctx,
+            slots: Vec::new(),
+            sealed_len: HEAD_LEN,
+        }
     }
 
     /// Adds the put operation at `op_index` of the header; operations come in ascending order.
@@ -109,16 +114,27 @@ impl<'a> BatchSealer<'a> {
         body: Option<&[u8]>,
     ) -> Result<(), SealError> {
         meta::check(meta, body).map_err(|what| SealError::BadMeta { op: op_index, what })?;
-        if self.slots.last().is_some_and(|last| last.op_index >= op_index) {
+        if self
+            .slots
+            .last()
+            .is_some_and(|last| last.op_index >= op_index)
+        {
             return Err(SealError::Order { op: op_index });
         }
         let meta_bytes = Zeroizing::new(wire::to_cbor(meta));
         let added = op_sealed_len(meta_bytes.len(), body.map(<[u8]>::len));
         let sealed_len = self.sealed_len.saturating_add(added);
         if sealed_len > limits::BATCH_BYTES_MAX {
-            return Err(SealError::TooLarge { len: sealed_len, max: limits::BATCH_BYTES_MAX });
+            return Err(SealError::TooLarge {
+                len: sealed_len,
+                max: limits::BATCH_BYTES_MAX,
+            });
         }
-        let op = Place { index: op_index, node, base_rev };
+        let op = Place {
+            index: op_index,
+            node,
+            base_rev,
+        };
         let slot = op.plain_slot(self.keys.epoch(), SlotKind::Meta, &meta_bytes)?;
         let body_slot = body
             .map(|body| op.plain_slot(self.keys.epoch(), SlotKind::Body, body))
@@ -140,7 +156,7 @@ impl<'a> BatchSealer<'a> {
     pub fn finish(self, salts: &SaltSource<'_>) -> SealedBatch {
         let header = envelope::header(Kind::Batch, self.keys.epoch());
         let salt = self.salt(salts, &header);
-        let derived = Derived::new(self.keys.meta.expose_secret(), &header, &salt, &self.ctx);
+        let derived = Derived::new(self.keys.meta.expose_secret(), header, &salt, &self.ctx);
         let gcm = Gcm::new(&derived.key);
         let mut payload = Vec::with_capacity(self.sealed_len);
         payload.extend_from_slice(&header);
@@ -158,7 +174,11 @@ impl<'a> BatchSealer<'a> {
             match (slot.kind, hashes.last_mut()) {
                 (SlotKind::Body, Some(op)) => op.body = Some(hash),
                 (SlotKind::Meta | SlotKind::Body, _) => {
-                    hashes.push(SlotHashes { op_index: slot.op_index, meta: hash, body: None });
+                    hashes.push(SlotHashes {
+                        op_index: slot.op_index,
+                        meta: hash,
+                        body: None,
+                    });
                 },
             }
         }
@@ -200,18 +220,27 @@ pub fn open_batch(
     }
     let mut sealed = Slots { rest: parts.sealed };
     let mut puts = Vec::new();
-    for (index, op) in header.ops.iter().enumerate().filter(|(_, op)| op.code == OpCode::Put) {
+    for (index, op) in header
+        .ops
+        .iter()
+        .enumerate()
+        .filter(|(_, op)| op.code == OpCode::Put)
+    {
         puts.push(SealedOp::take(index, op, &mut sealed)?);
     }
     if !sealed.rest.is_empty() {
-        return Err(OpenError::Malformed { what: "batch has slots that no operation names" });
+        return Err(OpenError::Malformed {
+            what: "batch has slots that no operation names",
+        });
     }
     if parts.epoch() != keys.epoch() {
         return Err(OpenError::WrongContext);
     }
     let ctx = context(keys, header.device, header.dev_ctr);
     let gcm = parts.unlock(keys.meta.expose_secret(), &ctx)?;
-    puts.iter().map(|put| put.open(&gcm, keys.epoch())).collect()
+    puts.iter()
+        .map(|put| put.open(&gcm, keys.epoch()))
+        .collect()
 }
 
 /// SHA-256 of every slot of a payload, in order: what can be checked without any key.
@@ -219,7 +248,9 @@ pub fn open_batch(
 /// # Errors
 /// [`OpenError`] when the payload is not a batch or does not tile into slots.
 pub fn slot_hashes(payload: &[u8]) -> Result<Vec<Hash32>, OpenError> {
-    let mut slots = Slots { rest: split(payload)?.sealed };
+    let mut slots = Slots {
+        rest: split(payload)?.sealed,
+    };
     let mut hashes = Vec::new();
     while !slots.rest.is_empty() {
         hashes.push(sha256(&[slots.take()?]));
@@ -229,10 +260,17 @@ pub fn slot_hashes(payload: &[u8]) -> Result<Vec<Hash32>, OpenError> {
 
 fn split(payload: &[u8]) -> Result<Parts<'_>, OpenError> {
     if payload.len() > limits::BATCH_BYTES_MAX {
-        return Err(OpenError::TooLarge { len: payload.len(), max: limits::BATCH_BYTES_MAX });
+        return Err(OpenError::TooLarge {
+            len: payload.len(),
+            max: limits::BATCH_BYTES_MAX,
+        });
     }
     let parts = Parts::split(payload)?;
-    if parts.kind()? == Kind::Batch { Ok(parts) } else { Err(OpenError::WrongContext) }
+    if parts.kind()? == Kind::Batch {
+        Ok(parts)
+    } else {
+        Err(OpenError::WrongContext)
+    }
 }
 
 /// The slots that are still to be read.
@@ -242,7 +280,9 @@ struct Slots<'a> {
 
 impl<'a> Slots<'a> {
     fn take(&mut self) -> Result<&'a [u8], OpenError> {
-        let short = OpenError::Malformed { what: "batch is cut short" };
+        let short = OpenError::Malformed {
+            what: "batch is cut short",
+        };
         let (len, rest) = envelope::take_u32(self.rest).ok_or(short)?;
         let (slot, rest) = rest.split_at_checked(len).ok_or(short)?;
         self.rest = rest;
@@ -252,7 +292,11 @@ impl<'a> Slots<'a> {
     /// Takes the next slot, which must be the one that was signed.
     fn take_signed(&mut self, op: usize, expected: Hash32) -> Result<&'a [u8], OpenError> {
         let slot = self.take()?;
-        if sha256(&[slot]) == expected { Ok(slot) } else { Err(OpenError::SlotHash { op }) }
+        if sha256(&[slot]) == expected {
+            Ok(slot)
+        } else {
+            Err(OpenError::SlotHash { op })
+        }
     }
 }
 
@@ -265,10 +309,17 @@ struct SealedOp<'a> {
 
 impl<'a> SealedOp<'a> {
     fn take(index: usize, op: &Op, slots: &mut Slots<'a>) -> Result<Self, OpenError> {
-        let place = Place { index, node: op.node, base_rev: op.base_rev };
+        let place = Place {
+            index,
+            node: op.node,
+            base_rev: op.base_rev,
+        };
         let meta_hash = op.meta_hash.ok_or(OpenError::SlotHash { op: index })?;
         let meta = slots.take_signed(index, meta_hash)?;
-        let body = op.body_hash.map(|hash| slots.take_signed(index, hash)).transpose()?;
+        let body = op
+            .body_hash
+            .map(|hash| slots.take_signed(index, hash))
+            .transpose()?;
         Ok(Self { place, meta, body })
     }
 
@@ -279,9 +330,14 @@ impl<'a> SealedOp<'a> {
             Ok(envelope::read_frame(Kind::Batch, plain)?.payload)
         };
         let bytes = open(SlotKind::Meta, self.meta)?;
-        let meta: NodeMeta = wire::from_canonical(&bytes)
-            .map_err(|_| OpenError::BadMeta { op, what: "not canonical" })?;
-        let body = self.body.map(|slot| open(SlotKind::Body, slot)).transpose()?;
+        let meta: NodeMeta = wire::from_canonical(&bytes).map_err(|_| OpenError::BadMeta {
+            op,
+            what: "not canonical",
+        })?;
+        let body = self
+            .body
+            .map(|slot| open(SlotKind::Body, slot))
+            .transpose()?;
         meta::check(&meta, body.as_deref()).map_err(|what| OpenError::BadMeta { op, what })?;
         Ok(OpenedOp { meta, body })
     }
@@ -310,12 +366,7 @@ impl Place {
         [header.as_slice(), self.node.as_bytes(), &rev.to_be_bytes()].concat()
     }
 
-    fn plain_slot(
-        self,
-        epoch: u32,
-        kind: SlotKind,
-        plain: &[u8],
-    ) -> Result<PlainSlot, SealError> {
+    fn plain_slot(self, epoch: u32, kind: SlotKind, plain: &[u8]) -> Result<PlainSlot, SealError> {
         Ok(PlainSlot {
             op_index: self.index,
             kind,
@@ -328,5 +379,10 @@ impl Place {
 
 /// `space ‖ device ‖ u64be dev_ctr`.
 fn context(keys: &SpaceKeys, device: DeviceId, dev_ctr: u64) -> Vec<u8> {
-    [keys.space().as_bytes(), device.as_bytes(), &dev_ctr.to_be_bytes()].concat()
+    [
+        keys.space().as_bytes(),
+        device.as_bytes(),
+        &dev_ctr.to_be_bytes(),
+    ]
+    .concat()
 }

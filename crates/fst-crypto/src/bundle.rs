@@ -11,7 +11,7 @@
 use fst_proto::account::Chain;
 use fst_proto::ids::{Hash32, SpaceId, VerifyKey};
 use fst_proto::merkle::Head;
-use fst_proto::wire::{self, SealedSlot};
+use fst_proto::wire::SealedSlot;
 use minicbor::{Decode, Encode};
 use zeroize::Zeroizing;
 
@@ -61,14 +61,24 @@ impl Bundle {
     /// [`WrongChain`]: do not join.
     pub fn check_chain(&self, chain: &Chain) -> Result<(), WrongChain> {
         if chain.len < self.chain_len {
-            return Err(WrongChain::Shorter { got: chain.len, expected: self.chain_len });
+            return Err(WrongChain::Shorter {
+                got: chain.len,
+                expected: self.chain_len,
+            });
         }
-        let last = self.chain_len.checked_sub(1).and_then(|at| usize::try_from(at).ok());
+        let last = self
+            .chain_len
+            .checked_sub(1)
+            .and_then(|at| usize::try_from(at).ok());
         if last.and_then(|at| chain.hashes.get(at)) != Some(&self.chain_head) {
             return Err(WrongChain::Differs);
         }
         let keys = AccountKeys::derive(chain.account, &self.seed);
-        if keys.kem().public() == chain.kem_key { Ok(()) } else { Err(WrongChain::Key) }
+        if keys.kem().public() == chain.kem_key {
+            Ok(())
+        } else {
+            Err(WrongChain::Key)
+        }
     }
 }
 
@@ -84,10 +94,17 @@ pub fn seal_bundle(
 ) -> Result<SealedSlot, SealError> {
     let plain = bundle.encode();
     let ctx = context(secret);
-    let scope = Scope { kind: Kind::KeySlot, epoch: SEED_GENERATION, ctx: &ctx };
+    let scope = Scope {
+        kind: Kind::KeySlot,
+        epoch: SEED_GENERATION,
+        ctx: &ctx,
+    };
     let key = secret.seal_key();
     let sealed = envelope::seal(salts, key.expose_secret(), &scope, &Payload::raw(&plain))?;
-    Ok(SealedSlot { slot: secret.slot(), sealed })
+    Ok(SealedSlot {
+        slot: secret.slot(),
+        sealed,
+    })
 }
 
 /// Opens the bundle that the server keeps for the holder of `secret`.
@@ -98,33 +115,44 @@ pub fn open_bundle(secret: &EnrolSecret, sealed: &[u8]) -> Result<Bundle, OpenEr
     let key = secret.seal_key();
     let opened = envelope::open(key.expose_secret(), Kind::KeySlot, &context(secret), sealed)?;
     let plain = Zeroizing::new(opened.payload);
-    let wire: BundleWire<'_> = wire::from_canonical(&plain)
-        .map_err(|_| OpenError::Malformed { what: "bundle is not canonical" })?;
-    let seed: [u8; 32] = wire
-        .seed
-        .try_into()
-        .map_err(|_| OpenError::Malformed { what: "account seed has the wrong length" })?;
-    if !wire.heads.is_sorted_by(|a, b| a.0 < b.0) {
-        return Err(OpenError::Malformed { what: "heads are not sorted" });
-    }
-    Ok(Bundle {
+    let malformed = OpenError::Malformed {
+        what: "bundle is not canonical",
+    };
+    let wire: BundleWire<'_> = minicbor::decode(&plain).map_err(|_| malformed)?;
+    let seed = wire.seed.try_into().map_err(|_| malformed)?;
+    let bundle = Bundle {
         seed: AccountSeed::from_bytes(seed),
         chain_len: wire.chain_len,
         chain_head: wire.chain_head,
         heads: wire.heads.iter().map(|pin| (pin.0, pin.1)).collect(),
         receipt_key: wire.receipt_key,
-    })
+    };
+    // Encoding sorts the heads and drops duplicates, so this refuses any other order as well.
+    if *bundle.encode() == *plain {
+        Ok(bundle)
+    } else {
+        Err(malformed)
+    }
 }
 
 /// `account ‖ slot ‖ u32be generation`.
 fn context(secret: &EnrolSecret) -> Vec<u8> {
     let generation = SEED_GENERATION.to_be_bytes();
-    [secret.account().as_bytes(), secret.slot().as_bytes(), &generation].concat()
+    [
+        secret.account().as_bytes(),
+        secret.slot().as_bytes(),
+        &generation,
+    ]
+    .concat()
 }
 
 impl Bundle {
     fn encode(&self) -> Zeroizing<Vec<u8>> {
-        let mut heads: Vec<Pin> = self.heads.iter().map(|&(space, head)| Pin(space, head)).collect();
+        let mut heads: Vec<Pin> = self
+            .heads
+            .iter()
+            .map(|&(space, head)| Pin(space, head))
+            .collect();
         heads.sort_unstable_by_key(|pin| pin.0);
         heads.dedup_by_key(|pin| pin.0);
         let wire = BundleWire {
@@ -134,7 +162,14 @@ impl Bundle {
             heads,
             receipt_key: self.receipt_key,
         };
-        Zeroizing::new(wire::to_cbor(&wire))
+        // Room for everything at once: a buffer that grows leaves copies of the seed behind.
+        let room = wire.heads.len().saturating_mul(64).saturating_add(160);
+        let mut bytes = Zeroizing::new(Vec::with_capacity(room));
+        if minicbor::encode(&wire, &mut *bytes).is_err() {
+            // Writing to a Vec cannot fail; an empty bundle opens nowhere.
+            bytes.clear();
+        }
+        bytes
     }
 }
 

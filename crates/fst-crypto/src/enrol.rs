@@ -57,8 +57,11 @@ pub fn make_invite(
     expires_ms: u64,
 ) -> Result<NewInvite, SealError> {
     let secret = EnrolSecret::new_invite(random, inviter.chain.account);
-    let body =
-        Body::InviteAdd { slot: secret.slot(), key: secret.sign_key().public(), expires_ms };
+    let body = Body::InviteAdd {
+        slot: secret.slot(),
+        key: secret.sign_key().public(),
+        expires_ms,
+    };
     let signer = Signer::Device(inviter.device.device);
     let entry = sign_entry(inviter.chain, signer, &inviter.device.sign_key(), body);
     let bundle = Bundle {
@@ -69,8 +72,19 @@ pub fn make_invite(
         receipt_key: inviter.receipt_key,
     };
     let hedge = inviter.device.hedge_key();
-    let slot = seal_bundle(&SaltSource { hedge: &hedge, random }, &secret, &bundle)?;
-    Ok(NewInvite { join: secret.to_text(), entry, slot })
+    let slot = seal_bundle(
+        &SaltSource {
+            hedge: &hedge,
+            random,
+        },
+        &secret,
+        &bundle,
+    )?;
+    Ok(NewInvite {
+        join: secret.to_text(),
+        entry,
+        slot,
+    })
 }
 
 /// Entry that adds `device` under `name`, signed by the holder of `secret`.
@@ -86,7 +100,10 @@ pub fn make_join_entry(
     (device, name): (&DeviceSecrets, &str),
 ) -> Result<AccountEntry, SealError> {
     let hedge = device.hedge_key();
-    let salts = SaltSource { hedge: &hedge, random };
+    let salts = SaltSource {
+        hedge: &hedge,
+        random,
+    };
     let name_sealed = seal_device_name(&salts, seed, chain.account, device.device, name)?;
     let body = Body::DeviceAdd(device.record(name_sealed));
     Ok(sign_entry(chain, secret.signer(), &secret.sign_key(), body))

@@ -11,7 +11,7 @@
 
 use aws_lc_rs::constant_time;
 use fst_proto::limits;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::device::HedgeKey;
 use crate::error::{OpenError, SealError};
@@ -20,14 +20,17 @@ use crate::kdf::hkdf_sha256;
 use crate::pad;
 use crate::random::{self, SecureRandom};
 
+mod body;
+
+pub use body::{Encoding, FRAME_HEAD_LEN, Opened, Payload};
+pub(crate) use body::{frame, frame_len, read_frame, take_u32};
+
 /// Bytes of the cleartext header.
 pub const HEADER_LEN: usize = 8;
 /// Bytes of the salt.
 pub const SALT_LEN: usize = 24;
 /// Bytes of the key commitment.
 pub const COMMIT_LEN: usize = 32;
-/// Bytes before the payload inside the ciphertext.
-pub const FRAME_HEAD_LEN: usize = 9;
 /// Bytes an envelope adds around its frame.
 pub const OVERHEAD: usize = HEADER_LEN + SALT_LEN + COMMIT_LEN + TAG_LEN;
 
@@ -55,8 +58,14 @@ pub enum Kind {
 
 impl Kind {
     fn parse(byte: u8) -> Option<Self> {
-        let all =
-            [Self::Data, Self::Batch, Self::Recipe, Self::Directory, Self::KeySlot, Self::Blob];
+        let all = [
+            Self::Data,
+            Self::Batch,
+            Self::Recipe,
+            Self::Directory,
+            Self::KeySlot,
+            Self::Blob,
+        ];
         all.into_iter().find(|kind| *kind as u8 == byte)
     }
 
@@ -79,38 +88,6 @@ impl Kind {
     }
 }
 
-/// How a payload stands for its raw bytes. The number is part of the format.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Encoding {
-    /// The raw bytes.
-    Raw = 0,
-    /// One zstd frame; data chunks only.
-    Zstd = 1,
-}
-
-/// Bytes to seal, encoded by the caller.
-#[derive(Debug, Clone, Copy)]
-pub struct Payload<'a> {
-    encoding: Encoding,
-    raw_len: usize,
-    bytes: &'a [u8],
-}
-
-impl<'a> Payload<'a> {
-    /// Bytes as they are.
-    #[must_use]
-    pub fn raw(bytes: &'a [u8]) -> Self {
-        Self { encoding: Encoding::Raw, raw_len: bytes.len(), bytes }
-    }
-
-    /// A zstd frame that inflates to `raw_len` bytes.
-    #[must_use]
-    pub fn zstd(bytes: &'a [u8], raw_len: usize) -> Self {
-        Self { encoding: Encoding::Zstd, raw_len, bytes }
-    }
-}
-
 /// Where fresh salts come from: the random source and the device's hedge.
 #[derive(Debug, Clone, Copy)]
 pub struct SaltSource<'a> {
@@ -130,25 +107,11 @@ impl SaltSource<'_> {
             hasher.update(part);
         }
         let mut salt = [0; SALT_LEN];
-        hasher.finalize_xof().fill(&mut salt);
+        let mut stream = hasher.finalize_xof();
+        stream.fill(&mut salt);
+        stream.zeroize();
+        hasher.zeroize();
         salt
-    }
-}
-
-/// An opened envelope: still encoded, not yet checked against an id.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Opened {
-    /// How `payload` stands for the raw bytes.
-    pub encoding: Encoding,
-    /// Number of raw bytes; equals the payload's length for [`Encoding::Raw`].
-    pub raw_len: usize,
-    /// The payload without padding.
-    pub payload: Vec<u8>,
-}
-
-impl std::fmt::Debug for Opened {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Opened({:?}, {} bytes)", self.encoding, self.raw_len)
     }
 }
 
@@ -182,7 +145,7 @@ pub fn seal(
     let frame = frame(scope.kind, payload)?;
     let header = header(scope.kind, scope.epoch);
     let salt = salts.salt(&[&header, scope.ctx, &frame]);
-    Ok(seal_frame(key, &header, scope.ctx, &salt, &frame))
+    Ok(seal_frame(key, header, scope.ctx, &salt, &frame))
 }
 
 /// Opens an envelope that must be of `kind` and was sealed under `key` and `ctx`.
@@ -191,14 +154,12 @@ pub fn seal(
 /// # Errors
 /// [`OpenError`]: never retry with the same bytes.
 /// Source: docs/design/crypto-format.md §2.2.
-pub fn open(
-    key: &[u8; 32],
-    kind: Kind,
-    ctx: &[u8],
-    envelope: &[u8],
-) -> Result<Opened, OpenError> {
+pub fn open(key: &[u8; 32], kind: Kind, ctx: &[u8], envelope: &[u8]) -> Result<Opened, OpenError> {
     if envelope.len() > limits::OBJECT_BYTES_MAX {
-        return Err(OpenError::TooLarge { len: envelope.len(), max: limits::OBJECT_BYTES_MAX });
+        return Err(OpenError::TooLarge {
+            len: envelope.len(),
+            max: limits::OBJECT_BYTES_MAX,
+        });
     }
     let parts = Parts::split(envelope)?;
     if parts.kind()? != kind {
@@ -225,80 +186,23 @@ pub(crate) fn header(kind: Kind, epoch: u32) -> [u8; HEADER_LEN] {
     [MAGIC, VERSION, SUITE, kind as u8, a, b, c, d]
 }
 
-/// The padded body: `enc ‖ u32be raw_len ‖ u32be payload_len ‖ payload ‖ 00*`.
-pub(crate) fn frame(kind: Kind, payload: &Payload<'_>) -> Result<Zeroizing<Vec<u8>>, SealError> {
-    let max = kind.raw_max();
-    let len = payload.raw_len.max(payload.bytes.len());
-    if len > max {
-        return Err(SealError::TooLarge { len, max });
-    }
-    if payload.encoding == Encoding::Zstd && kind != Kind::Data {
-        return Err(SealError::WrongKind);
-    }
-    let too_large = |_| SealError::TooLarge { len, max };
-    let raw_len = u32::try_from(payload.raw_len).map_err(too_large)?;
-    let payload_len = u32::try_from(payload.bytes.len()).map_err(too_large)?;
-    let frame_len = kind.padded_len(payload.bytes.len()).saturating_add(FRAME_HEAD_LEN);
-    let mut frame = Zeroizing::new(Vec::with_capacity(frame_len));
-    frame.push(payload.encoding as u8);
-    frame.extend_from_slice(&raw_len.to_be_bytes());
-    frame.extend_from_slice(&payload_len.to_be_bytes());
-    frame.extend_from_slice(payload.bytes);
-    frame.resize(frame_len, 0);
-    Ok(frame)
-}
-
-/// Reads a decrypted body and refuses everything but the one way to write it.
-pub(crate) fn read_frame(kind: Kind, mut frame: Vec<u8>) -> Result<Opened, OpenError> {
-    let short = OpenError::Malformed { what: "body is cut short" };
-    let (&enc, rest) = frame.split_first().ok_or(short)?;
-    let (raw_len, rest) = take_u32(rest).ok_or(short)?;
-    let (payload_len, rest) = take_u32(rest).ok_or(short)?;
-    let max = kind.raw_max();
-    if raw_len.max(payload_len) > max {
-        return Err(OpenError::TooLarge { len: raw_len.max(payload_len), max });
-    }
-    let (_, padding) = rest.split_at_checked(payload_len).ok_or(short)?;
-    if rest.len() != kind.padded_len(payload_len) {
-        return Err(OpenError::Malformed { what: "padding has the wrong length" });
-    }
-    if padding.iter().any(|&byte| byte != 0) {
-        return Err(OpenError::Malformed { what: "padding is not zero" });
-    }
-    let encoding = match (enc, kind) {
-        (0, _) if raw_len == payload_len => Encoding::Raw,
-        (0, _) => return Err(OpenError::Malformed { what: "raw length differs from payload" }),
-        (1, Kind::Data) => Encoding::Zstd,
-        (1, _) => return Err(OpenError::Malformed { what: "only data may be compressed" }),
-        (value, _) => return Err(OpenError::Unsupported { what: "encoding", value }),
-    };
-    frame.truncate(payload_len.saturating_add(FRAME_HEAD_LEN));
-    frame.drain(..FRAME_HEAD_LEN);
-    Ok(Opened { encoding, raw_len, payload: frame })
-}
-
-/// Length of the frame around `payload_len` bytes of a batch slot, for size accounting.
-pub(crate) fn frame_len(payload_len: usize) -> usize {
-    pad::padded_len(payload_len).saturating_add(FRAME_HEAD_LEN)
-}
-
 /// Encrypts a frame under a salt that must be fresh for it.
 pub(crate) fn seal_frame(
     key: &[u8; 32],
-    header: &[u8; HEADER_LEN],
+    header: [u8; HEADER_LEN],
     ctx: &[u8],
     salt: &[u8; SALT_LEN],
     frame: &[u8],
 ) -> Vec<u8> {
     let derived = Derived::new(key, header, salt, ctx);
     let mut out = Vec::with_capacity(frame.len().saturating_add(OVERHEAD));
-    out.extend_from_slice(header);
+    out.extend_from_slice(&header);
     out.extend_from_slice(salt);
     out.extend_from_slice(&derived.commit);
     let start = out.len();
     out.extend_from_slice(frame);
     let body = out.get_mut(start..).unwrap_or_default();
-    let tag = Gcm::new(&derived.key).seal([0; NONCE_LEN], header, body);
+    let tag = Gcm::new(&derived.key).seal([0; NONCE_LEN], &header, body);
     out.extend_from_slice(&tag);
     out
 }
@@ -313,14 +217,17 @@ impl Derived {
     /// `HKDF-SHA-256(IKM = key, salt, info = "fst/v1/env\0" ‖ header ‖ ctx, L = 64)` in two halves.
     pub(crate) fn new(
         key: &[u8; 32],
-        header: &[u8; HEADER_LEN],
+        header: [u8; HEADER_LEN],
         salt: &[u8; SALT_LEN],
         ctx: &[u8],
     ) -> Self {
         let okm: Zeroizing<[u8; 64]> =
-            Zeroizing::new(hkdf_sha256(salt, key, &[b"fst/v1/env\0", header, ctx]));
+            Zeroizing::new(hkdf_sha256(salt, key, &[b"fst/v1/env\0", &header, ctx]));
         let (first, second) = okm.split_at(32);
-        let mut derived = Self { key: Zeroizing::new([0; 32]), commit: [0; COMMIT_LEN] };
+        let mut derived = Self {
+            key: Zeroizing::new([0; 32]),
+            commit: [0; COMMIT_LEN],
+        };
         derived.key.copy_from_slice(first);
         derived.commit.copy_from_slice(second);
         derived
@@ -338,11 +245,18 @@ pub(crate) struct Parts<'a> {
 
 impl<'a> Parts<'a> {
     pub(crate) fn split(bytes: &'a [u8]) -> Result<Self, OpenError> {
-        let short = OpenError::Malformed { what: "envelope is cut short" };
+        let short = OpenError::Malformed {
+            what: "envelope is cut short",
+        };
         let (&header, rest) = bytes.split_first_chunk().ok_or(short)?;
         let (&salt, rest) = rest.split_first_chunk().ok_or(short)?;
         let (&commit, sealed) = rest.split_first_chunk().ok_or(short)?;
-        Ok(Self { header, salt, commit, sealed })
+        Ok(Self {
+            header,
+            salt,
+            commit,
+            sealed,
+        })
     }
 
     pub(crate) fn kind(&self) -> Result<Kind, OpenError> {
@@ -350,12 +264,27 @@ impl<'a> Parts<'a> {
         match (magic, version, suite) {
             (MAGIC, VERSION, SUITE) => {},
             (MAGIC, VERSION, value) => {
-                return Err(OpenError::Unsupported { what: "suite", value });
+                return Err(OpenError::Unsupported {
+                    what: "suite",
+                    value,
+                });
             },
-            (MAGIC, value, _) => return Err(OpenError::Unsupported { what: "version", value }),
-            _ => return Err(OpenError::Malformed { what: "not an envelope" }),
+            (MAGIC, value, _) => {
+                return Err(OpenError::Unsupported {
+                    what: "version",
+                    value,
+                });
+            },
+            _ => {
+                return Err(OpenError::Malformed {
+                    what: "not an envelope",
+                });
+            },
         }
-        Kind::parse(kind).ok_or(OpenError::Unsupported { what: "kind", value: kind })
+        Kind::parse(kind).ok_or(OpenError::Unsupported {
+            what: "kind",
+            value: kind,
+        })
     }
 
     pub(crate) fn epoch(&self) -> u32 {
@@ -365,15 +294,9 @@ impl<'a> Parts<'a> {
 
     /// Derives the key and checks the commitment: the gate before any decryption.
     pub(crate) fn unlock(&self, key: &[u8; 32], ctx: &[u8]) -> Result<Gcm, OpenError> {
-        let derived = Derived::new(key, &self.header, &self.salt, ctx);
+        let derived = Derived::new(key, self.header, &self.salt, ctx);
         constant_time::verify_slices_are_equal(&derived.commit, &self.commit)
             .map_err(|_| OpenError::WrongContext)?;
         Ok(Gcm::new(&derived.key))
     }
-}
-
-/// Splits a big-endian length off the front.
-pub(crate) fn take_u32(bytes: &[u8]) -> Option<(usize, &[u8])> {
-    let (&head, rest) = bytes.split_first_chunk()?;
-    Some((usize::try_from(u32::from_be_bytes(head)).ok()?, rest))
 }

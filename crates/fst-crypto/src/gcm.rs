@@ -25,7 +25,12 @@ impl Gcm {
     }
 
     /// Encrypts `data` where it lies and returns the tag.
-    pub(crate) fn seal(&self, nonce: [u8; NONCE_LEN], aad: &[u8], data: &mut [u8]) -> [u8; TAG_LEN] {
+    pub(crate) fn seal(
+        &self,
+        nonce: [u8; NONCE_LEN],
+        aad: &[u8],
+        data: &mut [u8],
+    ) -> [u8; TAG_LEN] {
         let tag = self
             .0
             .seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), Aad::from(aad), data)
@@ -45,7 +50,11 @@ impl Gcm {
         let mut data = sealed.to_vec();
         let len = self
             .0
-            .open_in_place(Nonce::assume_unique_for_key(nonce), Aad::from(aad), &mut data)
+            .open_in_place(
+                Nonce::assume_unique_for_key(nonce),
+                Aad::from(aad),
+                &mut data,
+            )
             .map_err(|_| OpenError::Tampered)?
             .len();
         data.truncate(len);

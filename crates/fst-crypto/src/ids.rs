@@ -11,6 +11,7 @@ use aws_lc_rs::hmac;
 use fst_proto::ids::{ContentId, NameTag, NodeId, ObjectId};
 use fst_proto::path::Name;
 use unicode_normalization::UnicodeNormalization as _;
+use zeroize::Zeroize as _;
 
 use crate::key::SpaceKeys;
 
@@ -47,7 +48,9 @@ impl ContentHasher {
     /// Begins a content.
     #[must_use]
     pub fn new(keys: &SpaceKeys) -> Self {
-        Self(Box::new(blake3::Hasher::new_keyed(keys.content.expose_secret())))
+        Self(Box::new(blake3::Hasher::new_keyed(
+            keys.content.expose_secret(),
+        )))
     }
 
     /// Adds the next bytes.
@@ -59,6 +62,12 @@ impl ContentHasher {
     #[must_use]
     pub fn finish(&self) -> ContentId {
         ContentId(*self.0.finalize().as_bytes())
+    }
+}
+
+impl Drop for ContentHasher {
+    fn drop(&mut self) {
+        self.0.zeroize();
     }
 }
 
@@ -74,7 +83,10 @@ impl std::fmt::Debug for ContentHasher {
 #[must_use]
 pub fn name_tag(keys: &SpaceKeys, parent: NodeId, name: &Name) -> NameTag {
     let name = canon(name.as_bytes());
-    NameTag(hmac16(keys.name.expose_secret(), &[parent.as_bytes(), &name]))
+    NameTag(hmac16(
+        keys.name.expose_secret(),
+        &[parent.as_bytes(), &name],
+    ))
 }
 
 /// NFC of a valid UTF-8 name; any other name as it is.

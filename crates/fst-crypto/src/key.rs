@@ -49,7 +49,11 @@ impl EpochSecret {
     /// Public commitment to this secret: signed in the log, so that every member gets the same one.
     #[must_use]
     pub fn commitment(&self, space: SpaceId, epoch: u32) -> Hash32 {
-        Hash32(kdf(self.expose_secret(), "epoch/commit", &numbered(space, epoch)))
+        Hash32(kdf(
+            self.expose_secret(),
+            "epoch/commit",
+            &numbered(space, epoch),
+        ))
     }
 }
 
@@ -57,7 +61,11 @@ impl GenerationSecret {
     /// Public commitment to this secret.
     #[must_use]
     pub fn commitment(&self, space: SpaceId, generation: u32) -> Hash32 {
-        Hash32(kdf(self.expose_secret(), "gen/commit", &numbered(space, generation)))
+        Hash32(kdf(
+            self.expose_secret(),
+            "gen/commit",
+            &numbered(space, generation),
+        ))
     }
 }
 
@@ -88,11 +96,14 @@ impl SpaceKeys {
         generation: u32,
         generation_secret: &GenerationSecret,
     ) -> Self {
-        let of_epoch = |label| {
-            kdf::<32>(epoch_secret.expose_secret(), label, &numbered(space, epoch))
-        };
+        let of_epoch =
+            |label| kdf::<32>(epoch_secret.expose_secret(), label, &numbered(space, epoch));
         let of_generation = |label| {
-            kdf::<32>(generation_secret.expose_secret(), label, &numbered(space, generation))
+            kdf::<32>(
+                generation_secret.expose_secret(),
+                label,
+                &numbered(space, generation),
+            )
         };
         Self {
             space,

@@ -56,8 +56,11 @@ pub fn seal_object(
     id: &ObjectId,
     payload: &Payload<'_>,
 ) -> Result<Vec<u8>, SealError> {
-    let scope =
-        Scope { kind: kind.kind(), epoch: keys.epoch(), ctx: &context(keys, id) };
+    let scope = Scope {
+        kind: kind.kind(),
+        epoch: keys.epoch(),
+        ctx: &context(keys, id),
+    };
     envelope::seal(salts, root(keys, kind), &scope, payload)
 }
 
@@ -78,7 +81,9 @@ pub fn open_chunk(
         Encoding::Raw => opened.payload,
         Encoding::Zstd => inflate(&opened.payload, opened.raw_len)
             .filter(|raw| raw.len() == opened.raw_len)
-            .ok_or(OpenError::Malformed { what: "compressed chunk does not inflate" })?,
+            .ok_or(OpenError::Malformed {
+                what: "compressed chunk does not inflate",
+            })?,
     };
     checked(keys, ObjectKind::Data, id, raw)
 }
@@ -87,11 +92,7 @@ pub fn open_chunk(
 ///
 /// # Errors
 /// [`OpenError`] as for [`open_chunk`].
-pub fn open_recipe(
-    keys: &SpaceKeys,
-    id: &ObjectId,
-    envelope: &[u8],
-) -> Result<Vec<u8>, OpenError> {
+pub fn open_recipe(keys: &SpaceKeys, id: &ObjectId, envelope: &[u8]) -> Result<Vec<u8>, OpenError> {
     let opened = open_sealed(keys, ObjectKind::Recipe, id, envelope)?;
     checked(keys, ObjectKind::Recipe, id, opened.payload)
 }
@@ -124,7 +125,11 @@ fn checked(
     id: &ObjectId,
     raw: Vec<u8>,
 ) -> Result<Vec<u8>, OpenError> {
-    if object_id(keys, kind, &raw) == *id { Ok(raw) } else { Err(OpenError::WrongId) }
+    if object_id(keys, kind, &raw) == *id {
+        Ok(raw)
+    } else {
+        Err(OpenError::WrongId)
+    }
 }
 
 fn root(keys: &SpaceKeys, kind: ObjectKind) -> &[u8; 32] {

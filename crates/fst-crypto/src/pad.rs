@@ -14,7 +14,9 @@ pub const SLOT_GRAIN: usize = 1024;
 /// The Padmé length of `len`: the mantissa keeps as many bits as the exponent needs.
 #[must_use]
 pub fn padme(len: usize) -> usize {
-    let Some(exponent) = len.checked_ilog2().filter(|&e| e > 0) else { return len };
+    let Some(exponent) = len.checked_ilog2().filter(|&e| e > 0) else {
+        return len;
+    };
     let cleared_bits = exponent - (exponent.ilog2() + 1);
     let mask = (1_usize << cleared_bits) - 1;
     len.saturating_add(mask) & !mask
@@ -29,5 +31,8 @@ pub fn padded_len(payload_len: usize) -> usize {
 /// Padded length of a key slot: the next multiple of 1 024.
 #[must_use]
 pub fn slot_padded_len(payload_len: usize) -> usize {
-    payload_len.max(1).div_ceil(SLOT_GRAIN).saturating_mul(SLOT_GRAIN)
+    payload_len
+        .max(1)
+        .div_ceil(SLOT_GRAIN)
+        .saturating_mul(SLOT_GRAIN)
 }

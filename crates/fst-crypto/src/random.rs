@@ -47,7 +47,10 @@ impl SeededRandom {
     /// A stream that begins at its first byte.
     #[must_use]
     pub fn new(seed: [u8; 32]) -> Self {
-        Self { seed, position: AtomicU64::new(0) }
+        Self {
+            seed,
+            position: AtomicU64::new(0),
+        }
     }
 }
 

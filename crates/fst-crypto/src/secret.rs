@@ -1,6 +1,6 @@
 //! Carriers of secret bytes: no copies by accident, nothing printed, wiped when dropped.
 //!
-//! Every key type of this crate is made by [`secrets!`]; texts and buffers that hold secrets travel in
+//! Every key type of this crate is made by the `secrets!` macro; texts and buffers that hold secrets travel in
 //! [`SecretText`] and [`SecretBytes`]. Invariant: the only way to the bytes is called `expose_secret`.
 //! Not here: what the keys are for ([`crate::key`]).
 //! Source: docs/design/crypto-format.md §1.

@@ -27,7 +27,10 @@ impl DeviceKey {
         let pair = Ed25519KeyPair::from_seed_unchecked(seed).expect("any 32 bytes are a seed");
         let mut public = [0; 32];
         public.copy_from_slice(pair.public_key().as_ref());
-        Self { pair, public: VerifyKey(public) }
+        Self {
+            pair,
+            public: VerifyKey(public),
+        }
     }
 
     /// Public half.

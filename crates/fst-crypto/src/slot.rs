@@ -86,13 +86,19 @@ impl EnrolSecret {
     #[must_use]
     pub fn new_invite(random: &dyn SecureRandom, account: AccountId) -> Self {
         let secret = SlotSecret::from_bytes(random::bytes(random));
-        Self { holder: Holder::Invite(account), secret }
+        Self {
+            holder: Holder::Invite(account),
+            secret,
+        }
     }
 
     /// Draws the secret behind new recovery words.
     #[must_use]
     pub fn new_recovery(random: &dyn SecureRandom) -> Self {
-        Self { holder: Holder::Recovery, secret: SlotSecret::from_bytes(random::bytes(random)) }
+        Self {
+            holder: Holder::Recovery,
+            secret: SlotSecret::from_bytes(random::bytes(random)),
+        }
     }
 
     /// Reads a join string: prefix, then base32 of `account 16 ‖ secret 32 ‖ crc32be 4`.
@@ -101,7 +107,9 @@ impl EnrolSecret {
     /// [`BadJoinString`] says what is wrong; nothing was sent anywhere.
     pub fn parse_join(text: &str) -> Result<Self, BadJoinString> {
         let text = Zeroizing::new(text.trim().to_ascii_lowercase());
-        let encoded = text.strip_prefix(JOIN_PREFIX).ok_or(BadJoinString::Prefix)?;
+        let encoded = text
+            .strip_prefix(JOIN_PREFIX)
+            .ok_or(BadJoinString::Prefix)?;
         let decoded = base32().decode(encoded.as_bytes());
         let bytes = Zeroizing::new(decoded.map_err(|_| BadJoinString::Encoding)?);
         let (body, &crc) = bytes.split_last_chunk().ok_or(BadJoinString::Encoding)?;
@@ -111,7 +119,10 @@ impl EnrolSecret {
             return Err(BadJoinString::Checksum);
         }
         let secret = SlotSecret::from_bytes(secret);
-        Ok(Self { holder: Holder::Invite(AccountId(account)), secret })
+        Ok(Self {
+            holder: Holder::Invite(AccountId(account)),
+            secret,
+        })
     }
 
     /// Reads 24 words of the BIP-39 English list; case and spacing do not matter.
@@ -126,7 +137,9 @@ impl EnrolSecret {
         let phrase = Zeroizing::new(words.join(" ").to_lowercase());
         let mnemonic = Mnemonic::parse_in_normalized(Language::English, &phrase).map_err(
             |error| match error {
-                bip39::Error::UnknownWord(at) => BadWords::Unknown { number: at.saturating_add(1) },
+                bip39::Error::UnknownWord(at) => BadWords::Unknown {
+                    number: at.saturating_add(1),
+                },
                 bip39::Error::BadWordCount(got) => BadWords::Count { got },
                 bip39::Error::BadEntropyBitCount(_)
                 | bip39::Error::InvalidChecksum
@@ -134,8 +147,14 @@ impl EnrolSecret {
             },
         )?;
         let entropy = Zeroizing::new(mnemonic.to_entropy());
-        let secret = entropy.as_slice().try_into().map_err(|_| BadWords::Checksum)?;
-        Ok(Self { holder: Holder::Recovery, secret: SlotSecret::from_bytes(secret) })
+        let secret = entropy
+            .as_slice()
+            .try_into()
+            .map_err(|_| BadWords::Checksum)?;
+        Ok(Self {
+            holder: Holder::Recovery,
+            secret: SlotSecret::from_bytes(secret),
+        })
     }
 
     /// The text that a person carries: a join string, or 24 words.
@@ -197,9 +216,7 @@ impl EnrolSecret {
 
     fn derive<const N: usize>(&self, label: &str) -> [u8; N] {
         match self.holder {
-            Holder::Invite(account) => {
-                kdf(self.secret.expose_secret(), label, account.as_bytes())
-            },
+            Holder::Invite(account) => kdf(self.secret.expose_secret(), label, account.as_bytes()),
             Holder::Recovery => kdf(self.secret.expose_secret(), label, b"recovery"),
         }
     }
@@ -207,8 +224,8 @@ impl EnrolSecret {
 
 /// The words of 256 bits.
 fn words(secret: &[u8; 32]) -> String {
-    let mnemonic = Mnemonic::from_entropy_in(Language::English, secret)
-        .expect("256 bits make 24 words");
+    let mnemonic =
+        Mnemonic::from_entropy_in(Language::English, secret).expect("256 bits make 24 words");
     let mut text = String::with_capacity(256);
     for word in mnemonic.words() {
         if !text.is_empty() {

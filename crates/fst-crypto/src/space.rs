@@ -65,7 +65,10 @@ pub fn create_space(
     let (epoch, generation) = new_space_secrets(random);
     let keys = SpaceKeys::derive(space, FIRST, &epoch, FIRST, &generation);
     let hedge = owner.device.hedge_key();
-    let salts = SaltSource { hedge: &hedge, random };
+    let salts = SaltSource {
+        hedge: &hedge,
+        random,
+    };
     let genesis = SpaceGenesis {
         space,
         owner: owner.keys.account(),
@@ -78,9 +81,21 @@ pub fn create_space(
     let payload = wire::to_cbor(&Control::Genesis(genesis));
     let header = log::encode_header(&genesis_header(owner, space, sha256(&[&payload])));
     let sig = owner.device.sign_key().sign_entry(&header);
-    let commit = Commit { header, sig, payload, objects: Vec::new() };
-    let create = CreateSpace { tag: owner.keys.space_tag(remote_name), commit };
-    Ok(NewSpace { space, keys, create })
+    let commit = Commit {
+        header,
+        sig,
+        payload,
+        objects: Vec::new(),
+    };
+    let create = CreateSpace {
+        tag: owner.keys.space_tag(remote_name),
+        commit,
+    };
+    Ok(NewSpace {
+        space,
+        keys,
+        create,
+    })
 }
 
 /// Unwraps the keys of a space for an account.
@@ -96,19 +111,31 @@ pub fn open_space(account: &AccountKeys, genesis: &SpaceGenesis) -> Result<Space
         .find(|wrap| wrap.account == account.account())
         .ok_or(OpenError::NotForUs)?;
     if wrap.kem_id != KEM_X25519 {
-        return Err(OpenError::Malformed { what: "wrap has an unknown kem" });
+        return Err(OpenError::Malformed {
+            what: "wrap has an unknown kem",
+        });
     }
     let commitments = (genesis.commit_epoch, genesis.commit_generation);
     let public = account.kem().public();
     let info = wrap_info(genesis.space, wrap.account, &public);
-    let secrets = account.kem().open(&wrap.enc, &info, &wrap_aad(commitments), &wrap.sealed)?;
-    let wrong_len = OpenError::Malformed { what: "wrapped secrets have the wrong length" };
-    let (&epoch, rest) = secrets.expose_secret().split_first_chunk().ok_or(wrong_len)?;
+    let secrets = account
+        .kem()
+        .open(&wrap.enc, &info, &wrap_aad(commitments), &wrap.sealed)?;
+    let wrong_len = OpenError::Malformed {
+        what: "wrapped secrets have the wrong length",
+    };
+    let (&epoch, rest) = secrets
+        .expose_secret()
+        .split_first_chunk()
+        .ok_or(wrong_len)?;
     let generation: [u8; 32] = rest.try_into().map_err(|_| wrong_len)?;
     let epoch = EpochSecret::from_bytes(epoch);
     let generation = GenerationSecret::from_bytes(generation);
     let space = genesis.space;
-    let found = (epoch.commitment(space, FIRST), generation.commitment(space, FIRST));
+    let found = (
+        epoch.commitment(space, FIRST),
+        generation.commitment(space, FIRST),
+    );
     if found != commitments {
         return Err(OpenError::WrongCommitment);
     }
@@ -121,10 +148,15 @@ pub fn open_space(account: &AccountKeys, genesis: &SpaceGenesis) -> Result<Space
 /// [`OpenError`] when it was not sealed for this space under these keys.
 pub fn open_space_name(keys: &SpaceKeys, genesis: &SpaceGenesis) -> Result<String, OpenError> {
     let ctx = name_ctx(keys.space());
-    let opened =
-        envelope::open(keys.meta.expose_secret(), Kind::Blob, &ctx, &genesis.name_sealed)?;
-    String::from_utf8(opened.payload)
-        .map_err(|_| OpenError::Malformed { what: "space name is not text" })
+    let opened = envelope::open(
+        keys.meta.expose_secret(),
+        Kind::Blob,
+        &ctx,
+        &genesis.name_sealed,
+    )?;
+    String::from_utf8(opened.payload).map_err(|_| OpenError::Malformed {
+        what: "space name is not text",
+    })
 }
 
 fn genesis_header(owner: &Owner<'_>, space: SpaceId, payload_hash: Hash32) -> Header {
@@ -165,13 +197,20 @@ fn wrap_for(
 ) -> Result<Wrap, SealError> {
     let public = account.kem().public();
     let info = wrap_info(space, account.account(), &public);
-    let commitments = (epoch.commitment(space, FIRST), generation.commitment(space, FIRST));
-    let secrets = Zeroizing::new(
-        [epoch.expose_secret().as_slice(), generation.expose_secret()].concat(),
+    let commitments = (
+        epoch.commitment(space, FIRST),
+        generation.commitment(space, FIRST),
     );
+    let secrets =
+        Zeroizing::new([epoch.expose_secret().as_slice(), generation.expose_secret()].concat());
     let Wrapped { enc, sealed } =
         wrap::seal_to(random, &public, &info, &wrap_aad(commitments), &secrets)?;
-    Ok(Wrap { account: account.account(), kem_id: KEM_X25519, enc, sealed })
+    Ok(Wrap {
+        account: account.account(),
+        kem_id: KEM_X25519,
+        enc,
+        sealed,
+    })
 }
 
 /// `"fst/v1/space-key" ‖ space ‖ u32be epoch ‖ u32be generation ‖ account ‖ SHA-256(public key)`.
@@ -198,8 +237,17 @@ fn seal_space_name(
     name: &str,
 ) -> Result<Vec<u8>, SealError> {
     let ctx = name_ctx(keys.space());
-    let scope = Scope { kind: Kind::Blob, epoch: keys.epoch(), ctx: &ctx };
-    envelope::seal(salts, keys.meta.expose_secret(), &scope, &Payload::raw(name.as_bytes()))
+    let scope = Scope {
+        kind: Kind::Blob,
+        epoch: keys.epoch(),
+        ctx: &ctx,
+    };
+    envelope::seal(
+        salts,
+        keys.meta.expose_secret(),
+        &scope,
+        &Payload::raw(name.as_bytes()),
+    )
 }
 
 /// `space ‖ "name"`.

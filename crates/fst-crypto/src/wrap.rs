@@ -34,7 +34,10 @@ impl KemPair {
     #[must_use]
     pub fn derive(secret: &[u8; 32]) -> Self {
         let (private, public) = X25519HkdfSha256::derive_keypair(secret);
-        Self { private, public: KemKey(public.to_bytes().into()) }
+        Self {
+            private,
+            public: KemKey(public.to_bytes().into()),
+        }
     }
 
     /// Public half.
@@ -55,8 +58,9 @@ impl KemPair {
         aad: &[u8],
         sealed: &[u8],
     ) -> Result<SecretBytes, OpenError> {
-        let enc = Encapped::from_bytes(enc)
-            .map_err(|_| OpenError::Malformed { what: "encapsulated key" })?;
+        let enc = Encapped::from_bytes(enc).map_err(|_| OpenError::Malformed {
+            what: "encapsulated key",
+        })?;
         hpke::single_shot_open::<AesGcm256, HkdfSha256, X25519HkdfSha256>(
             &OpModeR::Base,
             &self.private,
@@ -107,7 +111,10 @@ pub fn seal_to(
         &mut SeamRng(random),
     )
     .map_err(|_| SealError::BadRecipient)?;
-    Ok(Wrapped { enc: enc.to_bytes().to_vec(), sealed })
+    Ok(Wrapped {
+        enc: enc.to_bytes().to_vec(),
+        sealed,
+    })
 }
 
 /// Our seam in the shape that the library asks for.

@@ -52,6 +52,9 @@ pub struct Identified {
     pub frozen: BTreeSet<NodeId>,
     /// Names that something unknown to us occupies, by parent node.
     pub blocked: BTreeSet<(NodeId, Name)>,
+    /// Identity of every node of `local` that was seen. Store those of base nodes before any step runs: a node is
+    /// known by them if a crash leaves it under another name.
+    pub keys: BTreeMap<NodeId, FileKey>,
 }
 
 /// Returns the local tree that `scan` shows, with the ids of `base` where an entry is the same node.
@@ -67,9 +70,9 @@ pub fn identify(
     remote: &Tree,
     new_id: &mut dyn FnMut() -> NodeId,
 ) -> Identified {
-    let mut matcher = Matcher::new(scan, base);
+    let mut matcher = Matcher::new(scan, base, base_keys);
     matcher.match_below(None);
-    matcher.match_by_key(base_keys);
+    matcher.match_by_key();
     matcher.match_by_content();
     matcher.into_tree(remote, new_id)
 }
@@ -106,6 +109,7 @@ impl Entry<'_> {
 
 struct Matcher<'a> {
     base: &'a Tree,
+    base_keys: &'a BTreeMap<NodeId, FileKey>,
     /// Parents before children.
     entries: Vec<Entry<'a>>,
     top: Vec<usize>,
@@ -117,7 +121,11 @@ struct Matcher<'a> {
 }
 
 impl<'a> Matcher<'a> {
-    fn new(scan: &'a Scan, base: &'a Tree) -> Self {
+    fn new(
+        scan: &'a Scan,
+        base: &'a Tree,
+        base_keys: &'a BTreeMap<NodeId, FileKey>,
+    ) -> Self {
         let mut entries: Vec<Entry<'a>> = Vec::with_capacity(scan.len());
         let mut top = Vec::new();
         let mut above: Vec<(&RelPath, usize)> = Vec::new();
@@ -143,7 +151,7 @@ impl<'a> Matcher<'a> {
             entries.push(entry);
         }
         let (found, frozen, hidden) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
-        Self { base, entries, top, found, frozen, hidden }
+        Self { base, base_keys, entries, top, found, frozen, hidden }
     }
 
     /// Matches by parent and name everything below a matched directory.
@@ -166,20 +174,28 @@ impl<'a> Matcher<'a> {
     }
 
     fn match_by_name(&mut self, parent: NodeId, index: usize) -> bool {
-        let entry = &self.entries[index];
-        let Some(id) = self.base.child(parent, entry.name) else { return false };
-        let Some(node) = self.base.get(id).filter(|_| !self.found.contains(&id)) else {
-            return false;
-        };
-        match entry.kind() {
+        let Some(id) = self.namesake(parent, &self.entries[index]) else { return false };
+        match self.entries[index].kind() {
             None => self.freeze(index, id),
-            Some(kind) if kind == node.content.kind => {
-                self.assign(index, id);
-                return kind == Kind::Dir;
-            },
-            Some(_) => {},
+            Some(_) => self.assign(index, id),
         }
-        false
+        self.entries[index].kind() == Some(Kind::Dir)
+    }
+
+    /// The base node with this parent, the name and the kind of an entry. Between two steps of a plan base may have
+    /// two: then the one with its key.
+    fn namesake(&self, parent: NodeId, entry: &Entry<'_>) -> Option<NodeId> {
+        let may_be = |id: &NodeId| {
+            let node = self.base.get(*id).filter(|_| !self.found.contains(id));
+            let is_kind = |kind| node.is_some_and(|node| node.content.kind == kind);
+            entry.kind().map_or(node.is_some(), is_kind)
+        };
+        let key = |id: &NodeId| match entry.seen {
+            Seen::Known { key, .. } => self.base_keys.get(id) == Some(key),
+            Seen::Problem => false,
+        };
+        let namesakes = self.base.namesakes(parent, entry.name).iter().copied().filter(may_be);
+        namesakes.min_by_key(|id| (!key(id), *id))
     }
 
     fn assign(&mut self, index: usize, id: NodeId) {
@@ -200,7 +216,7 @@ impl<'a> Matcher<'a> {
 
     /// Matches vanished base nodes by inode, upper directories first: where a directory went
     /// decides where its children are looked for.
-    fn match_by_key(&mut self, base_keys: &BTreeMap<NodeId, FileKey>) {
+    fn match_by_key(&mut self) {
         let mut open_entries: BTreeMap<(FileKey, Kind), VecDeque<usize>> = BTreeMap::new();
         for (index, entry) in self.entries.iter().enumerate() {
             match entry.seen {
@@ -214,7 +230,7 @@ impl<'a> Matcher<'a> {
             return;
         }
         for id in self.missing_by_depth() {
-            let Some((&key, node)) = base_keys.get(&id).zip(self.base.get(id)) else { continue };
+            let Some((&key, node)) = self.base_keys.get(&id).zip(self.base.get(id)) else { continue };
             if self.found.contains(&id) {
                 continue;
             }
@@ -229,21 +245,23 @@ impl<'a> Matcher<'a> {
         }
     }
 
-    /// Base nodes not accounted for, upper ones first, then by name.
+    /// Base nodes not accounted for, upper ones first, then by name. Between two steps of a plan base may not be a
+    /// tree: what does not hang below the root comes last.
     fn missing_by_depth(&self) -> Vec<NodeId> {
-        let mut missing = Vec::new();
+        let mut reached = Vec::with_capacity(self.base.len());
         let mut open = VecDeque::from([ROOT]);
         while let Some(dir) = open.pop_front() {
-            for (_, id) in self.base.children(dir) {
-                if !self.found.contains(&id) {
-                    missing.push(id);
-                }
-                if self.base.is_dir(id) {
-                    open.push_back(id);
-                }
-            }
+            let children = self.base.children(dir).map(|(_, id)| id);
+            open.extend(children.clone().filter(|id| self.base.is_dir(*id)));
+            reached.extend(children);
         }
-        missing
+        if reached.len() < self.base.len() {
+            let in_tree: BTreeSet<NodeId> = reached.iter().copied().collect();
+            let all = self.base.iter().map(|(id, _)| id);
+            reached.extend(all.filter(|id| !in_tree.contains(id)));
+        }
+        reached.retain(|id| !self.found.contains(id));
+        reached
     }
 
     /// Matches a vanished base file with a new one of the same bytes, when neither has a double.
@@ -283,7 +301,7 @@ impl<'a> Matcher<'a> {
             let parent = entry.parent.map_or(Some(ROOT), |dir| self.entries[dir].node);
             let Some(parent) = parent else { continue };
             let place = Place { parent, name: entry.name.clone() };
-            let &Seen::Known { content, mtime_ns, size, .. } = entry.seen else {
+            let &Seen::Known { content, mtime_ns, size, key } = entry.seen else {
                 if !self.hidden.contains(&index) {
                     out.blocked.insert((parent, place.name));
                 }
@@ -292,6 +310,7 @@ impl<'a> Matcher<'a> {
             let adopted = || self.adopt(remote, &place, content);
             let id = entry.node.or_else(adopted).unwrap_or_else(&mut *new_id);
             self.assign(index, id);
+            out.keys.insert(id, key);
             out.local.insert(id, Node { place, content, mtime_ns, size, rev: 0 });
         }
         out.frozen = self.frozen;

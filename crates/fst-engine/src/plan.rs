@@ -219,6 +219,11 @@ pub struct Plan {
     pub conflicts: Vec<ConflictNote>,
     /// Differences left alone for now, sorted by node.
     pub held: Vec<HeldNode>,
+    /// Pairs `(node, other)`, sorted: a conflict and its copy, a moved directory and what survives in it.
+    ///
+    /// As long as a step of `other` is not done, base of `node` must not move and `node` must not be pushed; if
+    /// a step of `other` failed, no later step of `node` may be done. Otherwise what has to be kept is lost.
+    pub waits: Vec<(NodeId, NodeId)>,
 }
 
 impl Plan {
@@ -228,11 +233,10 @@ impl Plan {
         self.adopt.is_empty() && self.steps.is_empty() && self.push.is_empty()
     }
 
-    /// The conflict copy that `node` must wait for.
-    ///
-    /// If a step of the copy was not done, no later step and no operation of `node` may be done, and
-    /// its base must stay: otherwise the losing bytes would be gone before they are kept.
+    /// Nodes whose steps must be done before `node` counts as done: see [`Plan::waits`].
     pub fn waits_for(&self, node: NodeId) -> impl Iterator<Item = NodeId> {
-        self.conflicts.iter().filter(move |note| note.node == node).filter_map(|note| note.copy)
+        let from = self.waits.partition_point(|(waiting, _)| *waiting < node);
+        let own = self.waits[from..].iter().take_while(move |(waiting, _)| *waiting == node);
+        own.map(|(_, other)| *other)
     }
 }

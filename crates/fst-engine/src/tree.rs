@@ -118,7 +118,7 @@ impl Tree {
     }
 
     /// Children of a directory, sorted by name, then id.
-    pub fn children(&self, parent: NodeId) -> impl Iterator<Item = (&Name, NodeId)> {
+    pub fn children(&self, parent: NodeId) -> impl Iterator<Item = (&Name, NodeId)> + Clone {
         self.children
             .get(&parent)
             .into_iter()

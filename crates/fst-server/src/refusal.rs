@@ -30,6 +30,9 @@ pub enum Refusal {
     /// Nothing there, or not for this caller.
     #[error("{0}")]
     NotFound(&'static str),
+    /// The route has no such method.
+    #[error("this route has no such method")]
+    NoSuchMethod,
     /// The request does not have the shape that it must have.
     #[error("{0}")]
     Malformed(String),
@@ -87,7 +90,9 @@ impl Refusal {
             Self::SetupCode => ErrorCode::BadSetupCode,
             Self::Slot => ErrorCode::BadJoin,
             Self::NotFound(_) => ErrorCode::NotFound,
-            Self::Malformed(_) | Self::Range { .. } | Self::SlowBody => ErrorCode::Malformed,
+            Self::Malformed(_) | Self::NoSuchMethod | Self::Range { .. } | Self::SlowBody => {
+                ErrorCode::Malformed
+            },
             Self::TooLarge { .. } => ErrorCode::TooLarge,
             Self::Conflict(_) => ErrorCode::Conflict,
             Self::RateLimited { .. } => ErrorCode::RateLimited,
@@ -103,6 +108,7 @@ impl Refusal {
         match self {
             Self::Range { .. } => 416,
             Self::SlowBody => 408,
+            Self::NoSuchMethod => 405,
             Self::Unauthorized(_)
             | Self::ClientKeyOnWire
             | Self::SetupCode

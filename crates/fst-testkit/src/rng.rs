@@ -1,4 +1,4 @@
-//! The one source of chance of a simulation: SplitMix64, so that a seed means the same on every machine.
+//! The one source of chance of a simulation: `SplitMix64`, so that a seed means the same on every machine.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

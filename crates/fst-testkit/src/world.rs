@@ -16,7 +16,7 @@ use fst_server::service::Service;
 
 use crate::rng::Rng;
 
-mod device;
+pub(crate) mod device;
 mod user;
 
 pub use device::Device;
@@ -70,10 +70,10 @@ impl Plan {
     #[must_use]
     pub fn of_seed(seed: u64) -> Self {
         Self {
-            n_devices: 2 + usize::from(seed % 3 == 0),
+            n_devices: 2 + usize::from(seed.is_multiple_of(3)),
             n_steps: 30 + usize::try_from(seed % 5).unwrap_or(0) * 10,
-            loss_percent: if seed % 2 == 0 { 0 } else { 10 },
-            is_single_user: seed % 7 == 0,
+            loss_percent: if seed.is_multiple_of(2) { 0 } else { 10 },
+            is_single_user: seed.is_multiple_of(7),
         }
     }
 }

@@ -38,46 +38,50 @@ fn comments_only(source: &str) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
+/// Directories whose documents are ours; others are cited in sources of other projects.
+const OUR_DIRS: &[&str] = &["docs/design/", "docs/adr/", "docs/book/"];
+
 /// `docs/NAME.md`, with or without `.md`, and the sections behind it.
 fn check_documents(workspace: &Workspace, file: &TextFile) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (at, _) in file.text.match_indices("docs/") {
-        let is_start =
-            !file.text[..at].ends_with(|c: char| c.is_alphanumeric() || "/._-".contains(c));
-        let path: String = file.text[at..]
-            .chars()
-            .take_while(|&c| is_path(c))
-            .collect();
-        let rest = &file.text[at + path.len()..];
-        let path = path.trim_end_matches(['.', '/', '-']);
-        let is_ours = ["docs/design/", "docs/adr/", "docs/book/"]
-            .iter()
-            .any(|dir| path.starts_with(dir));
-        if !is_start || !is_ours {
+        let Some((path, rest)) = document(&file.text, at) else {
             continue;
-        }
+        };
         let line = line_of(&file.text, at);
-        match find(workspace, path) {
-            None => findings.push(Finding::new(
-                &file.path,
-                line,
-                format!("cites `{path}`, which is not there"),
-            )),
-            Some(None) => {},
-            Some(Some(page)) => {
-                let known = sections(&page.text);
-                for section in cited_sections(rest)
-                    .into_iter()
-                    .filter(|s| !known.contains(s))
-                {
-                    let message =
-                        format!("cites §{section} of `{}`, which is not there", page.path);
-                    findings.push(Finding::new(&file.path, line, message));
-                }
-            },
-        }
+        let messages = match find(workspace, path) {
+            None => vec![format!("cites `{path}`, which is not there")],
+            Some(None) => Vec::new(),
+            Some(Some(page)) => unknown_sections(page, rest),
+        };
+        findings.extend(
+            messages
+                .into_iter()
+                .map(|m| Finding::new(&file.path, line, m)),
+        );
     }
     findings
+}
+
+/// A path of ours that begins at `at`, and what follows it; `repository:path` is somebody else's.
+fn document(text: &str, at: usize) -> Option<(&str, &str)> {
+    let is_inside = text[..at].ends_with(|c: char| c.is_alphanumeric() || "/._-:".contains(c));
+    let end = text[at..]
+        .find(|c: char| !is_path(c))
+        .map_or(text.len(), |len| at + len);
+    let path = text[at..end].trim_end_matches(['.', '/', '-']);
+    let is_ours = OUR_DIRS.iter().any(|dir| path.starts_with(dir)) && !path.contains("NNNN");
+    (is_ours && !is_inside).then_some((path, &text[end..]))
+}
+
+fn unknown_sections(page: &TextFile, rest: &str) -> Vec<String> {
+    let known = sections(&page.text);
+    let cited = cited_sections(rest)
+        .into_iter()
+        .filter(|section| !known.contains(section));
+    cited
+        .map(|section| format!("cites §{section} of `{}`, which is not there", page.path))
+        .collect()
 }
 
 /// The cited page, or `Some(None)` for a directory or a number such as `docs/adr/0004`.

@@ -166,7 +166,8 @@ fn described(page: &str) -> BTreeMap<String, usize> {
         let next = lines[index + 1..]
             .iter()
             .find(|line| !line.trim().is_empty());
-        let has_paragraph = next.is_some_and(|line| !line.starts_with(['#', '|', '`']));
+        let has_paragraph =
+            next.is_some_and(|line| !line.starts_with(['#', '|']) && !line.starts_with("```"));
         if has_paragraph && (name.starts_with("fst-") || name == "xtask") {
             found.insert(name.to_owned(), index + 1);
         }

@@ -31,7 +31,9 @@ fn ends(lens: &[usize]) -> Vec<usize> {
 
 /// The definition, byte by byte and without any cleverness: what the fast code must equal.
 fn cut_by_definition(content: &[u8], (min, avg, max): (usize, usize, usize)) -> Vec<usize> {
-    let mut stream = blake3::Hasher::new_keyed(&KEY).update(b"fst-cdc-1").finalize_xof();
+    let mut stream = blake3::Hasher::new_keyed(&KEY)
+        .update(b"fst-cdc-1")
+        .finalize_xof();
     let mut word = || {
         let mut bytes = [0; 8];
         stream.fill(&mut bytes);
@@ -58,7 +60,10 @@ fn cut_by_definition(content: &[u8], (min, avg, max): (usize, usize, usize)) -> 
     let mut rest = content;
     while !rest.is_empty() {
         let found = (min..max.min(rest.len() + 1)).find(|&len| {
-            is_end(&rest[len - 64..len], if len < avg { log2 + 2 } else { log2 - 2 })
+            is_end(
+                &rest[len - 64..len],
+                if len < avg { log2 + 2 } else { log2 - 2 },
+            )
         });
         let len = found.unwrap_or(rest.len().min(max));
         lens.push(len);
@@ -71,12 +76,19 @@ fn cut_by_definition(content: &[u8], (min, avg, max): (usize, usize, usize)) -> 
 fn the_fast_path_equals_the_definition() {
     let sizes = (300, 1 << 15, 100_000);
     let params = ChunkParams::from_policy(&policy(Chunking::Cdc, 300, 1 << 15, 100_000)).unwrap();
-    for content in [random("definition", 700_001), lines(300_000), repeated(b"ab", 250_000)] {
+    for content in [
+        random("definition", 700_001),
+        lines(300_000),
+        repeated(b"ab", 250_000),
+    ] {
         let fast = Chunker::new(params, &KEY).cut_all(&content);
         assert_eq!(fast, cut_by_definition(&content, sizes));
     }
     let content = random("definition, small", 300_000);
-    assert_eq!(cut(&content), cut_by_definition(&content, (512, 2048, 8192)));
+    assert_eq!(
+        cut(&content),
+        cut_by_definition(&content, (512, 2048, 8192))
+    );
 }
 
 #[test]
@@ -89,8 +101,14 @@ fn averages_are_as_asked() {
     let other = Chunker::new(small(), &[8; 32]).cut_all(&content);
     assert!(lens.len().abs_diff(other.len()) * 20 < lens.len());
     let shared: BTreeSet<_> = ends(&lens).into_iter().collect();
-    let common = ends(&other).iter().filter(|end| shared.contains(end)).count();
-    assert!(common * 100 < lens.len(), "{common} equal cuts under another key");
+    let common = ends(&other)
+        .iter()
+        .filter(|end| shared.contains(end))
+        .count();
+    assert!(
+        common * 100 < lens.len(),
+        "{common} equal cuts under another key"
+    );
 }
 
 #[test]
@@ -100,7 +118,10 @@ fn default_sizes_give_default_chunks() {
     let lens = Chunker::new(params, &KEY).cut_all(&content);
     assert_eq!(lens.iter().sum::<usize>(), content.len());
     let mean = content.len() / lens.len();
-    assert!(((768 << 10)..=(2 << 20)).contains(&mean), "mean chunk {mean}");
+    assert!(
+        ((768 << 10)..=(2 << 20)).contains(&mean),
+        "mean chunk {mean}"
+    );
     assert_eq!(params.max(), 4 << 20);
 }
 
@@ -112,10 +133,20 @@ fn an_insertion_moves_cuts_only_nearby() {
         new.splice(at..at, random("inserted", inserted));
         let before: BTreeSet<usize> = ends(&cut(&old)).into_iter().map(|e| e + inserted).collect();
         let after = ends(&cut(&new));
-        let settled = after.iter().find(|&&e| e >= at + inserted && before.contains(&e));
+        let settled = after
+            .iter()
+            .find(|&&e| e >= at + inserted && before.contains(&e));
         let settled = *settled.unwrap_or(&new.len());
-        assert!(settled <= at + inserted + 4 * 8192, "settled at {settled} after {at}");
-        assert!(after.iter().filter(|&&e| e > settled).all(|e| before.contains(e)));
+        assert!(
+            settled <= at + inserted + 4 * 8192,
+            "settled at {settled} after {at}"
+        );
+        assert!(
+            after
+                .iter()
+                .filter(|&&e| e > settled)
+                .all(|e| before.contains(e))
+        );
     }
 }
 
@@ -141,9 +172,8 @@ fn fixed_chunks_are_fixed() {
 
 #[test]
 fn senseless_sizes_are_refused() {
-    let is_bad = |min, avg, max| {
-        ChunkParams::from_policy(&policy(Chunking::Cdc, min, avg, max)).is_err()
-    };
+    let is_bad =
+        |min, avg, max| ChunkParams::from_policy(&policy(Chunking::Cdc, min, avg, max)).is_err();
     assert!(is_bad(255, 1024, 4096));
     assert!(is_bad(0, 0, 0));
     assert!(is_bad(2048, 1024, 4096));

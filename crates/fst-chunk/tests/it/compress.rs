@@ -12,7 +12,10 @@ fn text_shrinks_and_noise_stays() {
     for len in [1000, 100_000, 1 << 20, 4 << 20] {
         let text = lines(len);
         let encoded = compress(&text);
-        assert!(encoded.is_zstd() && encoded.as_bytes().len() * 2 < len, "{len}");
+        assert!(
+            encoded.is_zstd() && encoded.as_bytes().len() * 2 < len,
+            "{len}"
+        );
         assert_eq!(decompress(encoded.as_bytes(), len), Some(text));
         let noise = random("noise", len);
         assert_eq!(compress(&noise), Encoded::Raw(&noise));
@@ -53,7 +56,9 @@ fn a_bomb_is_not_inflated() {
 /// The frame in `testdata/vectors/sealed_kinds.json`, written by hand: one RLE block.
 #[test]
 fn a_frame_of_another_encoder_inflates() {
-    let frame = [0x28, 0xb5, 0x2f, 0xfd, 0x60, 0x00, 0x0f, 0x03, 0x80, 0x00, 0x00];
+    let frame = [
+        0x28, 0xb5, 0x2f, 0xfd, 0x60, 0x00, 0x0f, 0x03, 0x80, 0x00, 0x00,
+    ];
     assert_eq!(decompress(&frame, 4096), Some(vec![0; 4096]));
 }
 

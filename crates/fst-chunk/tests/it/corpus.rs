@@ -6,7 +6,10 @@ use fst_proto::control::{Chunking, Policy};
 /// `len` bytes of `BLAKE3-XOF(UTF-8 of label)`.
 pub(crate) fn random(label: &str, len: usize) -> Vec<u8> {
     let mut out = vec![0; len];
-    blake3::Hasher::new().update(label.as_bytes()).finalize_xof().fill(&mut out);
+    blake3::Hasher::new()
+        .update(label.as_bytes())
+        .finalize_xof()
+        .fill(&mut out);
     out
 }
 
@@ -29,7 +32,13 @@ pub(crate) fn lines(len: usize) -> Vec<u8> {
 }
 
 pub(crate) fn policy(chunking: Chunking, min: u32, avg: u32, max: u32) -> Policy {
-    Policy { chunking, chunk_min: min, chunk_avg: avg, chunk_max: max, ..Policy::default() }
+    Policy {
+        chunking,
+        chunk_min: min,
+        chunk_avg: avg,
+        chunk_max: max,
+        ..Policy::default()
+    }
 }
 
 /// Small sizes, so that a test sees many cuts.

@@ -14,9 +14,17 @@ fn corpora() -> [(&'static str, &'static str, Vec<u8>); 5] {
     islands[50_000..90_000].copy_from_slice(&random("fst-cdc islands", 40_000));
     islands[150_000..].copy_from_slice(&random("fst-cdc tail", 50_000));
     [
-        ("noise", "BLAKE3-XOF('fst-cdc noise')", random("fst-cdc noise", len)),
+        (
+            "noise",
+            "BLAKE3-XOF('fst-cdc noise')",
+            random("fst-cdc noise", len),
+        ),
         ("zeros", "zero bytes", vec![0; len]),
-        ("period", "bytes 0..=96 over and over", repeated(&(0..=96).collect::<Vec<_>>(), len)),
+        (
+            "period",
+            "bytes 0..=96 over and over",
+            repeated(&(0..=96).collect::<Vec<_>>(), len),
+        ),
         ("lines", "'line 0\\n', 'line 1\\n', ... cut off", lines(len)),
         (
             "islands",
@@ -29,7 +37,11 @@ fn corpora() -> [(&'static str, &'static str, Vec<u8>); 5] {
 
 fn document() -> Value {
     let mut rows = Vec::new();
-    for key in [[0; 32], [7; 32], std::array::from_fn(|i| [0xc5, 0x3a][i % 2])] {
+    for key in [
+        [0; 32],
+        [7; 32],
+        std::array::from_fn(|i| [0xc5, 0x3a][i % 2]),
+    ] {
         for (corpus, rule, content) in corpora() {
             let lens = Chunker::new(small(), &key).cut_all(&content);
             rows.push(json!({
@@ -52,7 +64,10 @@ fn document() -> Value {
 }
 
 fn path() -> String {
-    format!("{}/../../testdata/vectors/cdc.json", env!("CARGO_MANIFEST_DIR"))
+    format!(
+        "{}/../../testdata/vectors/cdc.json",
+        env!("CARGO_MANIFEST_DIR")
+    )
 }
 
 #[test]
@@ -66,6 +81,10 @@ fn cut_points_are_frozen() {
 #[ignore = "writes into testdata"]
 fn write_missing_vectors() {
     if !std::path::Path::new(&path()).exists() {
-        std::fs::write(path(), serde_json::to_string_pretty(&document()).unwrap() + "\n").unwrap();
+        std::fs::write(
+            path(),
+            serde_json::to_string_pretty(&document()).unwrap() + "\n",
+        )
+        .unwrap();
     }
 }

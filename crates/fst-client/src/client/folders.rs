@@ -117,7 +117,7 @@ impl Client {
             evidence: Some(self.dirs.state.join("evidence")),
             pinned,
         };
-        Folder::open(space, seams, settings, db).map_err(|(_, error)| match error {
+        Folder::open(space, seams, settings, db).map_err(|failed| match failed.1 {
             FolderError::Vault(error) => ClientError::from(error),
             other => other.into(),
         })

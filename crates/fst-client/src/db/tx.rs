@@ -213,9 +213,8 @@ impl<'a> Tx<'a> {
     ///
     /// # Errors
     /// [`DbError`].
-    pub fn put_stat(&self, path: &RelPath, row: &StatRow) -> Result<(), DbError> {
+    pub fn put_stat(&self, row: &StatRow) -> Result<(), DbError> {
         let values = params![
-            path.to_bytes(),
             to_bits(row.key.dev),
             to_bits(row.key.ino),
             to_i64(row.size),
@@ -223,15 +222,16 @@ impl<'a> Tx<'a> {
             row.ctime_ns,
             row.content.as_bytes(),
         ];
-        self.run("INSERT OR REPLACE INTO stats VALUES (?1,?2,?3,?4,?5,?6,?7)", values)
+        self.run("INSERT OR REPLACE INTO stats VALUES (?1,?2,?3,?4,?5,?6)", values)
     }
 
     /// Removes a line of the stat cache.
     ///
     /// # Errors
     /// [`DbError`].
-    pub fn remove_stat(&self, path: &RelPath) -> Result<(), DbError> {
-        self.run("DELETE FROM stats WHERE path=?1", [path.to_bytes()])
+    pub fn remove_stat(&self, key: FileKey) -> Result<(), DbError> {
+        let values = params![to_bits(key.dev), to_bits(key.ino)];
+        self.run("DELETE FROM stats WHERE dev=?1 AND ino=?2", values)
     }
 
     /// Empties the stat cache, so that everything is read again.

@@ -26,7 +26,7 @@ pub(super) fn apply(
     device: DeviceId,
     state: &mut Loaded,
     tx: &Tx<'_>,
-    entry: Verified,
+    entry: &Verified,
 ) -> Result<Applied, LogError> {
     let is_own = entry.header.device == device && tx.read().is_intended(&entry.header_hash)?;
     tx.put_entry(entry.idx, &entry.row)?;
@@ -39,7 +39,7 @@ pub(super) fn apply(
         tx.remove_intents(entry.header.dev_ctr)?;
     }
     if entry.header.kind == EntryKind::Batch {
-        Replay { state, tx, entry: &entry, is_own }.run()?;
+        Replay { state, tx, entry, is_own }.run()?;
     }
     Ok(if is_own { Applied::Own } else { Applied::Foreign })
 }

@@ -41,12 +41,20 @@ fn check_slot(meta: &NodeMeta, bytes: &[u8]) -> Result<(), &'static str> {
     if bytes.is_empty() || bytes.len() > limits::INLINE_BODY_MAX {
         return Err("its body is empty or too large for a slot");
     }
-    if bytes.len() as u64 == meta.size { Ok(()) } else { Err("its size is not its body's") }
+    if bytes.len() as u64 == meta.size {
+        Ok(())
+    } else {
+        Err("its size is not its body's")
+    }
 }
 
 fn check_dir(meta: &NodeMeta) -> Result<(), &'static str> {
     let is_bare = meta.size == 0 && !meta.exec && meta.content == ContentId::ZERO;
-    if is_bare { Ok(()) } else { Err("a directory has size, content or executable bit") }
+    if is_bare {
+        Ok(())
+    } else {
+        Err("a directory has size, content or executable bit")
+    }
 }
 
 fn check_recipe(meta: &NodeMeta) -> Result<(), &'static str> {

@@ -5,11 +5,9 @@ use fst_crypto::envelope::SaltSource;
 use fst_crypto::error::{OpenError, SealError};
 use fst_crypto::key::SpaceKeys;
 use fst_crypto::random::{ConstantRandom, OsRandom};
-use fst_proto::entry::{Kind, NodeMeta};
-use fst_proto::ids::{ContentId, NodeId, ObjectId};
+use fst_proto::ids::NodeId;
 use fst_proto::limits;
 use fst_proto::log::{Flags, Header, Op, OpCode};
-use fst_proto::recipe::{Body, Extent, PartRef};
 use proptest::collection::vec;
 use proptest::prelude::{any, proptest};
 use proptest::{prop_assert, prop_assert_eq};
@@ -27,14 +25,24 @@ fn node(n: u8) -> NodeId {
 
 fn puts<'a>(keys: &SpaceKeys) -> Vec<Put<'a>> {
     vec![
-        Put { node: node(1), base_rev: 0, meta: dir_meta("photos"), body: None },
+        Put {
+            node: node(1),
+            base_rev: 0,
+            meta: dir_meta("photos"),
+            body: None,
+        },
         Put {
             node: node(2),
             base_rev: 4,
             meta: file_meta(keys, "a.txt", b"hello"),
             body: Some(b"hello"),
         },
-        Put { node: node(3), base_rev: 0, meta: file_meta(keys, "empty", b""), body: None },
+        Put {
+            node: node(3),
+            base_rev: 0,
+            meta: file_meta(keys, "empty", b""),
+            body: None,
+        },
     ]
 }
 
@@ -81,7 +89,10 @@ fn deletes_between_puts_have_no_slots() {
     let mut sealer = BatchSealer::new(&keys, DEVICE, 5);
     sealer.put(1, puts[0].node, 0, &puts[0].meta, None).unwrap();
     let hedge = hedge();
-    let sealed = sealer.finish(&SaltSource { hedge: &hedge, random: &OsRandom });
+    let sealed = sealer.finish(&SaltSource {
+        hedge: &hedge,
+        random: &OsRandom,
+    });
     assert_eq!(sealed.hashes[0].op_index, 1);
     let delete = Op {
         code: OpCode::Delete,
@@ -94,19 +105,32 @@ fn deletes_between_puts_have_no_slots() {
         add_refs: Vec::new(),
         drop_refs: Vec::new(),
     };
-    let put = Op { meta_hash: Some(sealed.hashes[0].meta), ..header.ops[0].clone() };
+    let put = Op {
+        meta_hash: Some(sealed.hashes[0].meta),
+        ..header.ops[0].clone()
+    };
     header.ops = vec![delete.clone(), put.clone()];
-    assert_eq!(batch::open_batch(&keys, &header, &sealed.payload).unwrap()[0].meta, puts[0].meta);
+    assert_eq!(
+        batch::open_batch(&keys, &header, &sealed.payload).unwrap()[0].meta,
+        puts[0].meta
+    );
     // The same slot at another index of the header does not open.
     header.ops = vec![put, delete];
-    assert_eq!(batch::open_batch(&keys, &header, &sealed.payload), Err(OpenError::Tampered));
+    assert_eq!(
+        batch::open_batch(&keys, &header, &sealed.payload),
+        Err(OpenError::Tampered)
+    );
 }
 
 #[test]
 fn slot_hashes_need_no_key() {
     let (_, header, sealed) = sample();
-    let named: Vec<_> =
-        header.ops.iter().flat_map(|op| [op.meta_hash, op.body_hash]).flatten().collect();
+    let named: Vec<_> = header
+        .ops
+        .iter()
+        .flat_map(|op| [op.meta_hash, op.body_hash])
+        .flatten()
+        .collect();
     assert_eq!(batch::slot_hashes(&sealed.payload).unwrap(), named);
 }
 
@@ -122,7 +146,10 @@ fn swapped_slots_are_noticed_even_when_the_header_agrees() {
     );
     let (first, second) = (header.ops[0].meta_hash, header.ops[1].meta_hash);
     (header.ops[0].meta_hash, header.ops[1].meta_hash) = (second, first);
-    assert_eq!(batch::open_batch(&keys, &header, &swapped), Err(OpenError::Tampered));
+    assert_eq!(
+        batch::open_batch(&keys, &header, &swapped),
+        Err(OpenError::Tampered)
+    );
 }
 
 #[test]
@@ -130,12 +157,19 @@ fn missing_and_extra_slots_are_noticed() {
     let (keys, header, sealed) = sample();
     let all = slots(&sealed.payload);
     let fewer = joined(&sealed.payload, &all[..all.len() - 1]);
-    let short = OpenError::Malformed { what: "batch is cut short" };
+    let short = OpenError::Malformed {
+        what: "batch is cut short",
+    };
     assert_eq!(batch::open_batch(&keys, &header, &fewer), Err(short));
     let more = joined(&sealed.payload, &[all.as_slice(), &all[..1]].concat());
-    let extra = OpenError::Malformed { what: "batch has slots that no operation names" };
+    let extra = OpenError::Malformed {
+        what: "batch has slots that no operation names",
+    };
     assert_eq!(batch::open_batch(&keys, &header, &more), Err(extra));
-    assert_eq!(batch::open_batch(&keys, &header, &sealed.payload[..70]), Err(short));
+    assert_eq!(
+        batch::open_batch(&keys, &header, &sealed.payload[..70]),
+        Err(short)
+    );
     assert_eq!(batch::slot_hashes(&sealed.payload[..70]), Err(short));
 }
 
@@ -143,20 +177,35 @@ fn missing_and_extra_slots_are_noticed() {
 fn another_place_in_the_log_is_another_context() {
     let (keys, header, sealed) = sample();
     let wrong = Err(OpenError::WrongContext);
-    let ctr = Header { dev_ctr: 6, ..header.clone() };
+    let ctr = Header {
+        dev_ctr: 6,
+        ..header.clone()
+    };
     assert_eq!(batch::open_batch(&keys, &ctr, &sealed.payload), wrong);
-    let device = Header { device: fst_proto::ids::DeviceId([0; 16]), ..header.clone() };
+    let device = Header {
+        device: fst_proto::ids::DeviceId([0; 16]),
+        ..header.clone()
+    };
     assert_eq!(batch::open_batch(&keys, &device, &sealed.payload), wrong);
-    let epoch = Header { epoch: 2, ..header.clone() };
+    let epoch = Header {
+        epoch: 2,
+        ..header.clone()
+    };
     assert_eq!(batch::open_batch(&keys, &epoch, &sealed.payload), wrong);
     let other = keys_of(SPACE, 1, 0x77);
     assert_eq!(batch::open_batch(&other, &header, &sealed.payload), wrong);
     let mut revision = header.clone();
     revision.ops[1].base_rev += 1;
-    assert_eq!(batch::open_batch(&keys, &revision, &sealed.payload), Err(OpenError::Tampered));
+    assert_eq!(
+        batch::open_batch(&keys, &revision, &sealed.payload),
+        Err(OpenError::Tampered)
+    );
     let mut renamed = header;
     renamed.ops[1].node = node(7);
-    assert_eq!(batch::open_batch(&keys, &renamed, &sealed.payload), Err(OpenError::Tampered));
+    assert_eq!(
+        batch::open_batch(&keys, &renamed, &sealed.payload),
+        Err(OpenError::Tampered)
+    );
 }
 
 #[test]
@@ -168,7 +217,9 @@ fn operations_come_in_order_and_within_the_limit() {
     assert_eq!(again, Err(SealError::Order { op: 3 }));
     let body = vec![7; limits::INLINE_BODY_MAX];
     let meta = file_meta(&keys, "f", &body);
-    let full = (4..).map(|i| sealer.put(i, node(1), 0, &meta, Some(&body))).find(Result::is_err);
+    let full = (4..)
+        .map(|i| sealer.put(i, node(1), 0, &meta, Some(&body)))
+        .find(Result::is_err);
     assert!(matches!(full, Some(Err(SealError::TooLarge { .. }))));
     assert!(sealer.sealed_len() <= limits::BATCH_BYTES_MAX);
 }
@@ -177,10 +228,15 @@ fn operations_come_in_order_and_within_the_limit() {
 fn a_broken_generator_repeats_no_salt_for_different_batches() {
     let keys = keys();
     let hedge = hedge();
-    let salts = SaltSource { hedge: &hedge, random: &ConstantRandom(0) };
+    let salts = SaltSource {
+        hedge: &hedge,
+        random: &ConstantRandom(0),
+    };
     let salt = |text: &str, target: u8, base_rev: u64| {
         let mut sealer = BatchSealer::new(&keys, DEVICE, 1);
-        sealer.put(0, node(target), base_rev, &dir_meta(text), None).unwrap();
+        sealer
+            .put(0, node(target), base_rev, &dir_meta(text), None)
+            .unwrap();
         sealer.finish(&salts).payload[8..32].to_vec()
     };
     let first = salt("a", 1, 0);
@@ -188,85 +244,6 @@ fn a_broken_generator_repeats_no_salt_for_different_batches() {
     assert_ne!(first, salt("b", 1, 0));
     assert_ne!(first, salt("a", 2, 0));
     assert_ne!(first, salt("a", 1, 1));
-}
-
-fn with(change: impl FnOnce(&mut NodeMeta)) -> NodeMeta {
-    let mut meta = dir_meta("n");
-    change(&mut meta);
-    meta
-}
-
-fn file(size: u64, body: Body) -> NodeMeta {
-    with(|meta| {
-        meta.kind = Kind::File;
-        meta.size = size;
-        meta.body = body;
-    })
-}
-
-fn data(len: u32) -> Extent {
-    Extent::Data { object: ObjectId([1; 32]), offset: 0, len }
-}
-
-#[test]
-fn impossible_descriptions_are_neither_written_nor_read() {
-    let link = |body, size| {
-        with(|meta| (meta.kind, meta.body, meta.size) = (Kind::Symlink, body, size))
-    };
-    let part = |len| PartRef { object: ObjectId([2; 32]), len };
-    let cases: Vec<(NodeMeta, Option<&[u8]>)> = vec![
-        (with(|meta| meta.size = 1), None),
-        (with(|meta| meta.exec = true), None),
-        (with(|meta| meta.content = ContentId([1; 32])), None),
-        (with(|meta| meta.body = Body::Slot), Some(b"x")),
-        (with(|meta| meta.body = Body::Inline(Vec::new())), None),
-        (dir_meta("d"), Some(b"x")),
-        (file(1, Body::None), None),
-        (file(1, Body::Slot), None),
-        (file(2, Body::Slot), Some(b"x")),
-        (file(0, Body::Slot), Some(b"")),
-        (file(1, Body::Inline(vec![data(1)])), Some(b"x")),
-        (file(2, Body::Inline(vec![data(1)])), None),
-        (file(0, Body::Inline(Vec::new())), None),
-        (file(1, Body::Inline(vec![data(1), data(0)])), None),
-        (file(100, Body::Inline(vec![data(1); 100])), None),
-        (file(9, Body::Parts { level: 0, parts: vec![part(8)] }), None),
-        (file(9, Body::Parts { level: 5, parts: vec![part(9)] }), None),
-        (file(129, Body::Parts { level: 0, parts: vec![part(1); 129] }), None),
-        (link(Body::None, 0), None),
-        (link(Body::Slot, 2), Some(b"x")),
-        (link(Body::Inline(vec![data(1)]), 1), None),
-    ];
-    for (meta, body) in cases {
-        let keys = keys();
-        let mut sealer = BatchSealer::new(&keys, DEVICE, 1);
-        let refused = sealer.put(0, node(1), 0, &meta, body);
-        assert!(matches!(refused, Err(SealError::BadMeta { op: 0, .. })), "{meta:?} {body:?}");
-    }
-}
-
-#[test]
-fn possible_descriptions_pass() {
-    let keys = keys();
-    let link = with(|meta| {
-        (meta.kind, meta.body, meta.size) = (Kind::Symlink, Body::Slot, 6);
-    });
-    let parts = vec![PartRef { object: ObjectId([2; 32]), len: 1 << 30 }; 128];
-    let recipe = vec![data(5), Extent::Hole { len: 1 << 40 }];
-    let cases: Vec<(NodeMeta, Option<&[u8]>)> = vec![
-        (link, Some(b"target")),
-        (file(5 + (1 << 40), Body::Inline(recipe)), None),
-        (file(128 << 30, Body::Parts { level: 4, parts }), None),
-        (file(0, Body::None), None),
-    ];
-    let puts: Vec<Put<'_>> = cases
-        .into_iter()
-        .zip(1..)
-        .map(|((meta, body), n)| Put { node: node(n), base_rev: 0, meta, body })
-        .collect();
-    let sealed = seal_puts(&keys, 1, &puts, &seeded(2));
-    let header = header_for(&keys, 1, &puts, &sealed);
-    assert_eq!(batch::open_batch(&keys, &header, &sealed.payload).unwrap().len(), 4);
 }
 
 proptest! {

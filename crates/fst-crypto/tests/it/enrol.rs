@@ -18,7 +18,10 @@ use proptest::{prop_assert, prop_assert_eq};
 use crate::support::{RECEIPT_KEY, account, flipped, second_device, seeded};
 
 fn invite(chain: &Chain, new: &account::NewAccount) -> NewInvite {
-    let heads = [(SpaceId([2; 16]), Head::empty()), (SpaceId([1; 16]), Head::empty())];
+    let heads = [
+        (SpaceId([2; 16]), Head::empty()),
+        (SpaceId([1; 16]), Head::empty()),
+    ];
     let inviter = Inviter {
         device: &new.device,
         seed: &new.seed,
@@ -48,8 +51,7 @@ fn a_second_device_joins_by_the_string_alone() {
 
     let device = second_device(&seeded(2));
     let who = (&device, "desktop");
-    let entry =
-        enrol::make_join_entry(&OsRandom, &secret, &chain, &bundle.seed, who).unwrap();
+    let entry = enrol::make_join_entry(&OsRandom, &secret, &chain, &bundle.seed, who).unwrap();
     chain.append(&entry).unwrap();
     let keys = AccountKeys::derive(chain.account, &bundle.seed);
     let name = |id| keys.open_device_name(&chain.devices[&id]).unwrap();
@@ -59,7 +61,11 @@ fn a_second_device_joins_by_the_string_alone() {
     let second = DeviceSecrets::generate(&OsRandom);
     let again =
         enrol::make_join_entry(&OsRandom, &secret, &chain, &bundle.seed, (&second, "x")).unwrap();
-    assert_eq!(chain.append(&again), Err(BadChain::Signer { index: 3 }), "an invitation works once");
+    assert_eq!(
+        chain.append(&again),
+        Err(BadChain::Signer { index: 3 }),
+        "an invitation works once"
+    );
 }
 
 #[test]
@@ -72,8 +78,7 @@ fn the_words_alone_recover_the_account() {
     bundle.check_chain(&chain).unwrap();
     let device = second_device(&seeded(4));
     let entry =
-        enrol::make_join_entry(&OsRandom, &secret, &chain, &bundle.seed, (&device, "new"))
-            .unwrap();
+        enrol::make_join_entry(&OsRandom, &secret, &chain, &bundle.seed, (&device, "new")).unwrap();
     chain.append(&entry).unwrap();
     let revoke = account::make_revoke_entry(&chain, &device, new.device.device);
     chain.append(&revoke).unwrap();
@@ -88,11 +93,20 @@ fn a_bundle_opens_for_its_slot_only() {
     let secret = EnrolSecret::parse_join(invite.join.expose_secret()).unwrap();
     let recovery = EnrolSecret::parse_words(new.words.expose_secret()).unwrap();
     let wrong = OpenError::WrongContext;
-    assert_eq!(bundle::open_bundle(&secret, &new.recovery.sealed).unwrap_err(), wrong);
-    assert_eq!(bundle::open_bundle(&recovery, &invite.slot.sealed).unwrap_err(), wrong);
+    assert_eq!(
+        bundle::open_bundle(&secret, &new.recovery.sealed).unwrap_err(),
+        wrong
+    );
+    assert_eq!(
+        bundle::open_bundle(&recovery, &invite.slot.sealed).unwrap_err(),
+        wrong
+    );
     let last = invite.slot.sealed.len() * 8 - 1;
     let changed = flipped(&invite.slot.sealed, last);
-    assert_eq!(bundle::open_bundle(&secret, &changed).unwrap_err(), OpenError::Tampered);
+    assert_eq!(
+        bundle::open_bundle(&secret, &changed).unwrap_err(),
+        OpenError::Tampered
+    );
     assert_eq!(invite.slot.sealed.len(), 89 + 1024);
 }
 
@@ -103,7 +117,13 @@ fn another_or_older_chain_is_refused() {
     let invite = invite(&chain, &new);
     let secret = EnrolSecret::parse_join(invite.join.expose_secret()).unwrap();
     let mut bundle = bundle::open_bundle(&secret, &invite.slot.sealed).unwrap();
-    assert_eq!(bundle.check_chain(&chain), Err(WrongChain::Shorter { got: 1, expected: 2 }));
+    assert_eq!(
+        bundle.check_chain(&chain),
+        Err(WrongChain::Shorter {
+            got: 1,
+            expected: 2
+        })
+    );
     chain.append(&invite.entry).unwrap();
     bundle.chain_head = Hash32::ZERO;
     assert_eq!(bundle.check_chain(&chain), Err(WrongChain::Differs));
@@ -124,12 +144,18 @@ fn typing_errors_are_explained() {
     let error = |text: &str| EnrolSecret::parse_join(text).unwrap_err();
     assert_eq!(error(body), BadJoinString::Prefix);
     assert_eq!(error(&join[..join.len() - 1]), BadJoinString::Encoding);
-    assert_eq!(error(&join.replace(&body[10..11], "1")), BadJoinString::Encoding);
+    assert_eq!(
+        error(&join.replace(&body[10..11], "1")),
+        BadJoinString::Encoding
+    );
     let other = if &body[3..4] == "a" { "b" } else { "a" };
     let typo = format!("{JOIN_PREFIX}{}{other}{}", &body[..3], &body[4..]);
     assert_eq!(error(&typo), BadJoinString::Checksum);
     let loud = format!("  {}\n", join.to_uppercase());
-    assert_eq!(EnrolSecret::parse_join(&loud).unwrap().slot(), secret.slot());
+    assert_eq!(
+        EnrolSecret::parse_join(&loud).unwrap().slot(),
+        secret.slot()
+    );
 
     let recovery = EnrolSecret::new_recovery(&seeded(6));
     let words = recovery.to_text().expose_secret().to_owned();
@@ -143,7 +169,10 @@ fn typing_errors_are_explained() {
     list[6] = "filesync";
     assert_eq!(error(&list.join(" ")), BadWords::Unknown { number: 7 });
     let loud = format!(" {} ", words.to_uppercase().replace(' ', "\n"));
-    assert_eq!(EnrolSecret::parse_words(&loud).unwrap().slot(), recovery.slot());
+    assert_eq!(
+        EnrolSecret::parse_words(&loud).unwrap().slot(),
+        recovery.slot()
+    );
 }
 
 #[test]
@@ -152,7 +181,10 @@ fn device_secrets_survive_the_keystore() {
     let bytes = device.to_bytes();
     let back = DeviceSecrets::from_bytes(bytes.expose_secret()).unwrap();
     assert_eq!(back.record(Vec::new()), device.record(Vec::new()));
-    assert_eq!(back.hedge_key().expose_secret(), device.hedge_key().expose_secret());
+    assert_eq!(
+        back.hedge_key().expose_secret(),
+        device.hedge_key().expose_secret()
+    );
     for bit in 0..bytes.expose_secret().len() * 8 {
         assert!(DeviceSecrets::from_bytes(&flipped(bytes.expose_secret(), bit)).is_err());
     }

@@ -17,7 +17,10 @@ const KEY: [u8; 32] = [3; 32];
 
 fn seal(kind: Kind, epoch: u32, ctx: &[u8], payload: &Payload<'_>) -> Result<Vec<u8>, SealError> {
     let hedge = hedge();
-    let salts = SaltSource { hedge: &hedge, random: &OsRandom };
+    let salts = SaltSource {
+        hedge: &hedge,
+        random: &OsRandom,
+    };
     envelope::seal(&salts, &KEY, &Scope { kind, epoch, ctx }, payload)
 }
 
@@ -135,10 +138,33 @@ fn unknown_versions_suites_and_kinds_are_named() {
         changed[at] = value;
         envelope::open(&KEY, Kind::Data, b"ctx", &changed).unwrap_err()
     };
-    assert_eq!(with(0, 0xf4), OpenError::Malformed { what: "not an envelope" });
-    assert_eq!(with(1, 2), OpenError::Unsupported { what: "version", value: 2 });
-    assert_eq!(with(2, 0), OpenError::Unsupported { what: "suite", value: 0 });
-    assert_eq!(with(3, 5), OpenError::Unsupported { what: "kind", value: 5 });
+    assert_eq!(
+        with(0, 0xf4),
+        OpenError::Malformed {
+            what: "not an envelope"
+        }
+    );
+    assert_eq!(
+        with(1, 2),
+        OpenError::Unsupported {
+            what: "version",
+            value: 2
+        }
+    );
+    assert_eq!(
+        with(2, 0),
+        OpenError::Unsupported {
+            what: "suite",
+            value: 0
+        }
+    );
+    assert_eq!(
+        with(3, 5),
+        OpenError::Unsupported {
+            what: "kind",
+            value: 5
+        }
+    );
 }
 
 #[test]
@@ -161,11 +187,31 @@ fn sizes_are_those_of_the_format() {
 #[test]
 fn limits_hold_on_both_sides() {
     let too_long = vec![0; limits::CHUNK_MAX + 1];
-    let error = SealError::TooLarge { len: limits::CHUNK_MAX + 1, max: limits::CHUNK_MAX };
-    assert_eq!(seal(Kind::Data, 1, b"", &Payload::raw(&too_long)), Err(error));
-    assert_eq!(seal(Kind::Data, 1, b"", &Payload::zstd(b"z", limits::CHUNK_MAX + 1)), Err(error));
-    assert_eq!(seal(Kind::Recipe, 1, b"", &Payload::zstd(b"z", 9)), Err(SealError::WrongKind));
-    assert_eq!(seal(Kind::Batch, 1, b"", &Payload::raw(b"")), Err(SealError::WrongKind));
+    let error = SealError::TooLarge {
+        len: limits::CHUNK_MAX + 1,
+        max: limits::CHUNK_MAX,
+    };
+    assert_eq!(
+        seal(Kind::Data, 1, b"", &Payload::raw(&too_long)),
+        Err(error)
+    );
+    assert_eq!(
+        seal(
+            Kind::Data,
+            1,
+            b"",
+            &Payload::zstd(b"z", limits::CHUNK_MAX + 1)
+        ),
+        Err(error)
+    );
+    assert_eq!(
+        seal(Kind::Recipe, 1, b"", &Payload::zstd(b"z", 9)),
+        Err(SealError::WrongKind)
+    );
+    assert_eq!(
+        seal(Kind::Batch, 1, b"", &Payload::raw(b"")),
+        Err(SealError::WrongKind)
+    );
     let largest = seal(Kind::Data, 1, b"", &Payload::raw(&too_long[1..])).unwrap();
     assert!(largest.len() <= limits::OBJECT_BYTES_MAX);
     assert!(envelope::open(&KEY, Kind::Data, b"", &largest).is_ok());
@@ -183,14 +229,20 @@ fn salts() -> (fst_crypto::device::HedgeKey, OsRandom) {
 #[test]
 fn an_object_opens_under_its_own_id_space_epoch_and_kind_only() {
     let (hedge, random) = salts();
-    let salts = SaltSource { hedge: &hedge, random: &random };
+    let salts = SaltSource {
+        hedge: &hedge,
+        random: &random,
+    };
     let keys = keys();
     let id = object::object_id(&keys, ObjectKind::Recipe, b"raw");
     let payload = Payload::raw(b"raw");
     let sealed = object::seal_object(&salts, &keys, ObjectKind::Recipe, &id, &payload).unwrap();
     assert_eq!(object::open_recipe(&keys, &id, &sealed).unwrap(), b"raw");
     let wrong = Err(OpenError::WrongContext);
-    assert_eq!(object::open_recipe(&keys, &ObjectId([1; 32]), &sealed), wrong);
+    assert_eq!(
+        object::open_recipe(&keys, &ObjectId([1; 32]), &sealed),
+        wrong
+    );
     assert_eq!(object::open_directory(&keys, &id, &sealed), wrong);
     assert_eq!(object::open_chunk(&keys, &id, &sealed, |_, _| None), wrong);
     for other in [
@@ -205,18 +257,27 @@ fn an_object_opens_under_its_own_id_space_epoch_and_kind_only() {
 #[test]
 fn a_poisoned_chunk_is_noticed() {
     let (hedge, random) = salts();
-    let salts = SaltSource { hedge: &hedge, random: &random };
+    let salts = SaltSource {
+        hedge: &hedge,
+        random: &random,
+    };
     let keys = keys();
     let id = object::object_id(&keys, ObjectKind::Data, b"good");
     let payload = Payload::raw(b"evil");
     let sealed = object::seal_object(&salts, &keys, ObjectKind::Data, &id, &payload).unwrap();
-    assert_eq!(object::open_chunk(&keys, &id, &sealed, |_, _| None), Err(OpenError::WrongId));
+    assert_eq!(
+        object::open_chunk(&keys, &id, &sealed, |_, _| None),
+        Err(OpenError::WrongId)
+    );
 }
 
 #[test]
 fn a_compressed_chunk_inflates_to_exactly_what_it_says() {
     let (hedge, random) = salts();
-    let salts = SaltSource { hedge: &hedge, random: &random };
+    let salts = SaltSource {
+        hedge: &hedge,
+        random: &random,
+    };
     let keys = keys();
     let id = object::object_id(&keys, ObjectKind::Data, b"raw bytes");
     let payload = Payload::zstd(b"frame", 9);
@@ -228,7 +289,9 @@ fn a_compressed_chunk_inflates_to_exactly_what_it_says() {
         })
     };
     assert_eq!(open(Some(b"raw bytes")).unwrap(), b"raw bytes");
-    let malformed = OpenError::Malformed { what: "compressed chunk does not inflate" };
+    let malformed = OpenError::Malformed {
+        what: "compressed chunk does not inflate",
+    };
     assert_eq!(open(None), Err(malformed));
     assert_eq!(open(Some(b"raw byte")), Err(malformed));
     assert_eq!(open(Some(b"raw bytez")), Err(OpenError::WrongId));
@@ -264,7 +327,10 @@ fn a_content_is_hashed_alike_in_any_pieces() {
 fn names_that_are_not_text_keep_their_bytes() {
     let mixed = b"e\xcc\x81\xff";
     assert_eq!(fst_crypto::ids::canon(mixed).as_ref(), mixed);
-    assert_eq!(fst_crypto::ids::canon("e\u{301}".as_bytes()).as_ref(), "é".as_bytes());
+    assert_eq!(
+        fst_crypto::ids::canon("e\u{301}".as_bytes()).as_ref(),
+        "é".as_bytes()
+    );
 }
 
 #[test]

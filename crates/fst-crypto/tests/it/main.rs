@@ -1,10 +1,12 @@
 //! One test binary for the crate: laws, refusals, and frozen vectors.
 //!
 //! Invariant: every file in this directory is a module of this binary.
+#![expect(clippy::unwrap_used, reason = "a helper that fails fails the test")]
 
 mod batch;
 mod enrol;
 mod envelope;
+mod meta;
 mod space;
 mod support;
 mod vectors_enrol;
@@ -33,7 +35,10 @@ fn documents() -> Vec<(&'static str, Value)> {
 #[test]
 fn vectors_are_frozen() {
     for (name, document) in documents() {
-        assert!(support::read(name) == document, "{name}.json is not what the code makes");
+        assert!(
+            support::read(name) == document,
+            "{name}.json is not what the code makes"
+        );
     }
 }
 
@@ -53,6 +58,9 @@ fn no_test_file_is_forgotten() {
         let name = entry.unwrap().file_name().into_string().unwrap();
         let stem = name.strip_suffix(".rs").unwrap_or(&name);
         let line = format!("\nmod {stem};\n");
-        assert!(stem == "main" || include_str!("main.rs").contains(&line), "{name} is not a module");
+        assert!(
+            stem == "main" || include_str!("main.rs").contains(&line),
+            "{name} is not a module"
+        );
     }
 }

@@ -64,7 +64,11 @@ pub(crate) fn file_meta(keys: &SpaceKeys, text: &str, bytes: &[u8]) -> NodeMeta 
         kind: Kind::File,
         size: bytes.len() as u64,
         content: fst_crypto::ids::content_id(keys, bytes),
-        body: if bytes.is_empty() { Body::None } else { Body::Slot },
+        body: if bytes.is_empty() {
+            Body::None
+        } else {
+            Body::Slot
+        },
         ..dir_meta(text)
     }
 }
@@ -86,10 +90,15 @@ pub(crate) fn seal_puts(
 ) -> SealedBatch {
     let mut sealer = BatchSealer::new(keys, DEVICE, dev_ctr);
     for (index, put) in puts.iter().enumerate() {
-        sealer.put(index, put.node, put.base_rev, &put.meta, put.body).unwrap();
+        sealer
+            .put(index, put.node, put.base_rev, &put.meta, put.body)
+            .unwrap();
     }
     let expected_len = sealer.sealed_len();
-    let sealed = sealer.finish(&SaltSource { hedge: &hedge(), random });
+    let sealed = sealer.finish(&SaltSource {
+        hedge: &hedge(),
+        random,
+    });
     assert_eq!(sealed.payload.len(), expected_len);
     sealed
 }
@@ -105,8 +114,16 @@ pub(crate) fn header_for(
         code: OpCode::Put,
         node: put.node,
         base_rev: put.base_rev,
-        flags: if put.base_rev == 0 { Flags::CREATE } else { Flags::CONTENT },
-        name_tag: Some(fst_crypto::ids::name_tag(keys, put.meta.parent, &put.meta.name)),
+        flags: if put.base_rev == 0 {
+            Flags::CREATE
+        } else {
+            Flags::CONTENT
+        },
+        name_tag: Some(fst_crypto::ids::name_tag(
+            keys,
+            put.meta.parent,
+            &put.meta.name,
+        )),
         meta_hash: Some(hashes.meta),
         body_hash: hashes.body,
         add_refs: Vec::new(),
@@ -163,5 +180,8 @@ pub(crate) fn write_missing(name: &str, document: &Value) {
 }
 
 fn path(name: &str) -> String {
-    format!("{}/../../testdata/vectors/{name}.json", env!("CARGO_MANIFEST_DIR"))
+    format!(
+        "{}/../../testdata/vectors/{name}.json",
+        env!("CARGO_MANIFEST_DIR")
+    )
 }

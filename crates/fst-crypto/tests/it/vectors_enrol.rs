@@ -88,7 +88,10 @@ fn the_frozen_bundles_open() {
     let words = EnrolSecret::parse_words(text("words")).unwrap();
     for (secret, sealed) in [(join, "invite_bundle"), (words, "recovery_bundle")] {
         let bundle = bundle::open_bundle(&secret, &bytes(sealed)).unwrap();
-        assert_eq!(bundle.seed.expose_secret().as_slice(), bytes("account_seed"));
+        assert_eq!(
+            bundle.seed.expose_secret().as_slice(),
+            bytes("account_seed")
+        );
         let account = AccountId::parse(text("account")).unwrap();
         let keys = AccountKeys::derive(account, &bundle.seed);
         assert_eq!(keys.kem().public().to_hex(), text("account_kem_key"));

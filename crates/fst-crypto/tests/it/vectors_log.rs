@@ -72,9 +72,22 @@ pub(crate) fn headers() -> Value {
         add_refs: Vec::new(),
         drop_refs: vec![ObjectId([7; 32])],
     };
-    let control = Op { code: OpCode::Control, node: NodeId::ZERO, ..put.clone() };
-    let control = Op { name_tag: None, add_refs: Vec::new(), flags: Flags::default(), ..control };
-    let body = Op { body_hash: Some(Hash32([8; 32])), node: NodeId([9; 16]), ..put.clone() };
+    let control = Op {
+        code: OpCode::Control,
+        node: NodeId::ZERO,
+        ..put.clone()
+    };
+    let control = Op {
+        name_tag: None,
+        add_refs: Vec::new(),
+        flags: Flags::default(),
+        ..control
+    };
+    let body = Op {
+        body_hash: Some(Hash32([8; 32])),
+        node: NodeId([9; 16]),
+        ..put.clone()
+    };
     let small = header(EntryKind::Batch, vec![put.clone()], 1);
     let large = Header {
         epoch: u32::MAX,
@@ -152,13 +165,21 @@ impl Golden {
         let mut sealer = BatchSealer::new(&self.keys, device, dev_ctr);
         for (index, step) in steps.iter().enumerate() {
             if let Step::Put(node, base_rev, meta, body) = step {
-                sealer.put(index, NodeId([*node; 16]), *base_rev, meta, *body).unwrap();
+                sealer
+                    .put(index, NodeId([*node; 16]), *base_rev, meta, *body)
+                    .unwrap();
             }
         }
         let hedge = self.new.device.hedge_key();
-        let sealed = sealer.finish(&SaltSource { hedge: &hedge, random: &self.random });
+        let sealed = sealer.finish(&SaltSource {
+            hedge: &hedge,
+            random: &self.random,
+        });
         let mut hashes = sealed.hashes.iter();
-        let ops = steps.iter().map(|step| self.op(step, &mut hashes)).collect();
+        let ops = steps
+            .iter()
+            .map(|step| self.op(step, &mut hashes))
+            .collect();
         let next = Header {
             dev_ctr,
             dev_prev: self.last_hash,
@@ -186,8 +207,10 @@ impl Golden {
             drop_refs: Vec::new(),
         };
         match step {
-            Step::Delete(node, base_rev) => {
-                Op { node: NodeId([*node; 16]), base_rev: *base_rev, ..empty }
+            Step::Delete(node, base_rev) => Op {
+                node: NodeId([*node; 16]),
+                base_rev: *base_rev,
+                ..empty
             },
             Step::Put(node, base_rev, meta, _) => {
                 let slots = hashes.next().unwrap();
@@ -196,7 +219,12 @@ impl Golden {
                     code: OpCode::Put,
                     node: NodeId([*node; 16]),
                     base_rev: *base_rev,
-                    flags: if is_new { Flags::CREATE } else { Flags::CONTENT }.with(Flags::META),
+                    flags: if is_new {
+                        Flags::CREATE
+                    } else {
+                        Flags::CONTENT
+                    }
+                    .with(Flags::META),
                     name_tag: Some(ids::name_tag(&self.keys, meta.parent, &meta.name)),
                     meta_hash: Some(slots.meta),
                     body_hash: slots.body,
@@ -220,9 +248,8 @@ impl Golden {
 /// A log of nine entries: roots 1 to 9.
 pub(crate) fn log() -> Value {
     let mut golden = Golden::start();
-    let file = |golden: &Golden, name: &str, bytes: &[u8]| {
-        Box::new(file_meta(&golden.keys, name, bytes))
-    };
+    let file =
+        |golden: &Golden, name: &str, bytes: &[u8]| Box::new(file_meta(&golden.keys, name, bytes));
     golden.commit(&[
         Step::Put(1, 0, Box::new(dir_meta("photos")), None),
         Step::Put(2, 0, file(&golden, "a.txt", b"one"), Some(b"one")),
@@ -259,18 +286,35 @@ fn the_frozen_log_opens_with_the_account_seed_alone() {
     let seed: [u8; 32] = bytes(&document["account_seed"]).try_into().unwrap();
     let seed = fst_crypto::account::AccountSeed::from_bytes(seed);
     let account = AccountKeys::derive(chain.account, &seed);
-    let (first, rest) = document["entries"].as_array().unwrap().split_first().unwrap();
+    let (first, rest) = document["entries"]
+        .as_array()
+        .unwrap()
+        .split_first()
+        .unwrap();
     let payload = bytes(&first["payload"]);
     let Control::Genesis(control) = wire::from_canonical(&payload).unwrap();
     let keys = space::open_space(&account, &control).unwrap();
-    assert_eq!(space::open_space_name(&keys, &control).unwrap(), "/Documents");
+    assert_eq!(
+        space::open_space_name(&keys, &control).unwrap(),
+        "/Documents"
+    );
     let mut bodies = Vec::new();
     for entry in rest {
         let header = log::decode_header(&bytes(&entry["header"])).unwrap();
         let opened = batch::open_batch(&keys, &header, &bytes(&entry["payload"])).unwrap();
         bodies.extend(opened.into_iter().filter_map(|op| op.body));
     }
-    assert_eq!(bodies, [b"one".as_slice(), b"two", b"three", b"four", b"five", b"six"]);
+    assert_eq!(
+        bodies,
+        [
+            b"one".as_slice(),
+            b"two",
+            b"three",
+            b"four",
+            b"five",
+            b"six"
+        ]
+    );
 }
 
 #[test]

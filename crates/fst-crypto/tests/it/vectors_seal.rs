@@ -2,6 +2,7 @@
 
 use fst_crypto::batch;
 use fst_crypto::envelope::{self, Kind, Payload, SaltSource, Scope};
+use fst_crypto::key::SpaceKeys;
 use fst_crypto::object::{self, ObjectKind};
 use fst_proto::entry::{Kind as NodeKind, NodeMeta};
 use fst_proto::ids::{NodeId, ObjectId};
@@ -20,7 +21,10 @@ const KEY: [u8; 32] = [3; 32];
 pub(crate) fn kinds() -> Value {
     let hedge = hedge();
     let random = seeded(0x21);
-    let salts = SaltSource { hedge: &hedge, random: &random };
+    let salts = SaltSource {
+        hedge: &hedge,
+        random: &random,
+    };
     let rows = [
         (Kind::Data, 1, b"raw data".to_vec(), None),
         (Kind::Data, 2, zstd_of_zeros(), Some(4096)),
@@ -34,7 +38,11 @@ pub(crate) fn kinds() -> Value {
         .map(|(kind, epoch, bytes, raw_len)| {
             let payload = raw_len.map_or(Payload::raw(&bytes), |n| Payload::zstd(&bytes, n));
             let ctx = [b"ctx of kind ".as_slice(), &[kind as u8]].concat();
-            let scope = Scope { kind, epoch, ctx: &ctx };
+            let scope = Scope {
+                kind,
+                epoch,
+                ctx: &ctx,
+            };
             let sealed = envelope::seal(&salts, &KEY, &scope, &payload).unwrap();
             json!({
                 "kind": kind as u8, "epoch": epoch, "ctx": hex(&ctx), "payload": hex(&bytes),
@@ -52,7 +60,9 @@ pub(crate) fn kinds() -> Value {
 
 /// A raw zstd frame: 4 096 zero bytes as one RLE block, so no encoder's version matters.
 fn zstd_of_zeros() -> Vec<u8> {
-    vec![0x28, 0xb5, 0x2f, 0xfd, 0x60, 0x00, 0x0f, 0x03, 0x80, 0x00, 0x00]
+    vec![
+        0x28, 0xb5, 0x2f, 0xfd, 0x60, 0x00, 0x0f, 0x03, 0x80, 0x00, 0x00,
+    ]
 }
 
 /// Envelopes that are well sealed and must still be refused, and such that must fail at the gate.
@@ -82,21 +92,39 @@ pub(crate) fn refused() -> Value {
         ("cut", "tampered", good[..good.len() - 1].to_vec()),
         ("header only", "malformed", good[..8].to_vec()),
         ("padding not zero", "malformed", envelope_of(&dirty)),
-        ("padding too long", "malformed", envelope_of(&body(0, 4, 4, b"body", 272))),
-        ("padding too short", "malformed", envelope_of(&body(0, 4, 4, b"body", 255))),
+        (
+            "padding too long",
+            "malformed",
+            envelope_of(&body(0, 4, 4, b"body", 272)),
+        ),
+        (
+            "padding too short",
+            "malformed",
+            envelope_of(&body(0, 4, 4, b"body", 255)),
+        ),
         ("no body", "malformed", envelope_of(&[])),
-        ("payload beyond the body", "malformed", envelope_of(&body(0, 300, 300, b"body", 256))),
-        ("raw length differs", "malformed", envelope_of(&body(0, 5, 4, b"body", 256))),
-        ("unknown encoding", "unsupported", envelope_of(&body(2, 4, 4, b"body", 256))),
+        (
+            "payload beyond the body",
+            "malformed",
+            envelope_of(&body(0, 300, 300, b"body", 256)),
+        ),
+        (
+            "raw length differs",
+            "malformed",
+            envelope_of(&body(0, 5, 4, b"body", 256)),
+        ),
+        (
+            "unknown encoding",
+            "unsupported",
+            envelope_of(&body(2, 4, 4, b"body", 256)),
+        ),
         ("raw length over 8 MiB", "too-large", {
             envelope_of(&body(1, (8 << 20) + 1, 4, b"body", 256))
         }),
     ];
     let rows: Vec<Value> = rows
         .iter()
-        .map(|(case, error, bytes)| {
-            json!({ "case": case, "error": error, "envelope": hex(bytes) })
-        })
+        .map(|(case, error, bytes)| json!({ "case": case, "error": error, "envelope": hex(bytes) }))
         .collect();
     json!({
         "about": "Envelopes to be opened as kind 1 with this key and ctx; each must be refused with this \
@@ -147,7 +175,12 @@ fn envelope_of(body: &[u8]) -> Vec<u8> {
 /// Ids of every keyed kind.
 pub(crate) fn ids() -> Value {
     let keys = keys();
-    let raws: [&[u8]; 4] = [b"", b"a", b"The quick brown fox jumps over the lazy dog", &[0; 4097]];
+    let raws: [&[u8]; 4] = [
+        b"",
+        b"a",
+        b"The quick brown fox jumps over the lazy dog",
+        &[0; 4097],
+    ];
     let rows: Vec<Value> = raws
         .iter()
         .map(|raw| {
@@ -167,18 +200,21 @@ pub(crate) fn ids() -> Value {
     })
 }
 
-/// A batch of a directory, a small file, a link and a file with an inline recipe, with a delete between.
-pub(crate) fn batch() -> Value {
-    let keys = keys();
+/// A directory, a small file, a link and a file with an inline recipe.
+fn batch_puts(keys: &SpaceKeys) -> [Put<'static>; 4] {
     let link = NodeMeta {
         kind: NodeKind::Symlink,
-        content: fst_crypto::ids::content_id(&keys, b"../target"),
+        content: fst_crypto::ids::content_id(keys, b"../target"),
         size: 9,
         body: Body::Slot,
         ..dir_meta("link")
     };
     let recipe = vec![
-        Extent::Data { object: ObjectId([0x0b; 32]), offset: 7, len: 70_000 },
+        Extent::Data {
+            object: ObjectId([0x0b; 32]),
+            offset: 7,
+            len: 70_000,
+        },
         Extent::Hole { len: 1 << 33 },
     ];
     let large = NodeMeta {
@@ -187,19 +223,40 @@ pub(crate) fn batch() -> Value {
         size: 70_000 + (1 << 33),
         body: Body::Inline(recipe),
         mtime_ns: -1,
-        ..file_meta(&keys, "résumé.bin", b"x")
+        ..file_meta(keys, "résumé.bin", b"x")
     };
-    let puts = [
-        Put { node: NodeId([1; 16]), base_rev: 0, meta: dir_meta("photos"), body: None },
+    [
+        Put {
+            node: NodeId([1; 16]),
+            base_rev: 0,
+            meta: dir_meta("photos"),
+            body: None,
+        },
         Put {
             node: NodeId([2; 16]),
             base_rev: 41,
-            meta: file_meta(&keys, "hello.txt", b"hello, world\n"),
+            meta: file_meta(keys, "hello.txt", b"hello, world\n"),
             body: Some(b"hello, world\n"),
         },
-        Put { node: NodeId([3; 16]), base_rev: 0, meta: link, body: Some(b"../target") },
-        Put { node: NodeId([4; 16]), base_rev: 0, meta: large, body: None },
-    ];
+        Put {
+            node: NodeId([3; 16]),
+            base_rev: 0,
+            meta: link,
+            body: Some(b"../target"),
+        },
+        Put {
+            node: NodeId([4; 16]),
+            base_rev: 0,
+            meta: large,
+            body: None,
+        },
+    ]
+}
+
+/// The payload of a batch with all kinds of slots.
+pub(crate) fn batch() -> Value {
+    let keys = keys();
+    let puts = batch_puts(&keys);
     let sealed = seal_puts(&keys, 7, &puts, &seeded(0x22));
     let header = header_for(&keys, 7, &puts, &sealed);
     let rows: Vec<Value> = puts
@@ -228,10 +285,16 @@ pub(crate) fn frame() -> Value {
     let keys = keys();
     let hedge = hedge();
     let random = seeded(0x23);
-    let salts = SaltSource { hedge: &hedge, random: &random };
+    let salts = SaltSource {
+        hedge: &hedge,
+        random: &random,
+    };
     let mut frame = Vec::new();
     let mut rows = Vec::new();
-    for (kind, raw) in [(ObjectKind::Data, b"chunk".as_slice()), (ObjectKind::Recipe, &[0x80])] {
+    for (kind, raw) in [
+        (ObjectKind::Data, b"chunk".as_slice()),
+        (ObjectKind::Recipe, &[0x80]),
+    ] {
         let id = object::object_id(&keys, kind, raw);
         let payload = Payload::raw(raw);
         let sealed = object::seal_object(&salts, &keys, kind, &id, &payload).unwrap();
@@ -254,8 +317,17 @@ fn bytes_at(value: &Value) -> Vec<u8> {
 fn frozen_envelopes_open() {
     let document = read("sealed_kinds");
     for row in document["envelopes"].as_array().unwrap() {
-        let kinds = [Kind::Data, Kind::Recipe, Kind::Directory, Kind::KeySlot, Kind::Blob];
-        let kind = kinds.into_iter().find(|kind| row["kind"] == *kind as u8).unwrap();
+        let kinds = [
+            Kind::Data,
+            Kind::Recipe,
+            Kind::Directory,
+            Kind::KeySlot,
+            Kind::Blob,
+        ];
+        let kind = kinds
+            .into_iter()
+            .find(|kind| row["kind"] == *kind as u8)
+            .unwrap();
         let sealed = bytes_at(&row["envelope"]);
         let opened = envelope::open(&KEY, kind, &bytes_at(&row["ctx"]), &sealed).unwrap();
         assert_eq!(opened.payload, bytes_at(&row["payload"]));

@@ -41,15 +41,15 @@ fn keep_beside(merge: &mut Merge<'_>, rival: Rival, loser: Loser, lost: &Node) {
         CopyId::Kept(id) => id,
         CopyId::Free(id) => {
             let mut node = Node { place, rev: 0, ..lost.clone() };
-            node.place.name = names::free_name(merge, loser, id, &node);
-            insert(merge, loser, id, node);
-            id
+            node.place.name = names::name_of_equal(merge, loser, &node);
+            insert(merge, loser, id, node)
         },
         CopyId::None => {
             merge.doubtful.insert(loser.node, Why::Malformed);
             return;
         },
     };
+    merge.waits.push((rival.node, copy));
     note(merge, rival, Some(copy));
 }
 
@@ -68,7 +68,7 @@ fn copy_id(merge: &Merge<'_>, node: NodeId, lost: &Node) -> CopyId {
         id = merge.inputs.naming.copy_id(id, &lost.content);
         match merge.target.get(id) {
             None => return CopyId::Free(id),
-            Some(other) if other.content.id == lost.content.id && id != node => {
+            Some(other) if names::has_same_bytes(other, lost) && id != node => {
                 return CopyId::Kept(id);
             },
             // Somebody edited that copy; it is a file of its own now.
@@ -78,8 +78,15 @@ fn copy_id(merge: &Merge<'_>, node: NodeId, lost: &Node) -> CopyId {
     CopyId::None
 }
 
-fn insert(merge: &mut Merge<'_>, loser: Loser, id: NodeId, node: Node) {
-    let place = node.place.clone();
+/// Puts the copy into the target, and returns the node that holds the content now.
+fn insert(merge: &mut Merge<'_>, loser: Loser, id: NodeId, node: Node) -> NodeId {
+    // The name that the copy would have is only ever shared with the same bytes: what an earlier run of this plan
+    // wrote before it died, under whatever id they are known now.
+    let there = merge.target.namesakes(node.place.parent, &node.place.name).first().copied();
+    match there {
+        Some(other) if merge.local.contains(id) || !merge.may_unite(other, &node) => return other,
+        Some(_) | None => {},
+    }
     let source = match loser.side {
         Side::Local => Source::Local(loser.node),
         Side::Remote => Source::Remote(loser.node),
@@ -87,11 +94,8 @@ fn insert(merge: &mut Merge<'_>, loser: Loser, id: NodeId, node: Node) {
     merge.put(id, node, Side::Local);
     merge.copies.insert(id, source);
     merge.ties.push((loser.node, id));
-    let there = merge.target.namesakes(place.parent, &place.name);
-    // `free_name` lets nothing else stand there than what an earlier run wrote for this copy.
-    if let Some(fresh) = there.iter().copied().find(|&other| other != id) {
-        merge.unite(fresh, id);
-    }
+    there.into_iter().for_each(|fresh| merge.unite(fresh, id));
+    id
 }
 
 /// Sends the losing local content to the server as a version of its own before its node is touched; the
@@ -101,7 +105,7 @@ fn keep_in_history(merge: &mut Merge<'_>, rival: Rival, loser: Loser, lost: &Nod
     let id = inputs.naming.copy_id(loser.node, &lost.content);
     let is_known = inputs.remote.contains(id) || inputs.tombstones.contains_key(&id);
     if is_known || inputs.base.contains(id) {
-        let is_spare = merge.target.get(id).is_some_and(|n| n.content.id == lost.content.id);
+        let is_spare = merge.target.get(id).is_some_and(|node| names::has_same_bytes(node, lost));
         if is_spare && !inputs.local.contains(id) {
             merge.target.remove(id);
         }

@@ -5,6 +5,7 @@
 //! Source: docs/design/sync-semantics.md, rows S-080 to S-089.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use fst_proto::ids::NodeId;
 
@@ -19,7 +20,11 @@ pub(super) fn plan(merge: Merge<'_>, held: &Held) -> Plan {
     let goal = disk_goal(&merge, held);
     let steps = order::steps(&merge.local, &goal, &merge.copies);
     let push = push::ops(&merge, held);
+    let mut waits = merge.waits.clone();
+    waits.retain(|(node, _)| !held.contains_key(node));
+    waits.sort_unstable();
     Plan {
+        waits,
         adopt: adopt(&merge, held),
         steps,
         push,
@@ -44,9 +49,13 @@ fn disk_goal<'a>(merge: &'a Merge<'_>, held: &Held) -> Cow<'a, Tree> {
 
 fn adopt(merge: &Merge<'_>, held: &Held) -> Vec<NodeId> {
     let (base, remote) = (merge.inputs.base, merge.inputs.remote);
+    let is_open = |id| !is_same(merge.local.get(id), merge.target.get(id)) || held.contains_key(&id);
+    let waits = merge.waits.iter().filter(|(_, other)| is_open(*other));
+    let waiting: BTreeSet<NodeId> = waits.map(|(node, _)| *node).collect();
     let is_agreed = |id: &NodeId| {
         base.get(*id) != remote.get(*id)
             && !held.contains_key(id)
+            && !waiting.contains(id)
             && is_same(merge.local.get(*id), merge.target.get(*id))
             && is_same(remote.get(*id), merge.target.get(*id))
     };

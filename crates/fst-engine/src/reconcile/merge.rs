@@ -33,6 +33,8 @@ pub(super) struct Merge<'a> {
     pub(super) copies: BTreeMap<NodeId, Source>,
     /// Nodes that are done together or not at all.
     pub(super) ties: Vec<(NodeId, NodeId)>,
+    /// Nodes that are not done before another is: see [`crate::plan::Plan::waits`].
+    pub(super) waits: Vec<(NodeId, NodeId)>,
     /// Nodes that must not be touched, whatever `target` says.
     pub(super) doubtful: BTreeMap<NodeId, Why>,
     pub(super) united: Vec<(NodeId, NodeId)>,
@@ -51,6 +53,7 @@ impl<'a> Merge<'a> {
             notes: Vec::new(),
             copies: BTreeMap::new(),
             ties: Vec::new(),
+            waits: Vec::new(),
             doubtful: BTreeMap::new(),
             united: Vec::new(),
             archive: Vec::new(),

@@ -83,16 +83,36 @@ fn rename(merge: &mut Merge<'_>, id: NodeId, keeper: NodeId) -> Option<Place> {
 ///
 /// A new local node that already is what `id` becomes does not occupy its name: a crash left it.
 pub(super) fn free_name(merge: &Merge<'_>, loser: Loser, id: NodeId, node: &Node) -> Name {
-    let parent = node.place.parent;
-    let remote = merge.inputs.remote;
-    let is_other = |other: NodeId| {
+    name_unless(merge, loser, node, &|other, _| {
         other != id && (merge.local.contains(id) || !merge.may_unite(other, node))
-    };
+    })
+}
+
+/// A name beside `node` that nothing has, or a leaf with the same bytes.
+pub(super) fn name_of_equal(merge: &Merge<'_>, loser: Loser, node: &Node) -> Name {
+    name_unless(merge, loser, node, &|other, name| {
+        let there = merge.target.get(other).filter(|there| has_same_bytes(there, node));
+        there.is_none_or(|there| there.place.parent != node.place.parent || there.place.name != *name)
+    })
+}
+
+fn name_unless(
+    merge: &Merge<'_>,
+    loser: Loser,
+    node: &Node,
+    is_other: &dyn Fn(NodeId, &Name) -> bool,
+) -> Name {
+    let parent = node.place.parent;
+    let trees = [&merge.target, &*merge.local, merge.inputs.remote];
     let taken = |name: &Name| {
-        merge.target.namesakes(parent, name).iter().any(|&other| is_other(other))
-            || merge.local.namesakes(parent, name).iter().any(|&other| is_other(other))
-            || remote.namesakes(parent, name).iter().any(|&other| other != id)
+        let mut there = trees.iter().flat_map(|tree| tree.namesakes(parent, name));
+        there.any(|&other| is_other(other, name))
             || merge.inputs.blocked.contains(&(parent, name.clone()))
     };
     merge.inputs.naming.copy_name(&node.place.name, loser, &taken)
+}
+
+/// True when two leaves differ in nothing but their executable bit.
+pub(super) fn has_same_bytes(one: &Node, other: &Node) -> bool {
+    one.content.kind == other.content.kind && one.content.id == other.content.id
 }

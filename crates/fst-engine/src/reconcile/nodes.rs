@@ -4,7 +4,7 @@
 //! target only if one side deleted it and the other side has exactly its base state.
 //! Not here: names that clash, parents that are missing. Source: docs/design/sync-semantics.md, rows S-020 to S-059.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use fst_proto::entry::{Content, Kind, Place};
 use fst_proto::ids::NodeId;
@@ -23,10 +23,10 @@ pub(super) fn merge<'a>(inputs: &'a Inputs<'a>) -> Merge<'a> {
         match (base.get(id), local.get(id), remote.get(id)) {
             (base, Some(local), Some(remote)) => both(&mut merge, id, base, [local, remote]),
             (Some(base), Some(kept), None) => {
-                one(&mut merge, id, [base, kept], Side::Local, carried_here.contains(&id));
+                one(&mut merge, id, [base, kept], Side::Local, carried_here.get(&id));
             },
             (Some(base), None, Some(kept)) => {
-                one(&mut merge, id, [base, kept], Side::Remote, carried_there.contains(&id));
+                one(&mut merge, id, [base, kept], Side::Remote, carried_there.get(&id));
             },
             (None, Some(new), None) => merge.put(id, new.clone(), Side::Local),
             (None, None, Some(new)) => merge.put(id, new.clone(), Side::Remote),
@@ -36,35 +36,43 @@ pub(super) fn merge<'a>(inputs: &'a Inputs<'a>) -> Merge<'a> {
     merge
 }
 
-/// What lies in a directory that `keeper` moved and `deleter` removed: the move saves all of it.
-fn carried_along(base: &Tree, keeper: &Tree, deleter: &Tree) -> BTreeSet<NodeId> {
+/// What lies in a directory that `keeper` moved and `deleter` removed, with that directory: the move saves
+/// all of it.
+fn carried_along(base: &Tree, keeper: &Tree, deleter: &Tree) -> BTreeMap<NodeId, NodeId> {
     let is_saved = |id: NodeId, node: &Node| {
         let was = base.get(id).filter(|_| keeper.is_dir(id) && !deleter.contains(id));
         was.is_some_and(|was| was.place != node.place)
     };
-    let mut open: Vec<NodeId> =
-        keeper.iter().filter(|(id, node)| is_saved(*id, node)).map(|(id, _)| id).collect();
-    let mut carried = BTreeSet::new();
-    while let Some(id) = open.pop() {
-        if carried.insert(id) {
-            open.extend(keeper.children(id).map(|(_, child)| child));
+    let saved = keeper.iter().filter(|(id, node)| is_saved(*id, node));
+    let mut open: Vec<(NodeId, NodeId)> = saved.map(|(id, _)| (id, id)).collect();
+    let mut carried = BTreeMap::new();
+    while let Some((id, carrier)) = open.pop() {
+        if carried.insert(id, carrier).is_none() {
+            open.extend(keeper.children(id).map(|(_, child)| (child, carrier)));
         }
     }
     carried
 }
 
-fn one(merge: &mut Merge<'_>, id: NodeId, [base, kept]: [&Node; 2], side: Side, is_carried: bool) {
+fn one(
+    merge: &mut Merge<'_>,
+    id: NodeId,
+    [base, kept]: [&Node; 2],
+    side: Side,
+    carrier: Option<&NodeId>,
+) {
     let kind = match (base.content == kept.content, base.place == kept.place) {
         (false, _) => Some(ConflictKind::EditDelete),
         (true, false) => Some(ConflictKind::MoveDelete),
         (true, true) => None,
     };
-    if let Some(kind) = kind {
-        merge.note(kind, id, side);
+    match (kind, carrier) {
+        (Some(kind), _) => merge.note(kind, id, side),
+        // Once base has the move, nothing says that it saved this node.
+        (None, Some(&carrier)) => merge.waits.push((carrier, id)),
+        (None, None) => return,
     }
-    if kind.is_some() || is_carried {
-        merge.put(id, kept.clone(), side);
-    }
+    merge.put(id, kept.clone(), side);
 }
 
 fn both(merge: &mut Merge<'_>, id: NodeId, base: Option<&Node>, [local, remote]: [&Node; 2]) {

@@ -191,3 +191,17 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn scratch() {
+    let mut world = settled(2, 0, false, &[[20, 0, 51, 0],[16, 67, 1, 0],[176, 19, 48, 0]]);
+    for op in [[141, 187, 138, 80],[206, 0, 0, 109]] { world.user(0, op); }
+    for op in [[137, 156, 6, 94],[176, 20, 162, 0],[152, 0, 0, 140]] { world.user(1, op); }
+    eprintln!("START {:?} -> {:?}", world.clients[1].disk.show(), world.clients[0].disk.show());
+    world.sync(0, Faults::default());
+    let mut calm = world.clone();
+    world.sync(1, Faults { crash_at: Some(2), ..Faults::default() });
+    world.settle();
+    eprintln!("CALM");
+    calm.settle();
+}

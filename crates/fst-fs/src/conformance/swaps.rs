@@ -4,6 +4,7 @@
 
 use super::{World, cases, is_stage_empty, path, refused, stage, staged_bytes, stat, tag};
 use crate::commit::{Outcome, replace_if, resume_replace};
+use crate::name::StageName;
 use crate::vault::{FileKind, Stat, VaultError};
 
 cases![
@@ -25,6 +26,8 @@ cases![
     a_cut_short_swap_is_finished,
     a_cut_short_swap_is_undone,
     a_swap_that_did_not_happen_stays_so,
+    a_swap_by_steps_cut_after_the_first_is_undone,
+    a_swap_by_steps_cut_after_the_second_is_judged,
 ];
 
 type Answer = crate::vault::Result<bool>;
@@ -255,4 +258,61 @@ fn a_swap_that_did_not_happen_stays_so(world: &dyn World) {
     let done = resume_replace(world.vault(), &tag("t"), &path("a"), &ours, &mut judge);
     assert!(matches!(done, Ok(Outcome::Changed)), "{done:?}");
     assert_eq!(world.read(&path("a")).as_deref(), Some(b"old".as_slice()));
+}
+
+fn a_swap_by_steps_cut_after_the_first_is_undone(world: &dyn World) {
+    let vault = world.vault();
+    for is_taken in [false, true] {
+        world.write(&path("a"), b"old");
+        let ours = stage(world, "t", b"new");
+        vault
+            .stage_move(&path("a"), &tag("t~aside"))
+            .expect("first step");
+        if is_taken {
+            world.write(&path("a"), b"third");
+        }
+        let mut judge = |_: &_, _: &Stat| unreachable!("nothing was replaced");
+        let done = resume_replace(vault, &tag("t"), &path("a"), &ours, &mut judge);
+        let expected: &[u8] = if is_taken { b"third" } else { b"old" };
+        assert_eq!(
+            world.read(&path("a")).as_deref(),
+            Some(expected),
+            "{done:?}"
+        );
+        let rests = vault.stat_staged(&tag("t~aside")).expect("look").is_some();
+        let is_named =
+            matches!(&done, Ok(Outcome::Displaced { tags, .. }) if *tags == [tag("t~aside")]);
+        assert_eq!((rests, is_named), (is_taken, is_taken), "{done:?}");
+        vault.discard(&tag("t")).expect("discard");
+    }
+}
+
+fn a_swap_by_steps_cut_after_the_second_is_judged(world: &dyn World) {
+    let vault = world.vault();
+    for is_expected in [false, true] {
+        world.save(&path("a"), b"old");
+        let ours = stage(world, "t", b"new");
+        vault
+            .stage_move(&path("a"), &tag("t~aside"))
+            .expect("first step");
+        vault.place_new(&tag("t"), &path("a")).expect("second step");
+        let mut judge = |at: &StageName, _: &Stat| {
+            assert_eq!(*at, tag("t~aside"));
+            Ok(is_expected)
+        };
+        let done = resume_replace(vault, &tag("t"), &path("a"), &ours, &mut judge);
+        assert_eq!(
+            matches!(done, Ok(Outcome::Done(_))),
+            is_expected,
+            "{done:?}"
+        );
+        let expected: &[u8] = if is_expected { b"new" } else { b"old" };
+        assert_eq!(
+            world.read(&path("a")).as_deref(),
+            Some(expected),
+            "{done:?}"
+        );
+        vault.discard(&tag("t~aside")).expect("ours, if anything");
+        assert!(is_stage_empty(world));
+    }
 }

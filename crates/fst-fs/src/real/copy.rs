@@ -18,15 +18,19 @@ const OP: &str = "copy to stage";
 const STEP_LEN: usize = 1 << 20;
 
 /// Copies contents, holes, modification time and permissions.
-pub(super) fn copy(from: &Reading, mut to: Box<Growing>) -> Result<Stat> {
-    let before = from.stat()?;
+pub(super) fn copy(from: &Reading, to: Box<Growing>) -> Result<Stat> {
+    copy_as(from, to, &from.stat()?)
+}
+
+/// Copies the state that `before` describes.
+fn copy_as(from: &Reading, mut to: Box<Growing>, before: &Stat) -> Result<Stat> {
     if sys::try_clone(from.fd(), to.fd()) {
         to.grow_to(before.size);
     } else {
         copy_stretches(from, &mut to, before.size)?;
     }
     // A writer during the copy leaves its trace in the times, whatever it wrote.
-    if from.stat()? != before {
+    if from.stat()? != *before {
         return Err(VaultError::Changed { op: OP });
     }
     let like = Some(before.permissions);
@@ -81,4 +85,31 @@ fn copy_by_hand(from: &Reading, to: &mut Growing, start: u64, end: u64) -> Resul
         at += n as u64;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::fd::{AsFd as _, OwnedFd};
+
+    use super::*;
+    use crate::name::StageName;
+
+    #[test]
+    fn a_copy_of_a_file_that_changed_meanwhile_is_refused_and_removed() {
+        let home = tempfile::tempdir().expect("make a directory");
+        fs::write(home.path().join("a"), b"first").expect("write");
+        let dir = OwnedFd::from(fs::File::open(home.path()).expect("open"));
+        let from = Reading::open_at(dir.as_fd(), b"a").expect("open");
+        let before = from.stat().expect("look");
+        fs::write(home.path().join("a"), b"other").expect("write in place");
+        let tag = StageName::new("t").expect("a tag");
+        let to = Growing::create(dir, &tag, 0o022).expect("create");
+        let copied = copy_as(&from, Box::new(to), &before);
+        assert!(
+            matches!(copied, Err(VaultError::Changed { .. })),
+            "{copied:?}"
+        );
+        assert!(!home.path().join("t").exists());
+    }
 }

@@ -1,7 +1,7 @@
 //! Health, metrics, who answers, and routes that are not served here.
 
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
 
 use super::App;
@@ -50,8 +50,6 @@ pub(super) async fn not_found() -> Failure {
 }
 
 /// A route that has no such method.
-pub(super) async fn method_not_allowed() -> Response {
-    let mut response = Failure(Refusal::malformed("no such method here")).into_response();
-    *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
-    response
+pub(super) async fn method_not_allowed() -> Failure {
+    Failure(Refusal::NoSuchMethod)
 }

@@ -109,6 +109,7 @@ impl IntoResponse for Failure {
             | Refusal::Slot
             | Refusal::NotFound(_)
             | Refusal::Malformed(_)
+            | Refusal::NoSuchMethod
             | Refusal::Conflict(_)
             | Refusal::Storage(_) => {},
         }
@@ -123,7 +124,9 @@ fn kind(refusal: &Refusal) -> ErrorKind {
         | Refusal::SetupCode
         | Refusal::Slot => ErrorKind::Auth,
         Refusal::NotFound(_) | Refusal::NeedsClient => ErrorKind::Permission,
-        Refusal::Malformed(_) | Refusal::Range { .. } => ErrorKind::Integrity,
+        Refusal::Malformed(_) | Refusal::NoSuchMethod | Refusal::Range { .. } => {
+            ErrorKind::Integrity
+        },
         Refusal::TooLarge { .. } => ErrorKind::Quota,
         Refusal::Conflict(_) => ErrorKind::Conflict,
         Refusal::SlowBody => ErrorKind::Network,

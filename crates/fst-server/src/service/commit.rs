@@ -92,7 +92,7 @@ impl Service {
     ) -> Served<(Receipt, Outcome)> {
         self.check_member(caller, space).await?;
         let header = log::decode_header(&commit.header)?;
-        if header.kind == EntryKind::Control && header.dev_ctr != 1 {
+        if header.kind == EntryKind::Control {
             return Err(Refusal::malformed("this server knows no control entry but the first"));
         }
         self.check_author(caller, space, &header, &commit).await?;

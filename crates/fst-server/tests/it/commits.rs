@@ -191,7 +191,7 @@ async fn payloads_must_be_what_the_header_names() {
         with(&|payload| payload[70] ^= 1),
         with(&|payload| payload[67] ^= 1),
         with(&|payload| payload.push(0)),
-        with(&|payload| drop(payload.pop())),
+        with(&|payload| payload.truncate(payload.len() - 1)),
         with(&|payload| payload[64] = 0xff),
     ];
     for commit in wrong {

@@ -22,13 +22,13 @@ use fst_server::refusal::Refusal;
 use fst_server::seams::Random;
 use fst_server::service::{Caller, Served, Service};
 
-pub const START: u64 = 1_800_000_000_000;
+pub(crate) const START: u64 = 1_800_000_000_000;
 
 #[derive(Debug)]
-pub struct TestClock(AtomicU64);
+pub(crate) struct TestClock(AtomicU64);
 
 impl TestClock {
-    pub fn advance(&self, ms: u64) {
+    pub(crate) fn advance(&self, ms: u64) {
         self.0.fetch_add(ms, Ordering::SeqCst);
     }
 }
@@ -39,8 +39,8 @@ impl Clock for TestClock {
     }
 }
 
-#[derive(Debug, Default)]
-pub struct TestRandom(AtomicU64);
+#[derive(Debug)]
+pub(crate) struct TestRandom(AtomicU64);
 
 impl Random for TestRandom {
     fn fill(&self, out: &mut [u8]) {
@@ -52,20 +52,25 @@ impl Random for TestRandom {
 }
 
 /// A service in memory with its clock.
-pub struct World {
-    pub service: Arc<Service>,
-    pub clock: Arc<TestClock>,
+pub(crate) struct World {
+    pub(crate) service: Arc<Service>,
+    pub(crate) clock: Arc<TestClock>,
 }
 
 impl World {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
+        Self::seeded(0)
+    }
+
+    /// A world whose secrets are its own.
+    pub(crate) fn seeded(seed: u64) -> Self {
         let clock = Arc::new(TestClock(AtomicU64::new(START)));
-        let service = Service::in_memory(Arc::clone(&clock) as _, Arc::new(TestRandom::default()));
+        let service = Service::in_memory(Arc::clone(&clock) as _, Arc::new(TestRandom(AtomicU64::new(seed << 32))));
         Self { service: Arc::new(service), clock }
     }
 
     /// A world with an account of one device and one space.
-    pub async fn with_space() -> (Self, Device, SpaceId) {
+    pub(crate) async fn with_space() -> (Self, Device, SpaceId) {
         let world = Self::new();
         let mut device = world.account(1).await;
         let space = SpaceId([0x51; 16]);
@@ -73,57 +78,57 @@ impl World {
         (world, device, space)
     }
 
-    pub async fn account(&self, n: u8) -> Device {
+    pub(crate) async fn account(&self, n: u8) -> Device {
         let code = self.service.create_setup_code().await.unwrap();
         let (device, request) = new_account(n, &code);
         self.service.create_account(request).await.unwrap();
         device
     }
 
-    pub async fn create_space(&self, device: &mut Device, space: SpaceId) -> Served<()> {
+    pub(crate) async fn create_space(&self, device: &mut Device, space: SpaceId) -> Served<()> {
         let request = device.genesis(space);
         let receipt = self.service.create_space(device.caller(), request.clone()).await?;
         device.wrote(&request.commit, receipt.head);
         Ok(())
     }
 
-    pub async fn commit(&self, device: &mut Device, space: SpaceId, commit: Commit) -> Served<Head> {
+    pub(crate) async fn commit(&self, device: &mut Device, space: SpaceId, commit: Commit) -> Served<Head> {
         let receipt = self.service.commit(device.caller(), space, commit.clone()).await?;
         device.wrote(&commit, receipt.head);
         Ok(receipt.head)
     }
 
-    pub async fn write(&self, device: &mut Device, space: SpaceId, ops: Vec<TestOp>) -> Served<Head> {
+    pub(crate) async fn write(&self, device: &mut Device, space: SpaceId, ops: Vec<TestOp>) -> Served<Head> {
         let commit = device.batch(space, ops);
         self.commit(device, space, commit).await
     }
 }
 
 /// A device with its keys and what it remembers.
-pub struct Device {
-    pub id: DeviceId,
-    pub pair: Ed25519KeyPair,
-    pub account: AccountId,
-    pub account_len: u64,
-    pub account_hash: Hash32,
-    pub ctr: u64,
-    pub prev: Hash32,
-    pub seen: Head,
+pub(crate) struct Device {
+    pub(crate) id: DeviceId,
+    pub(crate) pair: Ed25519KeyPair,
+    pub(crate) account: AccountId,
+    pub(crate) account_len: u64,
+    pub(crate) account_hash: Hash32,
+    pub(crate) ctr: u64,
+    pub(crate) prev: Hash32,
+    pub(crate) seen: Head,
 }
 
-pub fn pair(n: u8) -> Ed25519KeyPair {
+pub(crate) fn pair(n: u8) -> Ed25519KeyPair {
     Ed25519KeyPair::from_seed_unchecked(&[n; 32]).unwrap()
 }
 
-pub fn public(pair: &Ed25519KeyPair) -> VerifyKey {
+pub(crate) fn public(pair: &Ed25519KeyPair) -> VerifyKey {
     VerifyKey::from_slice(pair.public_key().as_ref()).unwrap()
 }
 
-pub fn sign(pair: &Ed25519KeyPair, message: &[u8]) -> Signature {
+pub(crate) fn sign(pair: &Ed25519KeyPair, message: &[u8]) -> Signature {
     Signature::from_slice(pair.sign(message).as_ref()).unwrap()
 }
 
-pub fn record(n: u8) -> DeviceRecord {
+pub(crate) fn record(n: u8) -> DeviceRecord {
     DeviceRecord {
         device: DeviceId([n; 16]),
         sign_key: public(&pair(n)),
@@ -133,18 +138,18 @@ pub fn record(n: u8) -> DeviceRecord {
     }
 }
 
-pub fn account_entry(header: &AccountHeader, signer: &Ed25519KeyPair) -> AccountEntry {
+pub(crate) fn account_entry(header: &AccountHeader, signer: &Ed25519KeyPair) -> AccountEntry {
     let header = wire::to_cbor(header);
     let sig = sign(signer, &account::message(&header));
     AccountEntry { header, sig }
 }
 
 /// Key of the 24 words of account `n`.
-pub fn recovery_pair(n: u8) -> Ed25519KeyPair {
+pub(crate) fn recovery_pair(n: u8) -> Ed25519KeyPair {
     pair(n ^ 0x80)
 }
 
-pub fn new_account(n: u8, setup_code: &str) -> (Device, CreateAccount) {
+pub(crate) fn new_account(n: u8, setup_code: &str) -> (Device, CreateAccount) {
     let header = AccountHeader {
         version: 1,
         account: AccountId::ZERO,
@@ -166,7 +171,7 @@ pub fn new_account(n: u8, setup_code: &str) -> (Device, CreateAccount) {
 }
 
 impl Device {
-    pub fn new(n: u8, account: AccountId, account_len: u64, account_hash: Hash32) -> Self {
+    pub(crate) fn new(n: u8, account: AccountId, account_len: u64, account_hash: Hash32) -> Self {
         Self {
             id: DeviceId([n; 16]),
             pair: pair(n),
@@ -179,17 +184,17 @@ impl Device {
         }
     }
 
-    pub fn caller(&self) -> Caller {
+    pub(crate) fn caller(&self) -> Caller {
         Caller { device: self.id, account: self.account }
     }
 
     /// The next entry of the account's chain, signed by this device.
-    pub fn next_account_entry(&self, body: Body) -> AccountEntry {
+    pub(crate) fn next_account_entry(&self, body: Body) -> AccountEntry {
         let header = self.account_header(Signer::Device(self.id), body);
         account_entry(&header, &self.pair)
     }
 
-    pub fn account_header(&self, signer: Signer, body: Body) -> AccountHeader {
+    pub(crate) fn account_header(&self, signer: Signer, body: Body) -> AccountHeader {
         AccountHeader {
             version: 1,
             account: self.account,
@@ -200,12 +205,12 @@ impl Device {
         }
     }
 
-    pub fn appended(&mut self, entry: &AccountEntry) {
+    pub(crate) fn appended(&mut self, entry: &AccountEntry) {
         self.account_len += 1;
         self.account_hash = account::entry_hash(entry);
     }
 
-    pub fn header(&self, space: SpaceId, kind: EntryKind, ops: Vec<Op>) -> Header {
+    pub(crate) fn header(&self, space: SpaceId, kind: EntryKind, ops: Vec<Op>) -> Header {
         Header {
             version: log::VERSION,
             space,
@@ -223,13 +228,13 @@ impl Device {
         }
     }
 
-    pub fn signed(&self, header: &Header, payload: Vec<u8>) -> Commit {
+    pub(crate) fn signed(&self, header: &Header, payload: Vec<u8>) -> Commit {
         let header = log::encode_header(header);
         let sig = sign(&self.pair, &log::entry_message(&header));
         Commit { header, sig, payload, objects: Vec::new() }
     }
 
-    pub fn genesis(&self, space: SpaceId) -> CreateSpace {
+    pub(crate) fn genesis(&self, space: SpaceId) -> CreateSpace {
         let payload = wire::to_cbor(&Control::Genesis(SpaceGenesis {
             space,
             owner: self.account,
@@ -254,7 +259,7 @@ impl Device {
         CreateSpace { tag: NameTag(space.0), commit }
     }
 
-    pub fn batch(&self, space: SpaceId, ops: Vec<TestOp>) -> Commit {
+    pub(crate) fn batch(&self, space: SpaceId, ops: Vec<TestOp>) -> Commit {
         let mut payload = vec![0xe1; 64];
         for op in &ops {
             for slot in op.meta.iter().chain(&op.body) {
@@ -266,7 +271,7 @@ impl Device {
         self.signed(&self.header(space, EntryKind::Batch, ops), payload)
     }
 
-    pub fn wrote(&mut self, commit: &Commit, head: Head) {
+    pub(crate) fn wrote(&mut self, commit: &Commit, head: Head) {
         self.ctr += 1;
         self.prev = log::entry_hash(&commit.header, &commit.sig);
         self.seen = head;
@@ -275,17 +280,17 @@ impl Device {
 
 /// An operation with its sealed slots.
 #[derive(Clone)]
-pub struct TestOp {
-    pub op: Op,
-    pub meta: Option<Vec<u8>>,
-    pub body: Option<Vec<u8>>,
+pub(crate) struct TestOp {
+    pub(crate) op: Op,
+    pub(crate) meta: Option<Vec<u8>>,
+    pub(crate) body: Option<Vec<u8>>,
 }
 
-pub fn put(n: u32, base_rev: u64) -> TestOp {
+pub(crate) fn put(n: u32, base_rev: u64) -> TestOp {
     put_with(n, base_rev, vec![n.to_be_bytes()[3]; 281], None)
 }
 
-pub fn put_with(n: u32, base_rev: u64, meta: Vec<u8>, body: Option<Vec<u8>>) -> TestOp {
+pub(crate) fn put_with(n: u32, base_rev: u64, meta: Vec<u8>, body: Option<Vec<u8>>) -> TestOp {
     let id = sha256(&[&n.to_be_bytes()]);
     let flags = if base_rev == 0 { Flags::CREATE.with(Flags::CONTENT) } else { Flags::CONTENT };
     let op = Op {
@@ -303,16 +308,16 @@ pub fn put_with(n: u32, base_rev: u64, meta: Vec<u8>, body: Option<Vec<u8>>) -> 
 }
 
 /// An object of these bytes; its id is made from a number.
-pub fn object(n: u32) -> ObjectId {
+pub(crate) fn object(n: u32) -> ObjectId {
     ObjectId(sha256(&[b"object", &n.to_be_bytes()]).0)
 }
 
-pub fn object_bytes(n: u32, len: usize) -> Vec<u8> {
+pub(crate) fn object_bytes(n: u32, len: usize) -> Vec<u8> {
     let seed = sha256(&[b"bytes", &n.to_be_bytes()]);
     seed.as_bytes().iter().copied().cycle().take(len).collect()
 }
 
-pub fn frame_of(objects: &[(u32, usize)]) -> Vec<u8> {
+pub(crate) fn frame_of(objects: &[(u32, usize)]) -> Vec<u8> {
     let mut out = Vec::new();
     for (n, len) in objects {
         frame::push(&mut out, object(*n), &object_bytes(*n, *len)).unwrap();
@@ -321,7 +326,7 @@ pub fn frame_of(objects: &[(u32, usize)]) -> Vec<u8> {
 }
 
 /// An invitation made by `device` that ends at `expires_ms`, and its key.
-pub fn invite(device: &Device, n: u8, expires_ms: u64) -> (wire::AppendAccount, Ed25519KeyPair) {
+pub(crate) fn invite(device: &Device, n: u8, expires_ms: u64) -> (wire::AppendAccount, Ed25519KeyPair) {
     let key = pair(n ^ 0x40);
     let slot = SlotId([n; 16]);
     let body = Body::InviteAdd { slot, key: public(&key), expires_ms };
@@ -331,16 +336,16 @@ pub fn invite(device: &Device, n: u8, expires_ms: u64) -> (wire::AppendAccount, 
 }
 
 /// The join of device `n` by an invitation.
-pub fn join(device: &Device, slot: SlotId, key: &Ed25519KeyPair, n: u8) -> Join {
+pub(crate) fn join(device: &Device, slot: SlotId, key: &Ed25519KeyPair, n: u8) -> Join {
     let header = device.account_header(Signer::Invite(slot), Body::DeviceAdd(record(n)));
     Join { entry: account_entry(&header, key) }
 }
 
-pub fn expires() -> u64 {
+pub(crate) fn expires() -> u64 {
     START + limits::INVITE_MS
 }
 
-pub fn conflict<T: std::fmt::Debug>(served: Served<T>) -> Conflict {
+pub(crate) fn conflict<T: std::fmt::Debug>(served: Served<T>) -> Conflict {
     match served {
         Err(Refusal::Conflict(conflict)) => conflict,
         other => panic!("expected a conflict, got {other:?}"),

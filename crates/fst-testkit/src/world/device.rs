@@ -8,9 +8,14 @@ use fst_client::db::Db;
 use fst_client::folder::{Members, Seams, Settings, Space};
 use fst_client::keystore::Enrolled;
 use fst_client::remote::Remote;
+use fst_client::error::ClientError;
 use fst_client::{Enrol, Folder, Outcome};
 use fst_fs::fake::{FakeVault, PowerCut};
 use fst_proto::account::Chain;
+use fst_proto::error::ErrorCode;
+use fst_proto::ids::SpaceId;
+use fst_proto::ipc::PathProblem;
+use fst_proto::merkle::Head;
 use fst_proto::time::Clock as _;
 use fst_server::service::{Caller, Service};
 use futures::executor::block_on;
@@ -41,7 +46,7 @@ pub struct Device {
 }
 
 /// Enrols `n` devices of one account at `service`: the first by set-up code, the others by join strings.
-pub(super) fn enrol(
+pub(crate) fn enrol(
     service: &Arc<Service>,
     n: usize,
     clock: &VirtualClock,
@@ -50,43 +55,105 @@ pub(super) fn enrol(
     let code = block_on(service.create_setup_code()).expect("memory does not fail");
     let mut devices: Vec<Device> = Vec::new();
     for at in 0..n {
-        let weather = Weather::default();
-        let remote = SimRemote::new(Arc::clone(service), weather.clone(), rng.clone());
-        let name = format!("dev{at}");
-        let join = devices.first().map(|first| first.invite());
+        let join = devices.first().map(|first| first.invite(&[]));
         let how = match &join {
             None => Enrol::SetupCode(&code),
             Some(text) => Enrol::Join(text),
         };
-        let info = service.server_info();
-        let (enrolled, _) = account::enrol(&remote, &info, ("sim", &name), how, rng)
-            .expect("enrolment works in fair weather");
-        let chain = Chain::replay(&enrolled.chain).expect("our own chain");
-        remote.sign_in(Caller { device: enrolled.device.device, account: chain.account });
-        devices.push(Device {
-            vault: FakeVault::new(),
-            weather,
-            remote: Arc::new(remote),
-            enrolled: Arc::new(enrolled),
-            clock: clock.clone(),
-            rng: rng.clone(),
-            folder: None,
-            db: Some(Db::in_memory().expect("memory database")),
-        });
+        devices.push(enrol_one(service, &format!("dev{at}"), how, clock, rng));
     }
     devices
 }
 
+/// Enrols one device.
+pub(crate) fn enrol_one(
+    service: &Arc<Service>,
+    name: &str,
+    how: Enrol<'_>,
+    clock: &VirtualClock,
+    rng: &Rng,
+) -> Device {
+    let weather = Weather::default();
+    let remote = SimRemote::new(Arc::clone(service), weather.clone(), rng.clone());
+    let info = service.server_info();
+    let (enrolled, _) = account::enrol(&remote, &info, ("sim", name), how, rng)
+        .expect("enrolment works in fair weather");
+    let chain = Chain::replay(&enrolled.chain).expect("our own chain");
+    remote.sign_in(Caller { device: enrolled.device.device, account: chain.account });
+    Device {
+        vault: FakeVault::new(),
+        weather,
+        remote: Arc::new(remote),
+        enrolled: Arc::new(enrolled),
+        clock: clock.clone(),
+        rng: rng.clone(),
+        folder: None,
+        db: Some(Db::in_memory().expect("memory database")),
+    }
+}
+
 impl Device {
-    fn invite(&self) -> String {
-        account::invite(self.remote.as_ref(), &self.enrolled, &[], self.clock.now(), &self.rng)
+    /// Makes a join string that pins `heads`.
+    ///
+    /// # Panics
+    /// When the line fails.
+    #[must_use]
+    pub fn invite(&self, heads: &[(SpaceId, Head)]) -> String {
+        account::invite(self.remote.as_ref(), &self.enrolled, heads, self.clock.now(), &self.rng)
             .expect("inviting works in fair weather")
+    }
+
+    /// The line as it is now.
+    #[must_use]
+    pub fn remote(&self) -> Arc<dyn Remote> {
+        Arc::clone(&self.remote)
+    }
+
+    /// Keys of this device.
+    #[must_use]
+    pub fn enrolled(&self) -> &Enrolled {
+        &self.enrolled
+    }
+
+    /// The space and the head that this device has verified; closes the folder.
+    ///
+    /// # Panics
+    /// When the folder was never opened.
+    #[must_use]
+    pub fn verified_head(&mut self) -> (SpaceId, Head) {
+        self.close();
+        let db = self.db.as_ref().expect("closed folders give their database back");
+        let genesis = db.read().meta("genesis").expect("memory database");
+        let genesis = genesis.expect("the folder was opened");
+        let space = account::space_of(&genesis).expect("a genesis that was opened");
+        (space, db.load().expect("memory database").range.head())
     }
 
     /// Wraps the line, for adversaries.
     pub fn wrap_remote(&mut self, wrap: impl FnOnce(Arc<dyn Remote>) -> Arc<dyn Remote>) {
         self.close();
         self.remote = wrap(Arc::clone(&self.remote));
+    }
+
+    /// Syncs until nothing more happens, or says with which code it stopped.
+    ///
+    /// # Errors
+    /// The stable code of the error; the folder stays open.
+    pub fn settle(&mut self) -> Result<Outcome, ErrorCode> {
+        for _ in 0..CYCLES_MAX {
+            match self.try_cycle() {
+                Ok(Outcome::Progress) => {},
+                Ok(outcome) => return Ok(outcome),
+                Err(error) => return Err(error.code()),
+            }
+        }
+        Ok(Outcome::Progress)
+    }
+
+    /// Paths with problems, as status shows them.
+    #[must_use]
+    pub fn problems(&self) -> Vec<PathProblem> {
+        self.folder.as_ref().map_or_else(Vec::new, |f| f.status_handle().read().0.problems)
     }
 
     /// Syncs until nothing more happens; says how it ended.
@@ -106,11 +173,15 @@ impl Device {
     /// # Errors
     /// The error as text; the folder stays open.
     pub fn cycle(&mut self) -> Result<Outcome, String> {
+        self.try_cycle().map_err(|error| fst_client::error::chain(&error))
+    }
+
+    fn try_cycle(&mut self) -> Result<Outcome, ClientError> {
         if self.folder.is_none() {
             self.open()?;
         }
-        let folder = self.folder.as_mut().ok_or("closed")?;
-        folder.cycle().map_err(|error| fst_client::error::chain(&error))
+        let closed = || ClientError::new(ErrorCode::Internal, "closed");
+        Ok(self.folder.as_mut().ok_or_else(closed)?.cycle()?)
     }
 
     /// Syncs with a crash planned after `n` changing calls of the disk, or `n` requests; then starts anew.
@@ -143,9 +214,9 @@ impl Device {
         self.db = Some(Db::in_memory().expect("memory database"));
     }
 
-    fn open(&mut self) -> Result<(), String> {
-        let text = |error: &dyn std::error::Error| fst_client::error::chain(error);
-        let mut db = self.db.take().ok_or("no database")?;
+    fn open(&mut self) -> Result<(), ClientError> {
+        let missing = || ClientError::new(ErrorCode::Internal, "no database");
+        let mut db = self.db.take().ok_or_else(missing)?;
         let chain = Chain::replay(&self.enrolled.chain).expect("our own chain");
         let spaces =
             Spaces { remote: self.remote.as_ref(), enrolled: &self.enrolled, chain: &chain };
@@ -153,9 +224,11 @@ impl Device {
             Ok(opened) => opened,
             Err(error) => {
                 self.db = Some(db);
-                return Err(text(&error));
+                return Err(error);
             },
         };
+        let pinned = self.enrolled.heads.iter().find(|(space, _)| *space == opened.id);
+        let pinned = pinned.map(|(_, head)| *head);
         let space = Space {
             id: opened.id,
             device: self.enrolled.device.device,
@@ -178,16 +251,17 @@ impl Device {
             mode: Mode::TwoWay,
             ignore: Ignore::new(&[]).expect("no patterns"),
             evidence: None,
-            pinned: None,
+            pinned,
         };
         match Folder::open(space, seams, settings, db) {
             Ok(folder) => {
                 self.folder = Some(folder);
                 Ok(())
             },
-            Err((db, error)) => {
+            Err(failed) => {
+                let (db, error) = *failed;
                 self.db = Some(db);
-                Err(text(&error))
+                Err(error.into())
             },
         }
     }

@@ -1,0 +1,176 @@
+//! Encodings that are frozen: descriptions, recipes, frames, headers.
+
+use fst_proto::entry::{Kind, NodeMeta};
+use fst_proto::ids::{ContentId, NodeId, ObjectId};
+use fst_proto::path::Name;
+use fst_proto::recipe::{self, BadRecipe, Body, Extent, PartRef};
+use fst_proto::text::to_hex;
+use fst_proto::{frame, log, wire};
+use serde_json::{Value, json};
+
+use crate::support::{bytes, id, path, read, rows};
+
+fn extents() -> Vec<Extent> {
+    vec![
+        Extent::Data {
+            object: ObjectId([0x0b; 32]),
+            offset: 0,
+            len: 1,
+        },
+        Extent::Data {
+            object: ObjectId([0x0b; 32]),
+            offset: 0x0100_0000,
+            len: 65_536,
+        },
+        Extent::Hole { len: 1 << 40 },
+        Extent::Data {
+            object: ObjectId([0xff; 32]),
+            offset: 23,
+            len: 24,
+        },
+    ]
+}
+
+fn parts() -> Vec<PartRef> {
+    vec![
+        PartRef {
+            object: ObjectId([1; 32]),
+            len: 1,
+        },
+        PartRef {
+            object: ObjectId([2; 32]),
+            len: 1 << 33,
+        },
+    ]
+}
+
+fn metas() -> Vec<NodeMeta> {
+    let meta = |name: &[u8], kind, size, body| NodeMeta {
+        parent: NodeId([0x0a; 16]),
+        name: Name::new(name).unwrap(),
+        kind,
+        exec: false,
+        mtime_ns: 1_709_303_400_123_456_789,
+        size,
+        content: ContentId([0x0c; 32]),
+        body,
+    };
+    let dir = NodeMeta {
+        content: ContentId::ZERO,
+        mtime_ns: -1,
+        parent: NodeId::ZERO,
+        ..meta(b"dir", Kind::Dir, 0, Body::None)
+    };
+    let script = NodeMeta {
+        exec: true,
+        ..meta(b"run.sh", Kind::File, 5, Body::Slot)
+    };
+    let total = recipe_len();
+    vec![
+        dir,
+        script,
+        meta(b"empty", Kind::File, 0, Body::None),
+        meta(b"\xff\xfe not text", Kind::Symlink, 9, Body::Slot),
+        meta(
+            "résumé".as_bytes(),
+            Kind::File,
+            total,
+            Body::Inline(extents()),
+        ),
+        meta(
+            &[b'n'; 255],
+            Kind::File,
+            (1 << 33) + 1,
+            Body::Parts {
+                level: 1,
+                parts: parts(),
+            },
+        ),
+    ]
+}
+
+fn recipe_len() -> u64 {
+    extents().iter().map(Extent::len).sum()
+}
+
+fn recipes() -> Value {
+    json!({
+        "about": "Canonical CBOR of a recipe segment, of an inner node, and of node descriptions (meta slots).",
+        "segment": to_hex(&recipe::encode_segment(&extents())), "segment_len": recipe_len(),
+        "parts": to_hex(&recipe::encode_parts(&parts())), "parts_len": (1_u64 << 33) + 1,
+        "metas": metas().iter().map(|meta| to_hex(&wire::to_cbor(meta))).collect::<Vec<_>>(),
+    })
+}
+
+#[test]
+fn recipes_are_frozen() {
+    let document = read("recipe");
+    assert!(
+        document == recipes(),
+        "recipe.json is not what the code makes"
+    );
+    let segment = bytes(&document["segment"]);
+    assert_eq!(
+        recipe::decode_segment(&segment, recipe_len()).unwrap(),
+        extents()
+    );
+    let short = BadRecipe::Length {
+        expected: 1,
+        got: recipe_len(),
+    };
+    assert_eq!(recipe::decode_segment(&segment, 1), Err(short));
+    let inner = bytes(&document["parts"]);
+    assert_eq!(
+        recipe::decode_parts(&inner, (1 << 33) + 1).unwrap(),
+        parts()
+    );
+    for (row, meta) in rows(&document["metas"]).iter().zip(metas()) {
+        assert_eq!(wire::from_canonical::<NodeMeta>(&bytes(row)).unwrap(), meta);
+    }
+}
+
+/// Writes the file if it does not exist yet; once there it is frozen and never touched.
+#[test]
+#[ignore = "writes into testdata"]
+fn write_missing_vectors() {
+    if !std::path::Path::new(&path("recipe")).exists() {
+        let text = serde_json::to_string_pretty(&recipes()).unwrap();
+        std::fs::write(path("recipe"), text + "\n").unwrap();
+    }
+}
+
+#[test]
+fn the_frozen_frame_tiles() {
+    let document = read("frame");
+    let bytes_of_frame = bytes(&document["frame"]);
+    let items = frame::parse(&bytes_of_frame).unwrap();
+    assert_eq!(items.len(), rows(&document["objects"]).len());
+    for (item, row) in items.iter().zip(rows(&document["objects"])) {
+        assert_eq!(item.id, id::<ObjectId>(&row["id"]));
+        assert_eq!(row["offset"], item.offset);
+        assert_eq!(row["len"], item.envelope.len());
+    }
+    for len in 1..bytes_of_frame.len() {
+        let is_whole = len == items[1].offset - frame::ITEM_HEAD_LEN;
+        assert_eq!(
+            frame::parse(&bytes_of_frame[..len]).is_ok(),
+            is_whole,
+            "{len} bytes"
+        );
+    }
+}
+
+#[test]
+fn frozen_headers_have_one_encoding() {
+    for row in rows(&read("header")["headers"]) {
+        let cbor = bytes(&row["cbor"]);
+        let header = log::decode_header(&cbor).unwrap();
+        assert_eq!(row["ops"], header.ops.len());
+        assert_eq!(log::encode_header(&header), cbor);
+        let longer = [cbor.as_slice(), &[0]].concat();
+        assert_eq!(log::decode_header(&longer), Err(log::BadHeader::Malformed));
+        // The version as a two-byte integer: the same value, another encoding.
+        let padded = [&cbor[..1], &[0x18], &cbor[1..]].concat();
+        assert_eq!(log::decode_header(&padded), Err(log::BadHeader::Malformed));
+    }
+}
