@@ -19,12 +19,12 @@ const TEMPLATE: &str = "\
 
 const EXAMPLES: &str = "\
 Examples:
-  fst up ~/Documents                      server, account, folder, daemon: everything
-  fst up ~/Documents --server URL --join S    the same folder on a second device
-  fst status                              what is going on, and what to do next
-  fst wait --synced && echo done          for scripts
-  fst conflicts list                      files that two devices changed at once
-  fst demo                                see it work, in one minute
+  fst up ~/Documents                        everything: server, account, folder, daemon
+  fst up ~/Documents --server URL --join S  the same folder on a second device
+  fst status                                what is going on, and what to do next
+  fst wait --synced && echo done            for scripts
+  fst conflicts list                        files that two devices changed at once
+  fst demo                                  see it work, in one minute
 ";
 
 /// Two-way, end-to-end encrypted file synchronisation.
@@ -62,7 +62,15 @@ pub(crate) struct Global {
     #[arg(long, global = true)]
     pub plain: bool,
     /// When to use colours
-    #[arg(long, global = true, value_enum, default_value_t)]
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        value_name = "auto|always|never",
+        hide_possible_values = true,
+        hide_default_value = true
+    )]
     pub color: ColorChoice,
     #[command(flatten)]
     pub asking: Asking,
@@ -94,7 +102,7 @@ pub(crate) enum ColorChoice {
 /// One command.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Set everything up and sync PATH: server if there is none, account, device, folder, daemon
+    /// Set everything up and sync a folder, in one command
     Up(Up),
     /// Make this a device of an account
     Init(Init),
@@ -173,8 +181,8 @@ pub(crate) enum Command {
 /// `fst up`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Running it again changes nothing that is there: it adds the folder if it is missing, makes sure that the
-daemon runs, waits until everything is synced and prints a fresh line for the next device.")]
+Running it again changes nothing that is there: it adds the folder if it is missing, makes sure \
+that the daemon runs, waits until everything is synced and prints a fresh line for the next device.")]
 pub(crate) struct Up {
     /// The folder; it is made when it does not exist
     pub path: PathBuf,
@@ -201,7 +209,8 @@ pub(crate) struct Up {
 /// `fst init`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Without a credential the command uses the set-up code of a server on this machine, or asks on a terminal.")]
+Without a credential the command uses the set-up code of a server on this machine, or asks on a \
+terminal.")]
 pub(crate) struct Init {
     /// Address of the server
     #[arg(long, value_name = "URL")]

@@ -54,7 +54,7 @@ pub(crate) fn run_line(words: &[OsString]) -> u8 {
 
 fn run(command: Option<Command>, global: Global) -> Result<Answer, Failure> {
     let context = Context::new(global)?;
-    let Some(command) = command else { return short::run(&context) };
+    let Some(command) = command else { return Ok(short::run(&context)) };
     match command {
         Command::Up(args) => up::run(&context, &args),
         Command::Init(args) => init::run(&context, &args),

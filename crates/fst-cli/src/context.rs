@@ -79,7 +79,7 @@ impl Context {
     /// This program, to start it anew as a daemon.
     pub(crate) fn program() -> Result<PathBuf, Failure> {
         let failed = |error: std::io::Error| {
-            Failure::new(ErrorCode::Internal, "this program cannot find itself").because(error)
+            Failure::new(ErrorCode::Internal, "this program cannot find itself").because(error.to_string())
         };
         std::env::current_exe().map_err(failed)
     }
@@ -123,7 +123,7 @@ fn is_utf8_locale() -> bool {
 /// The absolute path that the user means; links are followed when it exists.
 pub(crate) fn absolute(path: &Path) -> Result<PathBuf, Failure> {
     let failed = |error: std::io::Error| {
-        Failure::new(ErrorCode::Usage, "this is not a path").because(error)
+        Failure::new(ErrorCode::Usage, "this is not a path").because(error.to_string())
     };
     let path = std::path::absolute(path).map_err(failed)?;
     Ok(std::fs::canonicalize(&path).unwrap_or(path))

@@ -29,6 +29,28 @@ pub(crate) struct Look {
     pub home: PathBuf,
 }
 
+/// Text that grows line by line.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Page(String);
+
+impl Page {
+    /// Adds a line.
+    pub(crate) fn line(&mut self, line: impl AsRef<str>) {
+        self.0.push_str(line.as_ref());
+        self.0.push('\n');
+    }
+
+    /// Adds lines that are complete already.
+    pub(crate) fn block(&mut self, block: impl AsRef<str>) {
+        self.0.push_str(block.as_ref());
+    }
+
+    /// The text.
+    pub(crate) fn into_text(self) -> String {
+        self.0
+    }
+}
+
 /// A symbol that stands before a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Symbol {
@@ -85,6 +107,20 @@ impl Look {
         quote(&self.tilde(path))
     }
 
+    /// Cuts the middle out of a text that is too long.
+    pub(crate) fn clip(&self, text: &str, width_max: usize) -> String {
+        let text = printable(text.as_bytes());
+        let length = text.chars().count();
+        if length <= width_max {
+            return text;
+        }
+        let mark = if self.has_symbols { "…" } else { ".." };
+        let kept = width_max.saturating_sub(mark.chars().count());
+        let head: String = text.chars().take(kept / 2).collect();
+        let tail: String = text.chars().skip(length - (kept - kept / 2)).collect();
+        format!("{head}{mark}{tail}")
+    }
+
     /// A line with the next command.
     pub(crate) fn next(&self, command: &str) -> String {
         format!("  {} {command}\n", self.symbol(Symbol::Next))
@@ -101,28 +137,17 @@ pub(crate) fn quote(word: &str) -> String {
     format!("{home}'{}'", rest.replace('\'', r"'\''"))
 }
 
-/// Cuts the middle out of a text that is too long.
-pub(crate) fn clip(text: &str, width_max: usize) -> String {
-    let text = printable(text.as_bytes());
-    let length = text.chars().count();
-    if length <= width_max {
-        return text;
-    }
-    let kept = width_max.saturating_sub(1);
-    let head: String = text.chars().take(kept / 2).collect();
-    let tail: String = text.chars().skip(length - (kept - kept / 2)).collect();
-    format!("{head}…{tail}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn paths_are_cut_in_the_middle() {
-        assert_eq!(clip("short", 10), "short");
-        assert_eq!(clip("~/Documents/long/name.txt", 12), "~/Doc…me.txt");
-        assert_eq!(clip("a\nb", 10), "a\\nb");
+        let look = Look { has_symbols: true, ..Look::default() };
+        assert_eq!(look.clip("short", 10), "short");
+        assert_eq!(look.clip("~/Documents/long/name.txt", 12), "~/Doc…me.txt");
+        assert_eq!(look.clip("a\nb", 10), "a\\nb");
+        assert_eq!(Look::default().clip("~/Documents/long/name.txt", 12), "~/Doc..e.txt");
     }
 
     #[test]

@@ -93,8 +93,8 @@ impl Failure {
     }
 
     /// Adds a cause.
-    pub(crate) fn because(mut self, cause: impl ToString) -> Self {
-        self.causes.push(cause.to_string());
+    pub(crate) fn because(mut self, cause: impl Into<String>) -> Self {
+        self.causes.push(cause.into());
         self
     }
 

@@ -15,13 +15,13 @@ use fst_crypto::space::{Owner, create_space, open_space, open_space_name};
 use fst_proto::account::Chain;
 use fst_proto::control::{Control, Policy, SpaceGenesis};
 use fst_proto::error::ErrorCode;
-use fst_proto::hash::sha256;
+use fst_proto::hash::{is_signed_by, sha256};
 use fst_proto::ids::SpaceId;
 use fst_proto::limits;
-use fst_proto::log;
+use fst_proto::log::{self, Header};
 use fst_proto::merkle::Head;
 use fst_proto::time::UnixMillis;
-use fst_proto::wire::{self, AppendAccount, CreateAccount, Join, ServerInfo};
+use fst_proto::wire::{self, AppendAccount, CreateAccount, Entry, Join, ServerInfo};
 
 use crate::client::Enrol;
 use crate::db::Db;
@@ -97,7 +97,9 @@ fn join(
         let mut chain = Chain::replay(&reply.chain).map_err(invalid_chain)?;
         let bundle = open_bundle(secret, &reply.sealed).map_err(invalid_chain)?;
         check_bundle(&bundle, &chain, info)?;
-        let entry = make_join_entry(random, secret, &chain, &bundle.seed, (&device, name))
+        let account = AccountKeys::derive(chain.account, &bundle.seed);
+        let name = unique_name(name, &account, &chain);
+        let entry = make_join_entry(random, secret, &chain, &bundle.seed, (&device, &name))
             .map_err(internal)?;
         match remote.join(secret.slot(), &Join { entry: entry.clone() }) {
             Ok(()) => {
@@ -105,12 +107,12 @@ fn join(
                 let mut entries = reply.chain;
                 entries.push(entry);
                 return Ok(Enrolled {
-                    account: AccountKeys::derive(chain.account, &bundle.seed),
+                    account,
                     device,
                     seed: bundle.seed,
                     receipt_key: bundle.receipt_key,
                     url: url.to_owned(),
-                    name: name.to_owned(),
+                    name,
                     chain: entries,
                     heads: bundle.heads,
                 });
@@ -121,6 +123,17 @@ fn join(
         }
     }
     Err(ClientError::new(ErrorCode::Conflict, "the account's chain keeps moving"))
+}
+
+/// `name`, or `name-2` and so on when another device of the account is called so: conflict copies and
+/// history name devices.
+fn unique_name(name: &str, account: &AccountKeys, chain: &Chain) -> String {
+    let devices = chain.devices.values();
+    let taken: Vec<String> =
+        devices.filter_map(|device| account.open_device_name(device).ok()).collect();
+    let numbered = (2..=u64::MAX).map(|n| format!("{name}-{n}"));
+    let mut candidates = std::iter::once(name.to_owned()).chain(numbered);
+    candidates.find(|name| !taken.contains(name)).unwrap_or_else(|| name.to_owned())
 }
 
 fn check_bundle(bundle: &Bundle, chain: &Chain, info: &ServerInfo) -> Result<(), ClientError> {
@@ -275,16 +288,38 @@ impl Spaces<'_> {
         Ok(OpenedSpace { id: genesis.space, keys, policy: genesis.policy })
     }
 
-    /// Control payload of a space's first entry; the folder's log checks the entry itself when it pulls.
+    /// Control payload of a space's first entry, signed by a device of the account.
+    ///
+    /// Anybody can wrap keys of their own choice to the account's public key: only the signature tells.
     fn fetch_genesis(&self, space: SpaceId) -> Result<Vec<u8>, ClientError> {
         let page = self.remote.changes(space, 0)?;
         let lost = || ClientError::new(ErrorCode::InvalidLog, "the space has no genesis");
         let first = page.entries.into_iter().next().ok_or_else(lost)?;
         let header = log::decode_header(&first.header).map_err(invalid_chain)?;
+        self.check_author(&header, &first)?;
         let payload = first.payload.ok_or_else(lost)?;
         let is_named = header.ops.iter().all(|op| op.meta_hash == Some(sha256(&[&payload])));
         let genesis = read_genesis(&payload)?;
-        if is_named && genesis.space == space { Ok(payload) } else { Err(lost()) }
+        let is_of_space = header.space == space && genesis.space == space;
+        if is_named && is_of_space { Ok(payload) } else { Err(lost()) }
+    }
+
+    /// The entry is signed by a device that its author's account had.
+    fn check_author(&self, header: &Header, entry: &Entry) -> Result<(), ClientError> {
+        let mut chain = self.chain.clone();
+        if header.account_len > chain.len {
+            for entry in self.remote.account_entries(chain.len)?.entries {
+                chain.append(&entry).map_err(invalid_chain)?;
+            }
+        }
+        let key = chain.device_key_at(header.device, header.account_len);
+        let message = log::entry_message(&entry.header);
+        let is_signed = key.is_some_and(|key| is_signed_by(&key, &message, &entry.sig));
+        if is_signed && header.account == chain.account {
+            Ok(())
+        } else {
+            Err(ClientError::new(ErrorCode::InvalidLog, "the space's genesis is not of this account"))
+        }
     }
 }
 

@@ -137,6 +137,8 @@ pub enum Outcome {
     Progress,
     /// Some paths have problems; everything else is done.
     Waiting,
+    /// Files changed while they were read: call again after a moment.
+    Unsettled,
 }
 
 /// One synced folder.
@@ -265,8 +267,9 @@ impl Folder {
         self.status.note_phase("sending changes");
         let has_pushed = self.push(&plan, &seen, &scanned, &held)?;
         let is_waiting = !self.problems.is_empty() || !held.is_empty();
-        Ok(match has_pulled || has_pushed || scanned.is_unsettled {
+        Ok(match has_pulled || has_pushed {
             true => Outcome::Progress,
+            false if scanned.is_unsettled => Outcome::Unsettled,
             false if is_waiting => Outcome::Waiting,
             false => Outcome::Quiet,
         })

@@ -21,7 +21,7 @@ use fst_proto::limits;
 use fst_proto::log::{self, EntryKind, Flags, Header, Op, OpCode};
 use fst_proto::path::RelPath;
 use fst_proto::recipe::Body;
-use fst_proto::wire::{Commit, Conflict, Entry};
+use fst_proto::wire::{self, Commit, Conflict, Entry};
 
 use crate::db::{Db, Loaded};
 use crate::error::{FolderError, vault_code};
@@ -243,7 +243,9 @@ impl Pusher<'_> {
         let known = self.state.range.head();
         self.space.verifier().check_receipt(&receipt, &known)?;
         if receipt.head.size != known.size + 1 {
-            // Others came between: the pull of the next cycle brings theirs and ours in order.
+            // Others came between: the pull of the next cycle brings theirs and ours in order. The server has
+            // signed that it will, so it is held to it.
+            self.db.transaction(|tx| tx.set_meta("receipt", &wire::to_cbor(&receipt)))?;
             out.is_stale = true;
             return Ok(false);
         }

@@ -4,6 +4,7 @@
 //! `FST_LOG` takes a filter in the syntax of `tracing-subscriber`.
 
 use std::fs::{File, OpenOptions};
+use std::io::IsTerminal as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -54,7 +55,11 @@ pub fn start(dirs: &Dirs, filter: Option<&str>, echo: Echo) -> Result<(), Daemon
     let file = fmt::layer().with_ansi(false).with_writer(Mutex::new(open(dirs)?));
     let wanted = || EnvFilter::new(filter.unwrap_or(FILTER));
     let screen = match echo {
-        Echo::Screen => Some(fmt::layer().with_writer(std::io::stderr).with_filter(wanted())),
+        Echo::Screen => {
+            let has_color = std::io::stderr().is_terminal();
+            let screen = fmt::layer().with_ansi(has_color).with_writer(std::io::stderr);
+            Some(screen.with_filter(wanted()))
+        },
         Echo::FileOnly => None,
     };
     let started =

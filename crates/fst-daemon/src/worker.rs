@@ -206,6 +206,11 @@ impl Running {
         let ending = match result {
             Ok(Outcome::Quiet | Outcome::Waiting) => self.settled(),
             Ok(Outcome::Progress) => self.progressed(),
+            // A file that is being written all the time is read at a slowing pace, not in a tight loop.
+            Ok(Outcome::Unsettled) => {
+                self.progressed();
+                Ending::Retry { jitter: self.worker.jitter.draw() }
+            },
             Err(fault) => self.failed(fault),
         };
         self.on(Event::Ended(ending));

@@ -11,6 +11,7 @@ use fst_proto::entry::{Content, Kind, Place, ROOT};
 use fst_proto::ids::{ContentId, NodeId};
 use fst_proto::path::{Name, RelPath};
 
+use crate::naming::original_of;
 use crate::tree::{Node, Tree};
 
 /// Identity of an entry in its file system: device and inode.
@@ -52,16 +53,16 @@ pub struct Identified {
     pub frozen: BTreeSet<NodeId>,
     /// Names that something unknown to us occupies, by parent node.
     pub blocked: BTreeSet<(NodeId, Name)>,
-    /// Identity of every node of `local` that was seen. Store those of base nodes before any step runs: a node is
-    /// known by them if a crash leaves it under another name.
+    /// What `base_keys` is to be from now on. Store it before any step runs: a crash may leave a node under another
+    /// name, and an object that is one node now must not be taken for the one it was before.
     pub keys: BTreeMap<NodeId, FileKey>,
 }
 
 /// Returns the local tree that `scan` shows, with the ids of `base` where an entry is the same node.
 ///
-/// An entry is, in this order: the base node with its parent, name and kind; the vanished base node with its key
-/// and kind; the vanished base file with its content, if there is one on each side; the unknown remote node with
-/// its parent, name and kind (and bytes, for a leaf); a new node with an id from `new_id`.
+/// An entry is, in this order: the base node with its parent, name and kind; the remote node unknown to base with its
+/// parent, name and kind (and bytes, for a leaf); the vanished base node with its key and kind; the vanished base
+/// file with its content, if there is one on each side; a new node with an id from `new_id`.
 /// Cost: O(n log n).
 pub fn identify(
     scan: &Scan,
@@ -70,11 +71,11 @@ pub fn identify(
     remote: &Tree,
     new_id: &mut dyn FnMut() -> NodeId,
 ) -> Identified {
-    let mut matcher = Matcher::new(scan, base, base_keys);
+    let mut matcher = Matcher::new(scan, base, base_keys, remote);
     matcher.match_below(None);
     matcher.match_by_key();
     matcher.match_by_content();
-    matcher.into_tree(remote, new_id)
+    matcher.into_tree(new_id)
 }
 
 /// One scanned path.
@@ -96,10 +97,13 @@ impl Entry<'_> {
         }
     }
 
-    /// Content of a file worth recognising by its bytes: many unrelated files are empty.
+    /// Content of a file worth recognising by its bytes. Many unrelated files are empty; and what is called like a
+    /// conflict copy may be one that we wrote before a crash, not a file that moved.
     fn telling_content(&self) -> Option<ContentId> {
         match self.seen {
-            Seen::Known { content, size, .. } if content.kind == Kind::File && *size > 0 => {
+            Seen::Known { content, size, .. }
+                if content.kind == Kind::File && *size > 0 && original_of(self.name).is_none() =>
+            {
                 Some(content.id)
             },
             Seen::Known { .. } | Seen::Problem => None,
@@ -110,6 +114,7 @@ impl Entry<'_> {
 struct Matcher<'a> {
     base: &'a Tree,
     base_keys: &'a BTreeMap<NodeId, FileKey>,
+    remote: &'a Tree,
     /// Parents before children.
     entries: Vec<Entry<'a>>,
     top: Vec<usize>,
@@ -125,6 +130,7 @@ impl<'a> Matcher<'a> {
         scan: &'a Scan,
         base: &'a Tree,
         base_keys: &'a BTreeMap<NodeId, FileKey>,
+        remote: &'a Tree,
     ) -> Self {
         let mut entries: Vec<Entry<'a>> = Vec::with_capacity(scan.len());
         let mut top = Vec::new();
@@ -151,7 +157,7 @@ impl<'a> Matcher<'a> {
             entries.push(entry);
         }
         let (found, frozen, hidden) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
-        Self { base, base_keys, entries, top, found, frozen, hidden }
+        Self { base, base_keys, remote, entries, top, found, frozen, hidden }
     }
 
     /// Matches by parent and name everything below a matched directory.
@@ -174,8 +180,10 @@ impl<'a> Matcher<'a> {
     }
 
     fn match_by_name(&mut self, parent: NodeId, index: usize) -> bool {
-        let Some(id) = self.namesake(parent, &self.entries[index]) else { return false };
-        match self.entries[index].kind() {
+        let entry = &self.entries[index];
+        let id = self.namesake(parent, entry).or_else(|| self.adoptable(parent, entry));
+        let Some(id) = id else { return false };
+        match entry.kind() {
             None => self.freeze(index, id),
             Some(_) => self.assign(index, id),
         }
@@ -198,6 +206,17 @@ impl<'a> Matcher<'a> {
         namesakes.min_by_key(|id| (!key(id), *id))
     }
 
+    /// The remote node that another device made at the same place with the same content, or that we wrote before
+    /// a crash.
+    fn adoptable(&self, parent: NodeId, entry: &Entry<'_>) -> Option<NodeId> {
+        let Seen::Known { content, .. } = entry.seen else { return None };
+        let is_same = |id: &NodeId| {
+            let there = self.remote.get(*id).map(|node| (node.content.kind, node.content.id));
+            there == Some((content.kind, content.id)) && !self.base.contains(*id)
+        };
+        self.remote.namesakes(parent, entry.name).iter().copied().find(is_same)
+    }
+
     fn assign(&mut self, index: usize, id: NodeId) {
         self.entries[index].node = Some(id);
         self.found.insert(id);
@@ -217,11 +236,11 @@ impl<'a> Matcher<'a> {
     /// Matches vanished base nodes by inode, upper directories first: where a directory went
     /// decides where its children are looked for.
     fn match_by_key(&mut self) {
-        let mut open_entries: BTreeMap<(FileKey, Kind), VecDeque<usize>> = BTreeMap::new();
+        let mut open_entries: BTreeMap<(FileKey, Kind), Vec<usize>> = BTreeMap::new();
         for (index, entry) in self.entries.iter().enumerate() {
             match entry.seen {
                 Seen::Known { content, key, .. } if entry.node.is_none() => {
-                    open_entries.entry((*key, content.kind)).or_default().push_back(index);
+                    open_entries.entry((*key, content.kind)).or_default().push(index);
                 },
                 Seen::Known { .. } | Seen::Problem => {},
             }
@@ -234,13 +253,11 @@ impl<'a> Matcher<'a> {
             if self.found.contains(&id) {
                 continue;
             }
-            let Some(same_key) = open_entries.get_mut(&(key, node.content.kind)) else { continue };
-            while let Some(index) = same_key.pop_front() {
-                if self.entries[index].node.is_none() {
-                    self.assign(index, id);
-                    self.match_below(Some(index));
-                    break;
-                }
+            let may_be = |index: &usize| self.entries[*index].node.is_none();
+            let same_key = open_entries.get(&(key, node.content.kind)).into_iter().flatten();
+            if let Some(index) = same_key.copied().find(may_be) {
+                self.assign(index, id);
+                self.match_below(Some(index));
             }
         }
     }
@@ -289,7 +306,7 @@ impl<'a> Matcher<'a> {
     }
 
     /// Gives every entry left an id, parents first, and builds the tree.
-    fn into_tree(mut self, remote: &Tree, new_id: &mut dyn FnMut() -> NodeId) -> Identified {
+    fn into_tree(mut self, new_id: &mut dyn FnMut() -> NodeId) -> Identified {
         let mut out = Identified::default();
         for &id in &self.frozen {
             if let Some(node) = self.base.get(id) {
@@ -307,24 +324,20 @@ impl<'a> Matcher<'a> {
                 }
                 continue;
             };
-            let adopted = || self.adopt(remote, &place, content);
-            let id = entry.node.or_else(adopted).unwrap_or_else(&mut *new_id);
+            let id = entry.node.unwrap_or_else(&mut *new_id);
             self.assign(index, id);
-            out.keys.insert(id, key);
+            if self.base.contains(id) {
+                out.keys.insert(id, key);
+            }
             out.local.insert(id, Node { place, content, mtime_ns, size, rev: 0 });
         }
+        let seen: BTreeSet<FileKey> = out.keys.values().copied().collect();
+        let is_kept = |(id, key): &(&NodeId, &FileKey)| {
+            self.base.contains(**id) && !out.keys.contains_key(id) && !seen.contains(key)
+        };
+        let kept: Vec<_> = self.base_keys.iter().filter(is_kept).map(|(&id, &k)| (id, k)).collect();
+        out.keys.extend(kept);
         out.frozen = self.frozen;
         out
-    }
-
-    /// The remote node that another device made at the same place with the same content.
-    fn adopt(&self, remote: &Tree, place: &Place, content: Content) -> Option<NodeId> {
-        let is_same = |id: &&NodeId| {
-            let Some(node) = remote.get(**id) else { return false };
-            !self.base.contains(**id)
-                && node.content.kind == content.kind
-                && node.content.id == content.id
-        };
-        remote.namesakes(place.parent, &place.name).iter().find(is_same).copied()
     }
 }

@@ -135,10 +135,17 @@ pub fn resolve(asked: &Asked, env: impl Fn(&str) -> Option<String>) -> Result<Op
     let data = asked.data.clone().or_else(|| default_data(&env));
     let file = match (&asked.config, &data) {
         (Some(path), _) => read_file(path)?,
-        (None, Some(data)) if data.join(CONFIG_FILE).exists() => read_file(&data.join(CONFIG_FILE))?,
+        (None, Some(data)) if data.join(CONFIG_FILE).exists() => {
+            read_file(&data.join(CONFIG_FILE))?
+        },
         (None, _) => File::default(),
     };
-    let data = asked.data.clone().or(file.data).or(data).ok_or(BadConfig::NoData)?;
+    let data = asked
+        .data
+        .clone()
+        .or(file.data)
+        .or(data)
+        .ok_or(BadConfig::NoData)?;
     let host = file.api.host.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
     let listen = SocketAddr::new(host, file.api.port.unwrap_or(PORT));
     let mut options = Options::new(&data, asked.listen.unwrap_or(listen));
@@ -165,7 +172,11 @@ pub fn render(options: &Options) -> String {
 }
 
 fn default_data(env: impl Fn(&str) -> Option<String>) -> Option<PathBuf> {
-    let set = |name: &str| env(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let set = |name: &str| {
+        env(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
     set("FST_SERVER_DATA").or_else(|| {
         let share = set("XDG_DATA_HOME").or_else(|| Some(set("HOME")?.join(".local/share")));
         share.map(|share| share.join("filesynctool/server"))
@@ -173,10 +184,15 @@ fn default_data(env: impl Fn(&str) -> Option<String>) -> Option<PathBuf> {
 }
 
 fn read_file(path: &Path) -> Result<File, BadConfig> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|source| BadConfig::Read { path: path.to_owned(), source })?;
+    let text = std::fs::read_to_string(path).map_err(|source| BadConfig::Read {
+        path: path.to_owned(),
+        source,
+    })?;
     let parse = serde_saphyr::from_str(&text);
-    parse.map_err(|e| BadConfig::Parse { path: path.to_owned(), why: e.to_string() })
+    parse.map_err(|e| BadConfig::Parse {
+        path: path.to_owned(),
+        why: e.to_string(),
+    })
 }
 
 fn database_path(url: &str, data: &Path) -> Result<PathBuf, BadConfig> {
@@ -184,7 +200,11 @@ fn database_path(url: &str, data: &Path) -> Result<PathBuf, BadConfig> {
     match scheme {
         "sqlite" => {
             let path = rest.strip_prefix("//").unwrap_or(rest);
-            Ok(if path.is_empty() { data.join("fst.db") } else { data.join(path) })
+            Ok(if path.is_empty() {
+                data.join("fst.db")
+            } else {
+                data.join(path)
+            })
         },
         "postgresql" | "postgres" => Err(BadConfig::Database("PostgreSQL")),
         _ => Err(BadConfig::UnknownDatabase),

@@ -46,11 +46,18 @@ impl Embedded {
         let (stop, stopped) = oneshot::channel();
         let (ready, is_ready) = mpsc::channel();
         let work = move || serve(&options, &ready, stopped);
-        let thread = thread::Builder::new().name("fst-server".to_owned()).spawn(work);
+        let thread = thread::Builder::new()
+            .name("fst-server".to_owned())
+            .spawn(work);
         let thread = thread.map_err(RunError::Serve)?;
         let gone = || RunError::Serve(io::Error::other("the server thread ended at once"));
         let (url, setup_code) = is_ready.recv().map_err(|_| gone())??;
-        Ok(Self { url, setup_code, stop: Some(stop), thread: Some(thread) })
+        Ok(Self {
+            url,
+            setup_code,
+            stop: Some(stop),
+            thread: Some(thread),
+        })
     }
 
     /// Stops the server and waits until requests have ended and data is written.
@@ -63,7 +70,9 @@ impl Embedded {
 
     fn end(&mut self) -> Result<(), RunError> {
         drop(self.stop.take());
-        let Some(thread) = self.thread.take() else { return Ok(()) };
+        let Some(thread) = self.thread.take() else {
+            return Ok(());
+        };
         let panicked = || RunError::Serve(io::Error::other("the server thread panicked"));
         thread.join().map_err(|_| panicked())?
     }
@@ -97,7 +106,10 @@ fn serve(
                 return Ok(());
             },
         };
-        let facts = (server.url().to_owned(), server.setup_code().map(ToOwned::to_owned));
+        let facts = (
+            server.url().to_owned(),
+            server.setup_code().map(ToOwned::to_owned),
+        );
         ready.send(Ok(facts)).unwrap_or_default();
         server.serve(async { drop(stopped.await) }).await
     })

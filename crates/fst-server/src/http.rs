@@ -1,6 +1,6 @@
 //! HTTP in front of [`Service`]: routes, bodies, tokens, problem documents, metrics.
 //!
-//! Served by [`crate::run`]. Invariant: every answer carries a request id; every refusal is a problem
+//! Served by [`mod@crate::run`]. Invariant: every answer carries a request id; every refusal is a problem
 //! document; a request is refused on its headers, before its body is read, wherever that is possible.
 //! Not here: decisions ([`crate::service`]). Source: docs/design/wire.md.
 
@@ -57,7 +57,9 @@ pub struct App {
 
 impl std::fmt::Debug for App {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("App").field("service", &self.service).finish_non_exhaustive()
+        f.debug_struct("App")
+            .field("service", &self.service)
+            .finish_non_exhaustive()
     }
 }
 
@@ -130,7 +132,10 @@ async fn observe(State(app): State<App>, request: Request, next: Next) -> Respon
     let id = to_hex(&seams::bytes::<8>(app.service.random()));
     let method = method_text(request.method());
     let path = request.extensions().get::<MatchedPath>().cloned();
-    let route = path.as_ref().map_or("unmatched", MatchedPath::as_str).to_owned();
+    let route = path
+        .as_ref()
+        .map_or("unmatched", MatchedPath::as_str)
+        .to_owned();
     let mut response = if auth::carries_client_key(request.headers()) {
         Failure(Refusal::ClientKeyOnWire).into_response()
     } else {
@@ -144,11 +149,14 @@ async fn observe(State(app): State<App>, request: Request, next: Next) -> Respon
     if response.extensions().get::<Changed>().is_some() {
         app.metrics.changed();
     }
-    app.metrics.request(&route, method, response.status().as_u16());
+    app.metrics
+        .request(&route, method, response.status().as_u16());
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
-    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, NO_SNIFF);
+    response
+        .headers_mut()
+        .insert(header::X_CONTENT_TYPE_OPTIONS, NO_SNIFF);
     response
 }
 

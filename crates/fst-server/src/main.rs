@@ -114,7 +114,7 @@ fn execute(command: &Command) -> Result<(), Failure> {
     let asked = asked(command);
     let options = config::resolve(&asked, |name| std::env::var(name).ok())?;
     match command {
-        Command::Init { .. } => init(&asked, &options),
+        Command::Init { place, .. } => init(place, &options),
         Command::Start { .. } => start(&options),
         Command::Health { listen, .. } => health(&options, *listen),
         Command::SetupCode { .. } => {
@@ -137,24 +137,38 @@ fn asked(command: &Command) -> Asked {
             config: place.config.clone().filter(|path| path.exists()),
             ..at(place)
         },
-        Command::Start { place, listen, insecure_http } => Asked {
+        Command::Start {
+            place,
+            listen,
+            insecure_http,
+        } => Asked {
             listen: *listen,
-            plain_http: if *insecure_http { PlainHttp::Anywhere } else { PlainHttp::LoopbackOnly },
+            plain_http: if *insecure_http {
+                PlainHttp::Anywhere
+            } else {
+                PlainHttp::LoopbackOnly
+            },
             ..at(place)
         },
-        Command::Health { place, .. } | Command::SetupCode { action: SetupCode::New { place } } => {
-            at(place)
-        },
+        Command::Health { place, .. }
+        | Command::SetupCode {
+            action: SetupCode::New { place },
+        } => at(place),
     }
 }
 
-fn init(asked: &Asked, options: &Options) -> Result<(), Failure> {
+fn init(place: &Place, options: &Options) -> Result<(), Failure> {
     let code = block_on(run::init(options))??;
-    let file = options.data.join(config::CONFIG_FILE);
-    if asked.config.is_none() && !file.exists() {
+    let file = place
+        .config
+        .clone()
+        .unwrap_or_else(|| options.data.join(config::CONFIG_FILE));
+    if !file.exists() {
         let text = config::render(options);
-        std::fs::write(&file, text)
-            .map_err(|source| Failure::Io { what: "write the configuration", source })?;
+        std::fs::write(&file, text).map_err(|source| Failure::Io {
+            what: "write the configuration",
+            source,
+        })?;
     }
     let mut out = format!(
         "database     {}\ndata         {}\n",
@@ -210,9 +224,10 @@ fn banner(options: &Options, server: &Server, is_new: bool) -> String {
 
 /// Completes at SIGTERM or SIGINT.
 async fn stop_signal() {
-    let (Ok(mut term), Ok(mut int)) =
-        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
+    let (Ok(mut term), Ok(mut int)) = (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+    ) else {
         tracing::error!("signals cannot be received: stop the server with SIGKILL");
         return std::future::pending().await;
     };
@@ -230,26 +245,39 @@ fn health(options: &Options, listen: Option<SocketAddr>) -> Result<(), Failure> 
         let limit = Duration::from_secs(5);
         let mut stream = TcpStream::connect_timeout(&address, limit)?;
         stream.set_read_timeout(Some(limit))?;
-        let request = format!("GET /readyz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+        let request =
+            format!("GET /readyz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
         stream.write_all(request.as_bytes())?;
         let mut answer = Vec::new();
         stream.take(64 << 10).read_to_end(&mut answer)?;
         Ok(answer)
     };
     let answer = ask().map_err(|_| Failure::NotReady)?;
-    if answer.starts_with(b"HTTP/1.1 200") { print("ready\n") } else { Err(Failure::NotReady) }
+    if answer.starts_with(b"HTTP/1.1 200") {
+        print("ready\n")
+    } else {
+        Err(Failure::NotReady)
+    }
 }
 
 fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let runtime = runtime.map_err(|source| Failure::Io { what: "start the runtime", source })?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
+    let runtime = runtime.map_err(|source| Failure::Io {
+        what: "start the runtime",
+        source,
+    })?;
     Ok(runtime.block_on(work))
 }
 
 fn print(text: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-    written.map_err(|source| Failure::Io { what: "write to stdout", source })
+    written.map_err(|source| Failure::Io {
+        what: "write to stdout",
+        source,
+    })
 }
 
 fn start_logging() {

@@ -151,7 +151,9 @@ impl Metrics {
             _ => "5xx",
         };
         let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
-        *requests.entry((route.to_owned(), method, class)).or_default() += 1;
+        *requests
+            .entry((route.to_owned(), method, class))
+            .or_default() += 1;
     }
 
     /// Remembers that a device was here.
@@ -173,19 +175,57 @@ impl Metrics {
                 line(out, name, &format!("{{{key}=\"{text}\"}}"), value);
             }
         };
-        head(&mut out, "fst_files_synced_total", "counter", "Files whose contents were synced.");
+        head(
+            &mut out,
+            "fst_files_synced_total",
+            "counter",
+            "Files whose contents were synced.",
+        );
         let name = "fst_files_synced_total";
         vector(&mut out, name, "direction", Direction::TEXTS, &self.files);
-        head(&mut out, "fst_sync_errors_total", "counter", "Requests that failed.");
-        vector(&mut out, "fst_sync_errors_total", "kind", ErrorKind::TEXTS, &self.errors);
-        head(&mut out, "fst_bandwidth_usage_bytes", "untyped", "Bytes of bodies so far.");
+        head(
+            &mut out,
+            "fst_sync_errors_total",
+            "counter",
+            "Requests that failed.",
+        );
+        vector(
+            &mut out,
+            "fst_sync_errors_total",
+            "kind",
+            ErrorKind::TEXTS,
+            &self.errors,
+        );
+        head(
+            &mut out,
+            "fst_bandwidth_usage_bytes",
+            "untyped",
+            "Bytes of bodies so far.",
+        );
         let name = "fst_bandwidth_usage_bytes";
         vector(&mut out, name, "direction", Direction::TEXTS, &self.bytes);
-        head(&mut out, "fst_conflicts_total", "counter", "Conflicts, as far as this side sees them.");
+        head(
+            &mut out,
+            "fst_conflicts_total",
+            "counter",
+            "Conflicts, as far as this side sees them.",
+        );
         let texts = ConflictOutcome::TEXTS;
-        vector(&mut out, "fst_conflicts_total", "outcome", texts, &self.conflicts);
+        vector(
+            &mut out,
+            "fst_conflicts_total",
+            "outcome",
+            texts,
+            &self.conflicts,
+        );
         head(&mut out, "fst_commits_total", "counter", "Commits.");
-        vector(&mut out, "fst_commits_total", "result", CommitResult::TEXTS, &self.commits);
+        vector(
+            &mut out,
+            "fst_commits_total",
+            "result",
+            CommitResult::TEXTS,
+            &self.commits,
+        );
         self.render_single(&mut out, readings);
         self.render_requests(&mut out);
         out
@@ -193,14 +233,37 @@ impl Metrics {
 
     fn render_single(&self, out: &mut String, readings: Readings) {
         let active = self.active.lock().unwrap_or_else(PoisonError::into_inner);
-        let n_active = active.values().filter(|last| is_active(**last, readings.now)).count();
+        let n_active = active
+            .values()
+            .filter(|last| is_active(**last, readings.now))
+            .count();
         drop(active);
         let changing = self.changing.load(Ordering::Relaxed);
         let singles = [
-            ("fst_active_clients", "gauge", "Devices seen in 5 minutes.", n_active as u64),
-            ("fst_storage_used_bytes", "gauge", "Bytes stored.", readings.stored_bytes),
-            ("fst_storage_fsyncs_total", "counter", "Blob writes forced to disk.", readings.fsyncs),
-            ("fst_changing_requests_total", "counter", "Requests that changed something.", changing),
+            (
+                "fst_active_clients",
+                "gauge",
+                "Devices seen in 5 minutes.",
+                n_active as u64,
+            ),
+            (
+                "fst_storage_used_bytes",
+                "gauge",
+                "Bytes stored.",
+                readings.stored_bytes,
+            ),
+            (
+                "fst_storage_fsyncs_total",
+                "counter",
+                "Blob writes forced to disk.",
+                readings.fsyncs,
+            ),
+            (
+                "fst_changing_requests_total",
+                "counter",
+                "Requests that changed something.",
+                changing,
+            ),
         ];
         for (name, kind, help, value) in singles {
             head(out, name, kind, help);

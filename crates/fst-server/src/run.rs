@@ -119,7 +119,10 @@ impl Server {
         let lock = lock(&options.data)?;
         let service = Arc::new(open_service(options).await?);
         let setup_code = ensure_setup_code(&service, &options.data).await?;
-        let listen = |source| RunError::Listen { address: options.listen, source };
+        let listen = |source| RunError::Listen {
+            address: options.listen,
+            source,
+        };
         let listener = TcpListener::bind(options.listen).await.map_err(listen)?;
         let url = format!("http://{}", listener.local_addr().map_err(listen)?);
         write_private(&options.data.join(URL_FILE), &url)?;
@@ -128,7 +131,15 @@ impl Server {
         let forget = Arc::new(move |code: &str| forget_setup_code(&code_file, code));
         let app = App::new(service, is_stopping).on_setup_code_used(forget);
         let data = options.data.clone();
-        Ok(Self { app, listener, stopping, url, setup_code, data, _lock: lock })
+        Ok(Self {
+            app,
+            listener,
+            stopping,
+            url,
+            setup_code,
+            data,
+            _lock: lock,
+        })
     }
 
     /// Address for clients.
@@ -156,7 +167,8 @@ impl Server {
         let graceful = async move {
             drop(stopped.wait_for(|is_stopping| *is_stopping).await);
         };
-        let serving = axum::serve(listener, http::router(self.app)).with_graceful_shutdown(graceful);
+        let serving =
+            axum::serve(listener, http::router(self.app)).with_graceful_shutdown(graceful);
         let serving = serving.into_future();
         tokio::pin!(serving);
         let ended = tokio::select! {
@@ -254,7 +266,10 @@ async fn ensure_setup_code(service: &Service, data: &Path) -> Result<Option<Stri
 /// Removes the file once its code was used; a newer code in it stays.
 fn forget_setup_code(path: &Path, used: &str) {
     let letters = |code: &str| -> String {
-        code.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_uppercase()
+        code.chars()
+            .filter(char::is_ascii_alphanumeric)
+            .collect::<String>()
+            .to_ascii_uppercase()
     };
     let is_this = fs::read_to_string(path).is_ok_and(|kept| letters(&kept) == letters(used));
     if is_this && let Err(error) = fs::remove_file(path) {
@@ -265,7 +280,12 @@ fn forget_setup_code(path: &Path, used: &str) {
 fn lock(data: &Path) -> Result<File, RunError> {
     make_private_dir(data)?;
     let path = data.join("lock");
-    let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(0o600)
+        .open(&path);
     let file = file.map_err(io_error("open", &path))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
@@ -275,8 +295,24 @@ fn lock(data: &Path) -> Result<File, RunError> {
 }
 
 fn make_private_dir(path: &Path) -> Result<(), RunError> {
-    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
-    made.map_err(io_error("create the folder", path))
+    let is_missing = |path: &&Path| !path.as_os_str().is_empty() && !path.exists();
+    let missing: Vec<&Path> = path.ancestors().take_while(is_missing).collect();
+    let made = fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path);
+    made.map_err(io_error("create the folder", path))?;
+    // A new folder is durable when its parent is: what is acknowledged must not vanish with it.
+    for parent in missing.iter().filter_map(|made| made.parent()) {
+        let parent = if parent.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            parent
+        };
+        let synced = File::open(parent).and_then(|dir| dir.sync_all());
+        synced.map_err(io_error("sync the folder", parent))?;
+    }
+    Ok(())
 }
 
 fn make_parent(path: &Path) -> Result<(), RunError> {
@@ -288,7 +324,11 @@ fn write_private(path: &Path, text: &str) -> Result<(), RunError> {
     let staged = path.with_extension("tmp");
     remove_if_there(&staged)?;
     let write = || {
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&staged)?;
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&staged)?;
         writeln!(file, "{text}")?;
         fs::rename(&staged, path)
     };

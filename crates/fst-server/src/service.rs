@@ -78,9 +78,15 @@ impl Service {
     /// [`Refusal::Storage`] when the stores fail.
     pub async fn open(parts: Parts) -> Served<Self> {
         let receipt = seams::bytes(&*parts.random);
-        let receipt = parts.meta.get_or_create_secret("receipt-key-1", receipt).await?;
+        let receipt = parts
+            .meta
+            .get_or_create_secret("receipt-key-1", receipt)
+            .await?;
         let token = seams::bytes(&*parts.random);
-        let token = parts.meta.get_or_create_secret("token-key-1", token).await?;
+        let token = parts
+            .meta
+            .get_or_create_secret("token-key-1", token)
+            .await?;
         Ok(Self::assemble(parts, &receipt, &token))
     }
 
@@ -99,7 +105,11 @@ impl Service {
     }
 
     fn assemble(parts: Parts, receipt: &[u8; 32], token: &[u8; 32]) -> Self {
-        Self { parts, keys: Keys::new(receipt, token), chains: Mutex::default() }
+        Self {
+            parts,
+            keys: Keys::new(receipt, token),
+            chains: Mutex::default(),
+        }
     }
 
     /// Who answers.
@@ -161,7 +171,12 @@ impl Service {
     }
 
     async fn take_token(&self, bucket: &str, rate: Rate) -> Served<()> {
-        match self.parts.cache.take_token(bucket, rate, self.parts.clock.now()).await? {
+        match self
+            .parts
+            .cache
+            .take_token(bucket, rate, self.parts.clock.now())
+            .await?
+        {
             Taken::Granted => Ok(()),
             Taken::Empty { retry_ms } => Err(Refusal::RateLimited { retry_ms }),
         }

@@ -27,7 +27,9 @@ impl BlobKey {
     /// Parses 32 lower-case hex digits.
     #[must_use]
     pub fn parse(hex: &str) -> Option<Self> {
-        text::from_hex(hex).and_then(|bytes| bytes.try_into().ok()).map(Self)
+        text::from_hex(hex)
+            .and_then(|bytes| bytes.try_into().ok())
+            .map(Self)
     }
 }
 

@@ -74,7 +74,10 @@ impl Subscription {
         let waits = self.topics.iter_mut().map(|(topic, receiver)| {
             Box::pin(async move {
                 let changed = receiver.changed().await;
-                changed.is_ok().then(|| Hint { topic: *topic, size: *receiver.borrow_and_update() })
+                changed.is_ok().then(|| Hint {
+                    topic: *topic,
+                    size: *receiver.borrow_and_update(),
+                })
             })
         });
         select_all(waits).await.0

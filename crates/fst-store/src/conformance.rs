@@ -4,7 +4,11 @@
 //! that makes a fresh, empty store. Invariant: a suite asserts only what the trait promises.
 //! Not here: durability across crashes (the server's crash tests kill the process).
 //! Source: the traits themselves.
-#![allow(clippy::missing_panics_doc, clippy::panic, reason = "assertions are what suites are for")]
+#![allow(
+    clippy::missing_panics_doc,
+    clippy::panic,
+    reason = "assertions are what suites are for"
+)]
 #![allow(clippy::unwrap_used, reason = "a store that fails fails the suite")]
 
 pub mod blob;

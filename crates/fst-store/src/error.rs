@@ -68,7 +68,10 @@ pub enum StoreError {
 impl StoreError {
     /// A backend failure while doing `what`; fits `map_err`.
     pub fn backend<E: Into<Cause>>(what: &'static str) -> impl FnOnce(E) -> Self {
-        move |source| Self::Backend { what, source: source.into() }
+        move |source| Self::Backend {
+            what,
+            source: source.into(),
+        }
     }
 
     /// The refusal inside, if it is one.

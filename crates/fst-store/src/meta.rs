@@ -7,9 +7,7 @@
 //! Source: docs/design/crypto-format.md §3.1–3.4.
 
 use fst_proto::account::AccountEntry;
-use fst_proto::ids::{
-    AccountId, DeviceId, Hash32, NameTag, ObjectId, Signature, SlotId, SpaceId,
-};
+use fst_proto::ids::{AccountId, DeviceId, Hash32, NameTag, ObjectId, Signature, SlotId, SpaceId};
 use fst_proto::log::{Header, OrderClass};
 use fst_proto::merkle::Head;
 use fst_proto::time::UnixMillis;
@@ -285,8 +283,11 @@ pub trait MetaStore: Send + Sync + std::fmt::Debug {
     ///
     /// # Errors
     /// Failures of the backend.
-    async fn account_entries(&self, account: AccountId, since: u64)
-    -> StoreResult<Vec<AccountEntry>>;
+    async fn account_entries(
+        &self,
+        account: AccountId,
+        since: u64,
+    ) -> StoreResult<Vec<AccountEntry>>;
 
     /// Length of an account's chain; 0 when there is no such account.
     ///
@@ -358,8 +359,11 @@ pub trait MetaStore: Send + Sync + std::fmt::Debug {
     ///
     /// # Errors
     /// Failures of the backend.
-    async fn missing_objects(&self, space: SpaceId, ids: Vec<ObjectId>)
-    -> StoreResult<Vec<ObjectId>>;
+    async fn missing_objects(
+        &self,
+        space: SpaceId,
+        ids: Vec<ObjectId>,
+    ) -> StoreResult<Vec<ObjectId>>;
 
     /// Places of those of `ids` that are stored, in the order given.
     ///

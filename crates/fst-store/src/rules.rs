@@ -8,8 +8,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use fst_proto::ids::{Hash32, NameTag, NodeId, ObjectId};
-use fst_proto::log::{Header, OpCode, OrderClass};
-use fst_proto::log;
+use fst_proto::limits;
+use fst_proto::log::{self, Header, OpCode, OrderClass};
 use fst_proto::merkle::{CompactRange, Head};
 use fst_proto::time::UnixMillis;
 use fst_proto::wire::Conflict;
@@ -57,7 +57,7 @@ pub struct Facts {
     pub nodes: BTreeMap<NodeId, NodeFact>,
     /// Live nodes that hold tags named by the operations.
     pub holders: BTreeMap<NameTag, NodeId>,
-    /// References that are not stored, in order.
+    /// References that are not stored, in order; may repeat.
     pub missing: Vec<ObjectId>,
 }
 
@@ -111,9 +111,7 @@ pub fn decide(tx: &CommitTx, facts: &Facts) -> Result<Verdict, Conflict> {
     }
     check_place(tx, facts)?;
     check_revisions(&tx.header, facts)?;
-    if !facts.missing.is_empty() {
-        return Err(Conflict::MissingObjects { ids: facts.missing.clone() });
-    }
+    check_objects(facts)?;
     check_names(&tx.header, facts)?;
     Ok(Verdict::Commit(Box::new(plan(tx, facts))))
 }
@@ -125,7 +123,9 @@ fn check_place(tx: &CommitTx, facts: &Facts) -> Result<(), Conflict> {
     }
     let follows = match facts.device_last {
         None => header.dev_ctr == 1 && header.dev_prev == Hash32::ZERO,
-        Some(last) => Some(header.dev_ctr) == last.ctr.checked_add(1) && header.dev_prev == last.hash,
+        Some(last) => {
+            Some(header.dev_ctr) == last.ctr.checked_add(1) && header.dev_prev == last.hash
+        },
     };
     if !follows {
         return Err(Conflict::DeviceChain);
@@ -144,9 +144,27 @@ fn check_place(tx: &CommitTx, facts: &Facts) -> Result<(), Conflict> {
 fn check_revisions(header: &Header, facts: &Facts) -> Result<(), Conflict> {
     let rev = |node| facts.nodes.get(node).map_or(0, |fact: &NodeFact| fact.rev);
     let node_ops = header.ops.iter().filter(|op| op.code != OpCode::Control);
-    let stale = node_ops.filter(|op| op.base_rev != rev(&op.node)).map(|op| op.node);
+    let stale = node_ops
+        .filter(|op| op.base_rev != rev(&op.node))
+        .map(|op| op.node);
     let nodes: Vec<NodeId> = stale.collect();
-    if nodes.is_empty() { Ok(()) } else { Err(Conflict::Revision { nodes }) }
+    if nodes.is_empty() {
+        Ok(())
+    } else {
+        Err(Conflict::Revision { nodes })
+    }
+}
+
+/// Names as many missing objects as one request may ask for or upload: the rest show up on the next try.
+fn check_objects(facts: &Facts) -> Result<(), Conflict> {
+    let mut named = BTreeSet::new();
+    let distinct = facts.missing.iter().copied().filter(|id| named.insert(*id));
+    let ids: Vec<ObjectId> = distinct.take(limits::IDS_PER_REQUEST_MAX).collect();
+    if ids.is_empty() {
+        Ok(())
+    } else {
+        Err(Conflict::MissingObjects { ids })
+    }
 }
 
 fn check_names(header: &Header, facts: &Facts) -> Result<(), Conflict> {
@@ -156,12 +174,19 @@ fn check_names(header: &Header, facts: &Facts) -> Result<(), Conflict> {
     for op in &header.ops {
         let Some(tag) = op.name_tag else { continue };
         // A holder that this entry touches gives its tag up or names it again itself.
-        let is_held = facts.holders.get(&tag).is_some_and(|holder| !touched.contains(holder));
+        let is_held = facts
+            .holders
+            .get(&tag)
+            .is_some_and(|holder| !touched.contains(holder));
         if is_held || !given.insert(tag) {
             nodes.push(op.node);
         }
     }
-    if nodes.is_empty() { Ok(()) } else { Err(Conflict::NameTaken { nodes }) }
+    if nodes.is_empty() {
+        Ok(())
+    } else {
+        Err(Conflict::NameTaken { nodes })
+    }
 }
 
 fn plan(tx: &CommitTx, facts: &Facts) -> Plan {
@@ -183,10 +208,18 @@ fn plan(tx: &CommitTx, facts: &Facts) -> Plan {
         tag.is_some() && tag != write.tag
     };
     Plan {
-        committed: Committed { head: range.head(), time, outcome: Outcome::New },
+        committed: Committed {
+            head: range.head(),
+            time,
+            outcome: Outcome::New,
+        },
         hash,
         class: tx.class(),
-        clear_tags: nodes.iter().filter(moves_away).map(|write| write.node).collect(),
+        clear_tags: nodes
+            .iter()
+            .filter(moves_away)
+            .map(|write| write.node)
+            .collect(),
         nodes,
         range,
     }
@@ -195,5 +228,9 @@ fn plan(tx: &CommitTx, facts: &Facts) -> Plan {
 /// Head at a size of the log, from the stored root; the empty log needs none.
 #[must_use]
 pub fn head_of(size: u64, stored_root: Option<Hash32>) -> Option<Head> {
-    if size == 0 { Some(Head::empty()) } else { stored_root.map(|root| Head { size, root }) }
+    if size == 0 {
+        Some(Head::empty())
+    } else {
+        stored_root.map(|root| Head { size, root })
+    }
 }

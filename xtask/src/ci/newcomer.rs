@@ -2,7 +2,7 @@
 //!
 //! Clones HEAD, reads the two commands from the clone's README, runs the first one word by word in a shell with
 //! an empty `HOME`, waits until the folder is synced, and stops the daemon. (The second command is the one that
-//! calls us.) Invariant: nothing outside a temporary directory is touched, save the shared build directory.
+//! calls us.) Invariant: nothing is touched but a temporary home and the build directory.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -73,15 +73,19 @@ fn code_lines(page: &str) -> impl Iterator<Item = &str> {
 }
 
 impl Newcomer {
-    fn new(root: &Path, dir: &Path) -> anyhow::Result<Self> {
+    fn new(root: &Path, home: &Path) -> anyhow::Result<Self> {
         let metadata = workspace::metadata(root)?;
-        let target = metadata["target_directory"]
-            .as_str()
-            .context("cargo names no target directory")?;
+        let target = metadata["target_directory"].as_str();
+        let target = PathBuf::from(target.context("cargo names no target directory")?);
+        // Always the same place: a new one each time would leave a full set of artifacts behind.
+        let checkout = target.join("newcomer");
+        if checkout.exists() {
+            fs::remove_dir_all(&checkout).context("remove the last newcomer's checkout")?;
+        }
         let newcomer = Self {
-            checkout: dir.join("checkout"),
-            home: dir.join("home"),
-            target: target.into(),
+            checkout,
+            home: home.to_owned(),
+            target,
         };
         let documents = newcomer.home.join("Documents");
         fs::create_dir_all(&documents).context("make a home")?;

@@ -4,7 +4,7 @@ use fst_client::{Client, InitDone};
 use serde_json::{Map, Value, json};
 
 use crate::context::Context;
-use crate::render::quote;
+use crate::render::{Page, quote};
 use crate::report::Failure;
 
 /// Words of the recovery kit on one line of print.
@@ -13,13 +13,14 @@ const WORDS_PER_LINE: usize = 6;
 /// The recovery kit with what it is for; shown once, because it is stored nowhere.
 pub(crate) fn recovery_kit(words: &str) -> String {
     let words: Vec<&str> = words.split_whitespace().collect();
-    let mut out = "\nRecovery kit: these words open your files when every device is lost.\n".to_owned();
-    out.push_str("They are shown this once. Write them down, keep them off this machine.\n\n");
+    let mut page = Page::default();
+    page.line("\nRecovery kit: these words open your files when every device is lost.");
+    page.line("They are shown this once. Write them down, keep them off this machine.\n");
     for (line, chunk) in words.chunks(WORDS_PER_LINE).enumerate() {
-        out.push_str(&format!("  {:>2}  {}\n", line * WORDS_PER_LINE + 1, chunk.join(" ")));
+        page.line(format!("  {:>2}  {}", line * WORDS_PER_LINE + 1, chunk.join(" ")));
     }
-    out.push_str("\n  To use them: fst init --server URL --recover WORDSFILE\n");
-    out
+    page.line("\n  To use them: fst init --server URL --recover WORDSFILE");
+    page.into_text()
 }
 
 /// The fields of a device that was just set up.
@@ -54,7 +55,7 @@ pub(crate) fn invite(client: &Client, remote_path: &str) -> Result<Invitation, F
     Ok(Invitation { join, line, is_loopback: is_loopback(client.server_url()) })
 }
 
-/// Folders have names of their own: when the line's folder would not meet, the remote path is said too.
+/// What to say when only this machine can use the line.
 pub(crate) fn loopback_note() -> &'static str {
     "This address works on this machine only. For other machines run the server with an\n\
      address they can reach: fst-server start --listen ADDR:PORT"
@@ -71,7 +72,7 @@ pub(crate) fn is_loopback(url: &str) -> bool {
     name == "localhost" || name.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
-/// The client, opened anew after something was written.
+/// Lets a running daemon read the configuration again; `false` when none runs.
 pub(crate) fn reload_daemon(context: &Context) -> Result<bool, Failure> {
     match context.daemon_if_any()? {
         Some(mut daemon) => {

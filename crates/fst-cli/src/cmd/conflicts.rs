@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::args::ConflictsCommand;
 use crate::context::Context;
 use crate::render::table::{Side, Table};
-use crate::render::{Symbol, amounts, clip, json as drawn};
+use crate::render::{Look, Symbol, amounts, json as drawn};
 use crate::report::{Answer, Failure};
 
 /// Widest name column.
@@ -39,7 +39,7 @@ fn text(context: &Context, conflicts: &[ConflictItem]) -> String {
         let folder = look.tilde(&conflict.folder);
         table.row(vec![
             conflict.id.clone(),
-            clip(&format!("{folder}/{}", conflict.path), NAME_WIDTH_MAX),
+            look.clip(&format!("{folder}/{}", conflict.path), NAME_WIDTH_MAX),
             side(conflict.local.as_ref()),
             side(conflict.remote.as_ref()),
         ]);
@@ -59,7 +59,7 @@ fn side(side: Option<&ConflictSide>) -> String {
     format!("{} {when} {}", side.device, amounts::size(side.size))
 }
 
-fn copy_line(look: &crate::render::Look, conflict: &ConflictItem) -> String {
+fn copy_line(look: &Look, conflict: &ConflictItem) -> String {
     let copy = conflict.remote.as_ref().map_or("", |side| side.path.as_str());
     let path = conflict.folder.join(Path::new(copy));
     format!("  {}  {}\n", conflict.id, look.quoted(&path))

@@ -116,8 +116,9 @@ fn status(context: &Context) -> Result<Answer, Failure> {
     if let Some(daemon) = context.daemon_if_any()? {
         let record = daemon.record();
         let mut answer = running(context, record);
-        answer.text.push_str(&format!("  Socket   {}\n", shown(&record.socket)));
-        answer.text.push_str(&format!("  Log      {}\n", shown(&log::path_of(&context.dirs))));
+        let log = log::path_of(&context.dirs);
+        let places = format!("  Socket   {}\n  Log      {}\n", shown(&record.socket), shown(&log));
+        answer.text.push_str(&places);
         return Ok(answer);
     }
     let text = format!(

@@ -5,6 +5,7 @@ use serde_json::json;
 use super::account::{invite, loopback_note};
 use crate::args::DevicesCommand;
 use crate::context::Context;
+use crate::render::Page;
 use crate::report::{Answer, Failure};
 
 pub(super) fn run(context: &Context, command: &DevicesCommand) -> Result<Answer, Failure> {
@@ -13,20 +14,19 @@ pub(super) fn run(context: &Context, command: &DevicesCommand) -> Result<Answer,
     let remote = client.config().folders.first().map(|folder| folder.remote_path.clone());
     let invitation = invite(&client, remote.as_deref().unwrap_or("/Documents"))?;
     let init = format!("fst init --server {} --join {}", client.server_url(), invitation.join);
-    let mut text = format!(
-        "On the other device, within three days and once:\n\n  {}\n\n  or without a folder: {init}\n",
-        invitation.line
-    );
+    let mut page = Page::default();
+    page.line("On the other device, within three days and once:\n");
+    page.line(format!("  {}\n\n  or without a folder: {init}", invitation.line));
     let mut warnings = Vec::new();
     if invitation.is_loopback {
-        text.push_str(&format!("\n{}\n", loopback_note()));
-        warnings.push(loopback_note().to_owned());
+        page.line(format!("\n{}", loopback_note()));
+        warnings.push(loopback_note().replace('\n', " "));
     }
     let data = json!({
         "join": invitation.join,
         "server": client.server_url(),
         "run": invitation.line,
     });
-    let answer = Answer::new("fst.invite/1", data, text).then(invitation.line);
+    let answer = Answer::new("fst.invite/1", data, page.into_text()).then(invitation.line);
     Ok(if context.global.json { answer.warn(warnings) } else { answer })
 }

@@ -62,6 +62,7 @@ mod with_server {
     }
 
     /// Lets the daemon start the server that the configuration asks for.
+    #[expect(clippy::unnecessary_wraps, reason = "a build without a server has no hook")]
     pub(crate) fn start_hook() -> Option<StartServer> {
         Some(Box::new(start))
     }

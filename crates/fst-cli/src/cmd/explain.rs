@@ -3,6 +3,7 @@
 use fst_proto::error::{ErrorCode, Exit};
 use serde_json::{Value, json};
 
+use crate::render::Page;
 use crate::report::{Answer, Failure, commands_in, exit_of};
 
 /// Every exit code, in order, with its meaning.
@@ -78,16 +79,17 @@ fn meaning(exit: Exit) -> &'static str {
 }
 
 fn exit_codes() -> Answer {
-    let mut text = "Exit codes\n\n".to_owned();
+    let mut page = Page::default();
+    page.line("Exit codes\n");
     let mut data: Vec<Value> = Vec::new();
     for (exit, meaning) in EXITS {
-        text.push_str(&format!("  {:>3}  {meaning}\n", exit as u8));
+        page.line(format!("  {:>3}  {meaning}", exit as u8));
         data.push(json!({ "exit": exit as u8, "meaning": meaning }));
     }
-    text.push_str("  130  interrupted\n\nfst status --check\n\n");
-    text.push_str("  0 up to date   20 syncing   21 conflict   22 offline   23 error   24 paused\n");
-    text.push_str("  8 daemon not running\n");
-    Answer::new("fst.exit-codes/1", json!({ "exits": data }), text)
+    page.line("  130  interrupted\n\nfst status --check\n");
+    page.line("  0 up to date   20 syncing   21 conflict   22 offline   23 error   24 paused");
+    page.line("  8 daemon not running");
+    Answer::new("fst.exit-codes/1", json!({ "exits": data }), page.into_text())
 }
 
 #[cfg(test)]

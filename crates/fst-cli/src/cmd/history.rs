@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::context::{Context, absolute, shown};
 use crate::render::table::{Side, Table};
-use crate::render::{amounts, clip, json as drawn};
+use crate::render::{amounts, json as drawn};
 use crate::report::{Answer, Failure};
 
 /// Lines read when only those of one file are wanted.
@@ -78,7 +78,7 @@ fn text(context: &Context, items: &[HistoryItem]) -> String {
         table.row(vec![
             amounts::when(now, UnixMillis(item.time_ms), &zone),
             item.action.clone(),
-            clip(&format!("{folder}/{}", item.path), PATH_WIDTH_MAX),
+            context.look.clip(&format!("{folder}/{}", item.path), PATH_WIDTH_MAX),
             item.device.clone(),
         ]);
     }

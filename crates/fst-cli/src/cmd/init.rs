@@ -94,7 +94,7 @@ fn ask(context: &Context, server: &str) -> Result<Key, Failure> {
     screen::say("Set-up code that the server printed, or a line from 'fst devices invite':");
     let mut line = String::new();
     let failed = |error: std::io::Error| {
-        Failure::new(ErrorCode::Usage, "cannot read the terminal").because(error)
+        Failure::new(ErrorCode::Usage, "cannot read the terminal").because(error.to_string())
     };
     std::io::stdin().lock().read_line(&mut line).map_err(failed)?;
     // Whoever pastes the whole line means the string in it.
@@ -116,7 +116,7 @@ fn read_words(file: &Path) -> Result<String, Failure> {
     read.map_err(|error| {
         Failure::new(ErrorCode::BadRecovery, "cannot read the recovery words")
             .because(shown(file))
-            .because(error)
+            .because(error.to_string())
             .hint("give a file with the 24 words, or - for standard input")
     })?;
     Ok(words_of(&text))

@@ -68,7 +68,7 @@ fn sync_folder(
     prepare(&mut folder).map_err(of_client)?;
     for _ in 0..CYCLES_MAX {
         match folder.cycle().map_err(|error| Box::new(error.problem()))? {
-            Outcome::Progress => {},
+            Outcome::Progress | Outcome::Unsettled => {},
             Outcome::Quiet | Outcome::Waiting => return Ok(folder.status_handle().read().0),
         }
     }

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::status;
 use crate::context::Context;
-use crate::report::{Answer, Failure};
+use crate::report::Answer;
 
 const SHORT: &str = "\
 FileSyncTool: two-way, end-to-end encrypted file synchronisation
@@ -17,7 +17,7 @@ FileSyncTool: two-way, end-to-end encrypted file synchronisation
   fst --help               everything else
 ";
 
-pub(super) fn run(context: &Context) -> Result<Answer, Failure> {
+pub(super) fn run(context: &Context) -> Answer {
     let line = status::read(context).ok().map(|status| {
         let folders = status.folders.len();
         match status.daemon_pid {
@@ -26,5 +26,5 @@ pub(super) fn run(context: &Context) -> Result<Answer, Failure> {
         }
     });
     let text = format!("{SHORT}{}", line.unwrap_or_default());
-    Ok(Answer::new("fst.help/1", json!({}), text).then("fst --help"))
+    Answer::new("fst.help/1", json!({}), text).then("fst --help")
 }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
-use fst_client::config::{Config, FolderConfig, Mode};
+use fst_client::config::{Config, EmbeddedServer, FolderConfig, Mode};
 use fst_client::{Client, Enrol, InitDone, InitOptions};
 use fst_daemon::DaemonError;
 use fst_daemon::ipc::Connection;
@@ -22,11 +22,14 @@ use super::status::problem_warnings;
 use super::{daemon, embedded};
 use crate::args::Up;
 use crate::context::{Context, absolute, shown};
-use crate::render::{Symbol, amounts, json as drawn};
+use crate::render::{Page, Symbol, amounts, json as drawn};
 use crate::report::{Answer, Failure};
 
 /// How often the first sync says how far it is.
 const PROGRESS_EVERY: Duration = Duration::from_secs(2);
+
+/// Ports that others may snatch away before we give up.
+const PORT_TRIES_MAX: u32 = 5;
 
 pub(super) fn run(context: &Context, args: &Up) -> Result<Answer, Failure> {
     let path = prepare_folder(context, &args.path)?;
@@ -46,7 +49,7 @@ fn prepare_folder(context: &Context, path: &Path) -> Result<PathBuf, Failure> {
         std::fs::create_dir_all(&path).map_err(|error| {
             Failure::new(ErrorCode::Io, "cannot make the folder")
                 .because(shown(&path))
-                .because(error)
+                .because(error.to_string())
                 .hint("choose another place, or make the folder yourself")
         })?;
         context.say(format!("folder: {} was made", context.look.tilde(&path)));
@@ -92,17 +95,7 @@ fn init_embedded(context: &Context, args: &Up) -> Result<InitDone, Failure> {
         return Err(Failure::new(ErrorCode::Usage, "this build has no server of its own")
             .hint("fst up PATH --server URL --join STRING"));
     }
-    let mut config = Config::load(&context.dirs)?;
-    let server = match config.embedded_server.clone() {
-        Some(server) => server,
-        None => {
-            let server = embedded::propose(&context.dirs)?;
-            config.embedded_server = Some(server.clone());
-            config.save(&context.dirs)?;
-            server
-        },
-    };
-    ensure_daemon(context)?;
+    let server = start_server(context)?;
     let url = format!("http://{}", server.listen);
     context.say(format!("server: runs inside the daemon, {url}"));
     let code = embedded::setup_code(&server.data).ok_or_else(|| {
@@ -111,6 +104,27 @@ fn init_embedded(context: &Context, args: &Up) -> Result<InitDone, Failure> {
             .hint("fst init --server URL --setup-code CODE")
     })?;
     init(context, args, &url, Enrol::SetupCode(&code))
+}
+
+/// The configured server, or a new one on the first port that is really free.
+fn start_server(context: &Context) -> Result<EmbeddedServer, Failure> {
+    let mut config = Config::load(&context.dirs)?;
+    if let Some(server) = config.embedded_server {
+        ensure_daemon(context)?;
+        return Ok(server);
+    }
+    let mut tries = 0..PORT_TRIES_MAX;
+    loop {
+        let server = embedded::propose(&context.dirs)?;
+        config.embedded_server = Some(server.clone());
+        config.save(&context.dirs)?;
+        match ensure_daemon(context) {
+            Ok(()) => return Ok(server),
+            // Somebody else took the port between looking and listening.
+            Err(failure) if failure.code == ErrorCode::ServerFailed && tries.next().is_some() => {},
+            Err(failure) => return Err(failure),
+        }
+    }
 }
 
 fn ensure_daemon(context: &Context) -> Result<(), Failure> {
@@ -216,25 +230,25 @@ impl Done {
 
     fn text(&self, context: &Context) -> String {
         let look = &context.look;
-        let mut text = format!(
-            "{} {} {} {} is synced{}\n",
+        let mut page = Page::default();
+        page.line(format!(
+            "{} {} {} {} is synced{}",
             look.symbol(Symbol::Good),
             look.tilde(&self.folder.path),
             look.symbol(Symbol::Both),
             self.folder.remote_path,
             self.amounts()
-        );
+        ));
         let words = self.created.as_ref().and_then(|done| done.recovery_words.as_deref());
         if let Some(words) = words {
-            text.push_str(&account::recovery_kit(words));
+            page.block(account::recovery_kit(words));
         }
-        text.push_str("\nOn a second device, within three days and once:\n\n  ");
-        text.push_str(&self.invitation.line);
-        text.push('\n');
+        page.line("\nOn a second device, within three days and once:\n");
+        page.line(format!("  {}", self.invitation.line));
         if self.invitation.is_loopback {
-            text.push_str(&format!("\n{}\n", account::loopback_note()));
+            page.line(format!("\n{}", account::loopback_note()));
         }
-        text
+        page.into_text()
     }
 
     fn amounts(&self) -> String {

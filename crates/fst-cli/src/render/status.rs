@@ -13,13 +13,16 @@ use fst_proto::time::UnixMillis;
 use jiff::tz::TimeZone;
 
 use super::table::{Side, Table};
-use super::{Look, Symbol, amounts, clip};
+use super::{Look, Page, Symbol, amounts};
 
 /// Problems shown per folder unless all are asked for.
 const PROBLEMS_SHOWN: usize = 10;
 
 /// Widest folder column.
-const FOLDER_WIDTH_MAX: usize = 30;
+const FOLDER_WIDTH_MAX: usize = 24;
+
+/// Widest column of remote paths.
+const REMOTE_WIDTH_MAX: usize = 16;
 
 /// Now, and where the reader is.
 #[derive(Debug, Clone)]
@@ -35,23 +38,25 @@ pub(crate) fn draw(status: &Status, look: &Look, moment: &Moment) -> String {
     if look.is_plain {
         return draw_plain(status);
     }
-    let mut out = headline(status, look, moment);
+    let mut page = Page::default();
+    page.block(headline(status, look, moment));
     if status.folders.is_empty() {
-        out.push_str("\n  No folder is synced yet.\n");
-        out.push_str(&look.next("fst add PATH --two-way"));
+        page.line("\n  No folder is synced yet.");
+        page.block(look.next("fst add PATH --two-way"));
     } else {
-        out.push('\n');
-        out.push_str(&folders(status, look));
+        page.line("");
+        page.block(folders(status, look));
     }
     for folder in &status.folders {
-        out.push_str(&troubles(folder, look));
+        page.block(troubles(folder, look));
     }
-    out.push_str(&footer(status));
-    out
+    page.block(footer(status));
+    page.into_text()
 }
 
 fn draw_plain(status: &Status) -> String {
-    let mut out = format!("state\t{}\n", status.state);
+    let mut page = Page::default();
+    page.line(format!("state\t{}", status.state));
     for folder in &status.folders {
         let cells = [
             "folder",
@@ -62,10 +67,9 @@ fn draw_plain(status: &Status) -> String {
             &folder.bytes.to_string(),
             &folder.state,
         ];
-        out.push_str(&cells.join("\t"));
-        out.push('\n');
+        page.line(cells.join("\t"));
     }
-    out
+    page.into_text()
 }
 
 fn headline(status: &Status, look: &Look, moment: &Moment) -> String {
@@ -136,13 +140,15 @@ fn folders(status: &Status, look: &Look) -> String {
         ("Size", Side::Right),
         ("State", Side::Left),
     ]);
+    // Without a daemon nobody has counted.
+    let counted = |text: String| if status.daemon_pid == 0 { "-".to_owned() } else { text };
     for folder in &status.folders {
         table.row(vec![
-            clip(&look.tilde(Path::new(&folder.path)), FOLDER_WIDTH_MAX),
-            clip(&folder.remote_path, FOLDER_WIDTH_MAX),
+            look.clip(&look.tilde(Path::new(&folder.path)), FOLDER_WIDTH_MAX),
+            look.clip(&folder.remote_path, REMOTE_WIDTH_MAX),
             look.symbol(direction(&folder.mode)),
-            amounts::count(folder.files),
-            amounts::size(folder.bytes),
+            counted(amounts::count(folder.files)),
+            counted(amounts::size(folder.bytes)),
             state_words(folder),
         ]);
     }
@@ -167,40 +173,46 @@ fn state_words(folder: &FolderStatus) -> String {
         State::Offline => "offline".to_owned(),
         State::Attention if folder.conflicts > 0 => amounts::plural(folder.conflicts, "conflict"),
         State::Attention => amounts::plural(problems, "problem"),
+        State::Error if is_no_daemon(folder) => "not running".to_owned(),
         State::Error => "stopped".to_owned(),
     }
 }
 
+fn is_no_daemon(folder: &FolderStatus) -> bool {
+    let stopped = folder.stopped.as_ref();
+    stopped.and_then(Problem::error_code) == Some(ErrorCode::NoDaemon)
+}
+
 fn troubles(folder: &FolderStatus, look: &Look) -> String {
     let path = Path::new(&folder.path);
-    let no_daemon = ErrorCode::NoDaemon.to_string();
-    let mut out = String::new();
-    if let Some(problem) = folder.stopped.as_ref().filter(|problem| problem.code != no_daemon) {
-        out.push_str(&stop_block(path, problem, look));
+    let mut page = Page::default();
+    if let Some(problem) = folder.stopped.as_ref().filter(|_| !is_no_daemon(folder)) {
+        page.block(stop_block(path, problem, look));
     }
     if folder.conflicts > 0 {
-        out.push_str("\n  Both versions of each file are kept until you decide.\n");
-        out.push_str(&look.next("fst conflicts list"));
+        page.line("\n  Both versions of each file are kept until you decide.");
+        page.block(look.next("fst conflicts list"));
     }
     let shown = if look.shows_all { folder.problems.len() } else { PROBLEMS_SHOWN };
     for problem in folder.problems.iter().take(shown) {
-        out.push_str(&problem_block(path, problem, look));
+        page.block(problem_block(path, problem, look));
     }
     if let Some(more) = folder.problems.len().checked_sub(shown).filter(|more| *more > 0) {
-        out.push_str(&format!("\n  {more} more\n{}", look.next("fst status --verbose")));
+        page.line(format!("\n  {more} more"));
+        page.block(look.next("fst status --verbose"));
     }
-    out
+    page.into_text()
 }
 
 fn stop_block(path: &Path, problem: &Problem, look: &Look) -> String {
     let next = problem.next.replace("PATH", &look.quoted(path));
-    let mut out = format!("\n  {}   {} ({})\n", look.tilde(path), problem.title, problem.code);
+    let mut page = Page::default();
+    page.line(format!("\n  {}   {} ({})", look.tilde(path), problem.title, problem.code));
     if problem.detail != problem.title {
-        out.push_str(&format!("    {}\n", problem.detail));
+        page.line(format!("    {}", problem.detail));
     }
-    out.push_str("  ");
-    out.push_str(&look.next(&next));
-    out
+    page.block(format!("  {}", look.next(&next)));
+    page.into_text()
 }
 
 fn problem_block(folder: &Path, problem: &PathProblem, look: &Look) -> String {
@@ -216,13 +228,14 @@ fn footer(status: &Status) -> String {
         (Some(reason), false) => format!("not connected: {reason}"),
         (None, false) => "not connected".to_owned(),
     };
-    let mut out = format!("\n  Server   {}   {link}\n", server.url);
+    let mut page = Page::default();
+    page.line(format!("\n  Server   {}   {link}", server.url));
     let device = &status.device;
     if !device.name.is_empty() {
         let devices = amounts::plural(device.devices.max(1), "device");
-        out.push_str(&format!("  Device   {}   {devices} in the account\n", device.name));
+        page.line(format!("  Device   {}   {devices} in the account", device.name));
     }
-    out
+    page.into_text()
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 use fst_proto::hash::sha256;
 use fst_proto::log;
 use fst_proto::merkle::Head;
-use fst_proto::wire::{self, Changes};
+use fst_proto::wire::{self, Changes, Receipt};
 
 use super::Folder;
 use crate::error::FolderError;
@@ -24,19 +24,32 @@ impl Folder {
             let since = self.state.range.size();
             let page = self.seams.remote.changes(self.space.id, since)?;
             let known = self.state.range.head();
+            let floors = self.floors()?;
             let checked = self.space.verifier().check_receipt(&page.receipt, &known);
+            let checked = checked.and_then(|()| check_size(&page.receipt.head, &floors));
             checked.map_err(|fault| self.freeze(fault, &page))?;
             if page.receipt.head.size == known.size {
                 return Ok(has_news);
             }
             self.learn_members(&page)?;
-            self.accept_page(&page)?;
+            self.accept_page(&page, &floors)?;
             has_news = true;
             if self.state.range.size() >= page.receipt.head.size {
                 return Ok(has_news);
             }
         }
         Ok(has_news)
+    }
+
+    /// Heads that the log must contain: what the inviting device had verified, and the newest promise of the
+    /// server, whether its entries have come yet or not.
+    fn floors(&self) -> Result<Vec<Head>, DbError> {
+        let damaged = |_| DbError::Damaged { what: "receipt" };
+        let promised = match self.db.read().meta("receipt")? {
+            Some(bytes) => Some(wire::from_cbor::<Receipt>(&bytes).map_err(damaged)?.head),
+            None => None,
+        };
+        Ok(self.settings.pinned.into_iter().chain(promised).filter(|head| head.size > 0).collect())
     }
 
     /// Fetches the account's chain when an entry names more of it than is known.
@@ -56,10 +69,10 @@ impl Folder {
         Ok(())
     }
 
-    fn accept_page(&mut self, page: &Changes) -> Result<(), FolderError> {
+    fn accept_page(&mut self, page: &Changes, floors: &[Head]) -> Result<(), FolderError> {
         let (state, space) = (&mut self.state, &self.space);
         let idx = state.range.size();
-        let (promised, pinned) = (page.receipt.head, self.settings.pinned);
+        let promised = page.receipt.head;
         let done = self.db.transaction(|tx| {
             if page.entries.is_empty() {
                 return Err(LogFault::Invalid { idx, rule: "entries are withheld" }.into());
@@ -68,7 +81,7 @@ impl Folder {
                 space.verifier().advance(state, tx, entry)?;
             }
             check_promise(&state.range.head(), &promised)?;
-            check_pinned(tx, &state.range.head(), &promised, pinned)?;
+            check_floors(tx, &state.range.head(), floors)?;
             tx.set_meta("receipt", &wire::to_cbor(&page.receipt))?;
             Ok::<_, LogError>(())
         });
@@ -107,22 +120,20 @@ fn check_promise(reached: &Head, promised: &Head) -> Result<(), LogFault> {
     Ok(())
 }
 
-/// The log must contain the head that the device which let this one in had verified.
-fn check_pinned(
-    tx: &Tx<'_>,
-    reached: &Head,
-    promised: &Head,
-    pinned: Option<Head>,
-) -> Result<(), LogError> {
-    let Some(pinned) = pinned.filter(|head| head.size > 0) else { return Ok(()) };
-    if promised.size < pinned.size {
-        let (have, offered) = (pinned.size, promised.size);
-        return Err(LogFault::Rollback { have, offered }.into());
+/// The server may not offer less than any head that the log must contain.
+fn check_size(offered: &Head, floors: &[Head]) -> Result<(), LogFault> {
+    match floors.iter().find(|floor| offered.size < floor.size) {
+        Some(floor) => Err(LogFault::Rollback { have: floor.size, offered: offered.size }),
+        None => Ok(()),
     }
-    if reached.size >= pinned.size {
-        let entry = tx.read().entry(pinned.size - 1)?.ok_or(DbError::Damaged { what: "log" })?;
-        if entry.root != pinned.root {
-            return Err(LogFault::Fork { at: pinned.size }.into());
+}
+
+/// Where the log has reached a head that it must contain, it must have run through it.
+fn check_floors(tx: &Tx<'_>, reached: &Head, floors: &[Head]) -> Result<(), LogError> {
+    for floor in floors.iter().filter(|floor| floor.size <= reached.size) {
+        let last = tx.read().entry(floor.size - 1)?.ok_or(DbError::Damaged { what: "log" })?;
+        if last.root != floor.root {
+            return Err(LogFault::Fork { at: floor.size }.into());
         }
     }
     Ok(())

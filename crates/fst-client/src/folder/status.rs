@@ -103,7 +103,7 @@ impl StatusHandle {
 
 fn word(outcome: Outcome, problems: &[PathProblem]) -> &'static str {
     match outcome {
-        Outcome::Progress => "syncing",
+        Outcome::Progress | Outcome::Unsettled => "syncing",
         Outcome::Quiet if problems.is_empty() => "idle",
         Outcome::Quiet | Outcome::Waiting => "attention",
     }

@@ -7,8 +7,12 @@ use proptest::{prop_assert_eq, proptest};
 
 use crate::sim::{Faults, World};
 
+/// So many cases, or what `PROPTEST_CASES` says.
 fn cases(cases: u32) -> ProptestConfig {
-    ProptestConfig { cases, failure_persistence: None, max_shrink_iters: 20_000, ..ProptestConfig::default() }
+    let default = ProptestConfig::default();
+    let is_chosen = std::env::var_os("PROPTEST_CASES").is_some();
+    let cases = if is_chosen { default.cases } else { cases };
+    ProptestConfig { cases, failure_persistence: None, max_shrink_iters: 20_000, ..default }
 }
 
 type Op = [u8; 4];
@@ -190,18 +194,4 @@ proptest! {
             }
         }
     }
-}
-
-#[test]
-fn scratch() {
-    let mut world = settled(2, 0, false, &[[20, 0, 51, 0],[16, 67, 1, 0],[176, 19, 48, 0]]);
-    for op in [[141, 187, 138, 80],[206, 0, 0, 109]] { world.user(0, op); }
-    for op in [[137, 156, 6, 94],[176, 20, 162, 0],[152, 0, 0, 140]] { world.user(1, op); }
-    eprintln!("START {:?} -> {:?}", world.clients[1].disk.show(), world.clients[0].disk.show());
-    world.sync(0, Faults::default());
-    let mut calm = world.clone();
-    world.sync(1, Faults { crash_at: Some(2), ..Faults::default() });
-    world.settle();
-    eprintln!("CALM");
-    calm.settle();
 }

@@ -1,1 +1,136 @@
-//! Placeholder.
+//! Rows S-030 to S-049: both sides changed one node.
+
+use crate::lang::check;
+
+#[test]
+fn s030_the_newer_edit_wins_and_the_local_loser_is_copied_first() {
+    check(
+        "base a=1 | local a=2~1 | remote a=3~2",
+        "write a!2=2 from local a; write a=3 over =2; put a!2=2 send; note edit-edit a copy a!2 remote",
+    );
+}
+
+#[test]
+fn s031_a_remote_loser_is_written_beside_and_needs_no_upload() {
+    check(
+        "base a=1 | local a=2~2 | remote a=3~1",
+        "write a!3=3 from remote a; put a!3=3 from remote a; put a=2 send; note edit-edit a copy a!3 local",
+    );
+}
+
+#[test]
+fn s032_equal_times_are_decided_by_content() {
+    check(
+        "base a=1 | local a=3 | remote a=2",
+        "write a!2=2 from remote a; put a!2=2 from remote a; put a=3 send; note edit-edit a copy a!2 local",
+    );
+}
+
+#[test]
+fn s033_oldest_is_the_reverse() {
+    check(
+        "base a=1 | local a=2~2 | remote a=3~1 | oldest",
+        "write a!2=2 from local a; write a=3 over =2; put a!2=2 send; note edit-edit a copy a!2 remote",
+    );
+}
+
+#[test]
+fn s034_a_plan_made_again_finds_its_copy() {
+    check(
+        "base a=1 | local a=2~1 a!2@new=2 | remote a=3~2",
+        "unite new=a!2; write a=3 over =2; put a!2=2 send; note edit-edit a copy a!2 remote",
+    );
+    check(
+        "base a=1 | local a=2~2 a!3@new=3 | remote a=3~1",
+        "unite new=a!3; put a!3=3 from remote a; put a=2 send; note edit-edit a copy a!3 local",
+    );
+}
+
+#[test]
+fn s035_a_content_kept_already_is_not_copied_again() {
+    check(
+        "base a=1 a!2=2 | local a=2~1 a!2=2 | remote a=3~2 a!2=2",
+        "write a=3 over =2; note edit-edit a copy a!2 remote",
+    );
+    check(
+        "base a=1 x=2 | local a=2~1 a!2@x=2 | remote a=3~2 a!2@x=2",
+        "adopt x; write a=3 over =2; note edit-edit a copy x remote",
+    );
+}
+
+#[test]
+fn s036_an_edited_copy_is_a_file_of_its_own() {
+    check(
+        "base a=1 a!2=7 | local a=2~1 a!2=7 | remote a=3~2 a!2=7",
+        "write a!2!2=2 at a!2+ from local a; write a=3 over =2; put a!2!2=2 at a!2+ send; \
+         note edit-edit a copy a!2!2 remote",
+    );
+}
+
+#[test]
+fn s037_in_history_only_a_remote_loser_is_there_already() {
+    check("base a=1 | local a=2~2 | remote a=3~1 | history", "put a=2 send; note edit-edit a local");
+}
+
+#[test]
+fn s038_in_history_only_a_local_loser_is_sent_before_it_is_overwritten() {
+    check(
+        "base a=1 | local a=2~1 | remote a=3~2 | history",
+        "put a!2=2 from local a; hold a archiving",
+    );
+    check(
+        "base a=1 a!2=2 | local a=2~1 | remote a=3~2 a!2=2 | history",
+        "write a=3 over =2; del a!2; note edit-edit a remote",
+    );
+    check(
+        "base a=1 | local a=2~1 | remote a=3~2 a!2=2 | history",
+        "write a=3 over =2; del a!2; note edit-edit a remote",
+    );
+    check(
+        "base a=1 | local a=2~1 | remote a=3~2 | history | dead a!2:2",
+        "write a=3 over =2; note edit-edit a remote",
+    );
+}
+
+#[test]
+fn s039_the_losing_target_of_a_link_is_kept_as_a_link() {
+    check(
+        "base l->t | local l->u~1 | remote l->v~2",
+        "write l!u->u from local l; write l->v over ->u; put l!u->u send; note edit-edit l copy l!u remote",
+    );
+}
+
+#[test]
+fn s040_of_two_moves_the_one_at_the_server_wins() {
+    check("base a=1 | local b@a=1 | remote c@a=1", "mv b c; note move-move a remote");
+    check(
+        "base a=1 | local b@a=2 | remote c@a=1",
+        "mv b c; put a=2 at c send; note move-move a remote",
+    );
+}
+
+#[test]
+fn s041_the_copy_lies_beside_the_winner() {
+    check(
+        "base a=1 d/ | local a=2~1 d/ | remote d/ d/a@a=3~2",
+        "mv a d/a; write a!2=2 at d/a!2 from local a; write a=3 at d/a over =2; put a!2=2 at d/a!2 send; \
+         note edit-edit a copy a!2 remote",
+    );
+}
+
+#[test]
+fn s042_without_base_different_contents_are_a_conflict() {
+    check(
+        "base - | local a=2~1 | remote a=3~2",
+        "write a!2=2 from local a; write a=3 over =2; put a!2=2 send; note edit-edit a copy a!2 remote",
+    );
+}
+
+#[test]
+fn s043_the_executable_bit_is_merged_apart_from_the_conflict() {
+    check(
+        "base a=1 | local a=2x~1 | remote a=3~2",
+        "write a!2=2x from local a; write a=3x over =2x; put a!2=2x send; put a=3x; \
+         note edit-edit a copy a!2 remote",
+    );
+}

@@ -1,1 +1,110 @@
-//! Placeholder.
+//! Rows S-060 to S-079: two nodes want one name.
+
+use crate::lang::check;
+
+#[test]
+fn s060_of_two_new_files_the_one_at_the_server_keeps_the_name() {
+    check(
+        "base - | local a@l=1 | remote a@r=2",
+        "mv a a!1; write r=2 at a; put l=1 at a!1 send; note same-name r copy l remote",
+    );
+}
+
+#[test]
+fn s061_a_directory_keeps_the_name_before_a_file() {
+    check(
+        "base - | local a@l/ a/x@lx=1 | remote a@r=2",
+        "write r=2 at a!2; put r=2 at a!2 move; put l/ at a; put lx=1 at l/x send; note same-name l copy r local",
+    );
+}
+
+#[test]
+fn s062_what_is_at_the_server_under_the_name_keeps_it() {
+    check(
+        "base x=1 y=2 | local a@x=1 y=2 | remote x=1 a@y=2",
+        "mv a a!1; mv y a; put x=1 at a!1 move; note same-name y copy x remote",
+    );
+}
+
+#[test]
+fn s063_otherwise_the_smaller_id_keeps_it() {
+    check(
+        "base d/ e/ d/a@x=1 e/a@y=2 | local d/ e/ d/a@x=1 e/a@y=2 | remote d/ e/ e/a@y=2 e/b@x=1",
+        "mv d/a e/b",
+    );
+    check(
+        "base - | remote a@r=1 a@s=2",
+        "write r=1 at a; write s=2 at a!2; put s=2 at a!2 move; note same-name r copy s remote",
+    );
+}
+
+#[test]
+fn s064_an_equal_file_becomes_the_known_one() {
+    check(
+        "base d/ d/a@x=1 | local d/ d/b@new=2 | remote d/ d/b@x=2",
+        "unite new=x; adopt x; note edit-delete x remote",
+    );
+}
+
+#[test]
+fn s065_an_equal_file_makes_room_for_one_that_comes_from_elsewhere() {
+    check("base a=1 | local a=1 b@new=2 | remote b@a=2", "rm b; mv a b; write a=2 at b over =1");
+}
+
+#[test]
+fn s066_a_new_directory_becomes_the_one_that_was_moved_there() {
+    check(
+        "base d/ d/a=1 | local e@new/ e/b@nb=2 | remote e@d/ e/a@d/a=1 e/c@c=3",
+        "unite new=d; write d/a=1 at e/a; write c=3 at e/c; put nb=2 at d/b send; note move-delete d remote",
+    );
+}
+
+#[test]
+fn s067_united_directories_settle_the_names_in_them() {
+    check(
+        "base d/ d/a=1 | local e@new/ e/a@na=2 | remote e@d/ e/a@d/a=1",
+        "unite new=d; mv e/a e/a!2; write d/a=1 at e/a; put na=2 at d/a!2 send; \
+         note move-delete d remote; note same-name d/a copy na remote",
+    );
+}
+
+#[test]
+fn s068_a_directory_that_is_here_under_another_name_is_not_united() {
+    check(
+        "base d/ | local d/ e@new/ | remote e@d/",
+        "mv e e!d; mv d e; put new/ at e!d; note same-name d copy new remote",
+    );
+}
+
+#[test]
+fn s069_a_directory_in_place_of_a_file_that_was_edited() {
+    check(
+        "base a=1 | local a@new/ a/c@c=3 | remote a=2",
+        "write a=2 at a!2; put a=2 at a!2 move; put new/ at a; put c=3 at new/c send; \
+         note edit-delete a remote; note same-name new copy a local",
+    );
+}
+
+#[test]
+fn s070_a_file_in_place_of_a_directory_that_got_a_child() {
+    check(
+        "base d/ d/a=1 | local d@new=2 | remote d/ d/a=1 d/b=3",
+        "mv d d!2; mkdir d; write d/b=3; put new=2 at d!2 send; del d/a; note same-name d copy new remote",
+    );
+}
+
+#[test]
+fn s071_a_new_name_avoids_all_that_is_there() {
+    check(
+        "base a!1=9 | local a@l=1 a!1=9 | remote a@r=2 a!1=9 a!1+@q=5",
+        "mv a a!1++; write r=2 at a; write q=5 at a!1+; put l=1 at a!1++ send; note same-name r copy l remote",
+    );
+}
+
+#[test]
+fn s072_a_renamed_node_is_found_again_after_a_crash() {
+    check(
+        "base - | local a@l/ a!2@new=2 | remote a@r=2",
+        "unite new=r; put r=2 at a!2 move; put l/ at a; note same-name l copy r local",
+    );
+}

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use fst_engine::identify::{FileKey, Identified, Scan, Seen, identify};
-use fst_engine::naming::ByHash;
+use fst_engine::naming::{ByHash, Origin, conflict_name, original_of};
 use fst_engine::plan::{DiskStep, Plan, PushKind, PushOp, Source};
 use fst_engine::progress::Progress;
 use fst_engine::reconcile::{ConflictNaming, Inputs, Loser, Policy, Side, plan};
@@ -14,6 +14,7 @@ use fst_engine::tree::{Node, Tree};
 use fst_proto::entry::{Content, Kind, ROOT};
 use fst_proto::ids::{ContentId, NodeId};
 use fst_proto::path::{Name, RelPath};
+use fst_proto::time::UnixMillis;
 
 pub(crate) type Bytes = u32;
 
@@ -290,8 +291,7 @@ impl Client {
             self.remote = server.clone();
         }
         let seen = self.look(faults);
-        let known = seen.keys.iter().filter(|(id, _)| self.base.contains(**id));
-        self.keys.extend(known.map(|(id, key)| (*id, *key)));
+        self.keys = seen.keys.clone();
         let plan = self.plan(&seen);
         if std::env::var("TRACE").is_ok() { eprintln!("== client {} disk {:?}\n local {:#?}\n PLAN {:#?}", self.number, self.disk.show(), seen.local.iter().map(|(i,n)|format!("{i:?}={:?}/{}", n.place, bytes_of(n.content))).collect::<Vec<_>>(), plan); }
         let had_failing = !std::mem::take(&mut self.failing).is_empty();
@@ -460,11 +460,9 @@ impl ConflictNaming for ByVersion<'_> {
             Side::Remote => self.remote,
         };
         let bytes = tree.get(loser.node).map_or(0, |node| bytes_of(node.content));
-        let stem = original.to_string();
-        let stem = stem.split('!').next().expect("a first part");
-        let names = (0..).map(|n: u32| format!("{stem}!{bytes}{}", "+".repeat(n as usize)));
-        let mut names = names.map(|text| Name::new(text.as_bytes()).expect("a good name"));
-        names.find(|name| !taken(name)).expect("names do not end")
+        let version = format!("{bytes:04x}");
+        let origin = Origin { device: "x", at: UnixMillis(0), version_hex4: &version };
+        conflict_name(original, origin, taken)
     }
 
     fn copy_id(&self, node: NodeId, loser_content: &Content) -> NodeId {
@@ -641,9 +639,8 @@ impl World {
         let shape = self.server.shape();
         let mut seen = BTreeSet::new();
         for (path, content) in shape.iter().filter(|(_, content)| content.kind != Kind::Dir) {
-            let text = path.to_string();
-            if let Some((name, _)) = text.split_once('!') {
-                let is_new = seen.insert((name.to_owned(), content.id));
+            if let Some(original) = path.name().and_then(original_of) {
+                let is_new = seen.insert((path.parent(), original, content.id));
                 assert!(is_new, "a copy was doubled: {shape:?}");
             }
         }

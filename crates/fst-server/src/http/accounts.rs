@@ -33,7 +33,11 @@ pub(super) async fn create(State(app): State<App>, request: Request) -> Answer {
     let request: CreateAccount = super::body::cbor(&app, request).await?;
     let code = request.setup_code.clone();
     let outcome = app.service.create_account(request).await?;
-    if let Some(hook) = app.on_setup_code_used.as_ref().filter(|_| outcome == Outcome::New) {
+    if let Some(hook) = app
+        .on_setup_code_used
+        .as_ref()
+        .filter(|_| outcome == Outcome::New)
+    {
         hook(&code);
     }
     Ok(reply::marked(reply::done(), outcome))
@@ -74,7 +78,9 @@ pub(super) async fn entries(
     since: Result<Query<Since>, QueryRejection>,
 ) -> Answer {
     let Query(Since { since }) = since.map_err(bad_query)?;
-    Ok(reply::cbor(&app.service.account_entries(authed.caller, since).await?))
+    Ok(reply::cbor(
+        &app.service.account_entries(authed.caller, since).await?,
+    ))
 }
 
 pub(super) async fn append(State(app): State<App>, authed: Authed, request: Request) -> Answer {

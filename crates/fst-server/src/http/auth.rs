@@ -33,11 +33,17 @@ impl FromRequestParts<App> for Authed {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Failure> {
-        let value = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let value = parts
+            .headers
+            .get(header::AUTHORIZATION)
+            .and_then(|value| value.to_str().ok());
         let token = value.and_then(|value| value.strip_prefix("Bearer "));
         let token = token.ok_or(Refusal::Unauthorized("a bearer token is needed"))?;
         let caller = app.service.verify_token(token).await?;
         app.metrics.seen(caller.device, app.service.clock().now());
-        Ok(Self { caller, token: token.to_owned() })
+        Ok(Self {
+            caller,
+            token: token.to_owned(),
+        })
     }
 }

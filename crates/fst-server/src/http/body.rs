@@ -46,14 +46,20 @@ where
 pub(super) async fn read(app: &App, request: Request) -> Served<Bytes> {
     const LIMIT: usize = limits::REQUEST_BYTES_MAX;
     let announced = request.headers().get(header::CONTENT_LENGTH);
-    let announced = announced.and_then(|len| len.to_str().ok()).and_then(|len| len.parse().ok());
+    let announced = announced
+        .and_then(|len| len.to_str().ok())
+        .and_then(|len| len.parse().ok());
     if announced.is_some_and(|len: usize| len > LIMIT) {
         return Err(too_large());
     }
     // Held while the body is read and decoded; small bodies need no place.
     let place = if announced.is_none_or(|len| len > LARGE) {
         let place = timeout(BODY_MAX, app.large_bodies.acquire()).await;
-        Some(place.map_err(|_| Refusal::SlowBody)?.map_err(|_| Refusal::Stopping)?)
+        Some(
+            place
+                .map_err(|_| Refusal::SlowBody)?
+                .map_err(|_| Refusal::Stopping)?,
+        )
     } else {
         None
     };
@@ -68,8 +74,12 @@ async fn collect(request: Request, announced: usize) -> Served<Bytes> {
     let mut stream = request.into_body().into_data_stream();
     let mut out = BytesMut::with_capacity(announced);
     loop {
-        let next = timeout(SILENCE_MAX, stream.next()).await.map_err(|_| Refusal::SlowBody)?;
-        let Some(chunk) = next else { return Ok(out.freeze()) };
+        let next = timeout(SILENCE_MAX, stream.next())
+            .await
+            .map_err(|_| Refusal::SlowBody)?;
+        let Some(chunk) = next else {
+            return Ok(out.freeze());
+        };
         let chunk = chunk.map_err(|_| Refusal::malformed("the body broke off"))?;
         if out.len() + chunk.len() > limits::REQUEST_BYTES_MAX {
             return Err(too_large());
@@ -79,5 +89,8 @@ async fn collect(request: Request, announced: usize) -> Served<Bytes> {
 }
 
 fn too_large() -> Refusal {
-    Refusal::TooLarge { what: "request body", limit: limits::REQUEST_BYTES_MAX }
+    Refusal::TooLarge {
+        what: "request body",
+        limit: limits::REQUEST_BYTES_MAX,
+    }
 }

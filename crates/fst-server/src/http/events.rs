@@ -103,7 +103,9 @@ async fn open(app: App, authed: Authed, only: Option<SpaceId>, cursor: Cursor) -
         let event = listener.next().await?;
         Some((Ok::<_, Infallible>(event), listener))
     });
-    Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(TICK)).into_response())
+    Ok(Sse::new(events)
+        .keep_alive(KeepAlive::new().interval(TICK))
+        .into_response())
 }
 
 impl Listener {
@@ -117,7 +119,9 @@ impl Listener {
             // A failure ends the stream; the listener comes back with its cursor.
             let spaces = self.read().await.ok()?;
             let sizes = spaces.iter().map(|info| (info.space, info.head.size));
-            let news: Vec<_> = sizes.filter(|(space, size)| *size > self.known(*space)).collect();
+            let news: Vec<_> = sizes
+                .filter(|(space, size)| *size > self.known(*space))
+                .collect();
             self.ready.extend(news);
             if self.ready.is_empty() && !self.wait().await {
                 return None;
@@ -161,12 +165,17 @@ impl Listener {
             Some(_) => size.to_string(),
             None => render_cursor(&self.cursor),
         };
-        Event::default().id(id).data(format!("{{\"space\":\"{space}\",\"size\":{size}}}"))
+        Event::default()
+            .id(id)
+            .data(format!("{{\"space\":\"{space}\",\"size\":{size}}}"))
     }
 }
 
 fn last_id(headers: &HeaderMap) -> Option<String> {
-    headers.get("last-event-id").and_then(|id| id.to_str().ok()).map(ToOwned::to_owned)
+    headers
+        .get("last-event-id")
+        .and_then(|id| id.to_str().ok())
+        .map(ToOwned::to_owned)
 }
 
 fn bad_cursor() -> Failure {
@@ -184,6 +193,9 @@ fn parse_cursor(text: &str) -> Option<Cursor> {
 }
 
 fn render_cursor(cursor: &Cursor) -> String {
-    let pairs: Vec<String> = cursor.iter().map(|(space, size)| format!("{space}:{size}")).collect();
+    let pairs: Vec<String> = cursor
+        .iter()
+        .map(|(space, size)| format!("{space}:{size}"))
+        .collect();
     pairs.join(",")
 }

@@ -26,8 +26,15 @@ pub(super) async fn upload(
 ) -> Answer {
     let Path(space) = space.map_err(bad_path)?;
     let frame = super::body::read(&app, request).await?;
-    let new = app.service.upload_objects(authed.caller, space, frame).await?;
-    let outcome = if new.ids.is_empty() { Outcome::Repeated } else { Outcome::New };
+    let new = app
+        .service
+        .upload_objects(authed.caller, space, frame)
+        .await?;
+    let outcome = if new.ids.is_empty() {
+        Outcome::Repeated
+    } else {
+        Outcome::New
+    };
     Ok(reply::marked(reply::cbor(&new), outcome))
 }
 
@@ -39,7 +46,9 @@ pub(super) async fn missing(
 ) -> Answer {
     let Path(space) = space.map_err(bad_path)?;
     let asked = super::body::cbor(&app, request).await?;
-    Ok(reply::cbor(&app.service.missing(authed.caller, space, asked).await?))
+    Ok(reply::cbor(
+        &app.service.missing(authed.caller, space, asked).await?,
+    ))
 }
 
 pub(super) async fn get_many(
@@ -62,9 +71,14 @@ pub(super) async fn get_one(
     headers: HeaderMap,
 ) -> Answer {
     let Path((space, id)) = place.map_err(bad_path)?;
-    let range = headers.get(header::RANGE).and_then(|range| range.to_str().ok());
+    let range = headers
+        .get(header::RANGE)
+        .and_then(|range| range.to_str().ok());
     let range = range.and_then(parse_range);
-    let part = app.service.get_object(authed.caller, space, id, range).await?;
+    let part = app
+        .service
+        .get_object(authed.caller, space, id, range)
+        .await?;
     app.metrics.bytes(Direction::Download, part.bytes.len());
     let end = part.offset + part.bytes.len() as u64;
     let covered = (part.offset, end, part.total);
@@ -79,7 +93,9 @@ pub(super) async fn head(
     let Path((space, id)) = place.map_err(bad_path)?;
     let len = app.service.object_len(authed.caller, space, id).await?;
     let mut response = object_response(None, Bytes::new());
-    response.headers_mut().insert(header::CONTENT_LENGTH, len.into());
+    response
+        .headers_mut()
+        .insert(header::CONTENT_LENGTH, len.into());
     Ok(response)
 }
 
@@ -105,10 +121,16 @@ fn parse_range(text: &str) -> Option<ByteRange> {
     let (first, last) = text.strip_prefix("bytes=")?.split_once('-')?;
     match (first.is_empty(), last.is_empty()) {
         (true, _) => last.parse().ok().map(ByteRange::Suffix),
-        (false, true) => first.parse().ok().map(|first| ByteRange::From { first, last: None }),
+        (false, true) => first
+            .parse()
+            .ok()
+            .map(|first| ByteRange::From { first, last: None }),
         (false, false) => {
             let (first, last) = (first.parse().ok()?, last.parse().ok()?);
-            (first <= last).then_some(ByteRange::From { first, last: Some(last) })
+            (first <= last).then_some(ByteRange::From {
+                first,
+                last: Some(last),
+            })
         },
     }
 }

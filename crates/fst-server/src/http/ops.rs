@@ -30,7 +30,10 @@ pub(super) async fn metrics(State(app): State<App>) -> Answer {
         fsyncs: app.service.blob_fsyncs(),
         now: app.service.clock().now(),
     };
-    let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
+    let kind = [(
+        header::CONTENT_TYPE,
+        "text/plain; version=0.0.4; charset=utf-8",
+    )];
     Ok((kind, app.metrics.render(readings)).into_response())
 }
 

@@ -66,13 +66,21 @@ pub(super) fn marked(mut response: Response, outcome: Outcome) -> Response {
 
 /// The answer when a handler panicked.
 pub(super) fn internal() -> Response {
-    render(&Problem::new(ErrorCode::Internal, "the request could not be served"))
+    render(&Problem::new(
+        ErrorCode::Internal,
+        "the request could not be served",
+    ))
 }
 
 fn render(problem: &Problem) -> Response {
     let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let json = serde_json::to_vec(problem).unwrap_or_default();
-    (status, [(header::CONTENT_TYPE, "application/problem+json")], Body::from(json)).into_response()
+    (
+        status,
+        [(header::CONTENT_TYPE, "application/problem+json")],
+        Body::from(json),
+    )
+        .into_response()
 }
 
 impl IntoResponse for Failure {
@@ -84,7 +92,10 @@ impl IntoResponse for Failure {
             tracing::error!(error = %source, cause, "storage failed");
         }
         let mut response = render(&refusal.problem());
-        let failed = Failed { kind: kind(&refusal), code: refusal.code() };
+        let failed = Failed {
+            kind: kind(&refusal),
+            code: refusal.code(),
+        };
         response.extensions_mut().insert(failed);
         let headers = response.headers_mut();
         match &refusal {
@@ -92,7 +103,10 @@ impl IntoResponse for Failure {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             },
             Refusal::RateLimited { retry_ms } => {
-                headers.insert(header::RETRY_AFTER, HeaderValue::from(retry_ms.div_ceil(1000)));
+                headers.insert(
+                    header::RETRY_AFTER,
+                    HeaderValue::from(retry_ms.div_ceil(1000)),
+                );
             },
             Refusal::Stopping => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from(1));

@@ -34,7 +34,10 @@ pub(super) async fn list(State(app): State<App>, authed: Authed) -> Answer {
 
 pub(super) async fn create(State(app): State<App>, authed: Authed, request: Request) -> Answer {
     let request = super::body::cbor(&app, request).await?;
-    let made = app.service.create_space_with_outcome(authed.caller, request).await;
+    let made = app
+        .service
+        .create_space_with_outcome(authed.caller, request)
+        .await;
     app.metrics.commit(result(made.as_ref().map(|made| made.1)));
     let (receipt, outcome) = made?;
     Ok(reply::marked(reply::cbor(&receipt), outcome))
@@ -49,7 +52,10 @@ pub(super) async fn commit(
     let Path(space) = space.map_err(bad_path)?;
     let commit: Commit = super::body::cbor(&app, request).await?;
     let n_files = count_files(&commit.header);
-    let made = app.service.commit_with_outcome(authed.caller, space, commit).await;
+    let made = app
+        .service
+        .commit_with_outcome(authed.caller, space, commit)
+        .await;
     app.metrics.commit(result(made.as_ref().map(|made| made.1)));
     let (receipt, outcome) = made?;
     if outcome == Outcome::New {
@@ -86,7 +92,9 @@ pub(super) async fn head(
     place: Result<Path<(SpaceId, u64)>, PathRejection>,
 ) -> Answer {
     let Path((space, size)) = place.map_err(bad_path)?;
-    Ok(reply::cbor(&app.service.head_at(authed.caller, space, size).await?))
+    Ok(reply::cbor(
+        &app.service.head_at(authed.caller, space, size).await?,
+    ))
 }
 
 fn result(made: Result<Outcome, &Refusal>) -> CommitResult {
@@ -99,6 +107,8 @@ fn result(made: Result<Outcome, &Refusal>) -> CommitResult {
 }
 
 fn count_files(header: &[u8]) -> u64 {
-    let ops = log::decode_header(header).map(|header| header.ops).unwrap_or_default();
+    let ops = log::decode_header(header)
+        .map(|header| header.ops)
+        .unwrap_or_default();
     ops.iter().filter(|op| op.flags.has(Flags::CONTENT)).count() as u64
 }

@@ -26,7 +26,10 @@ use crate::seams;
 const CODE_LETTERS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
 /// Tries of set-up codes, all callers together: guessing 40 bits in a day stays hopeless.
-const SETUP_TRIES: Rate = Rate { burst: 20, refill_ms: 3000 };
+const SETUP_TRIES: Rate = Rate {
+    burst: 20,
+    refill_ms: 3000,
+};
 
 /// Chains kept in memory; all are dropped beyond.
 const CHAINS_MAX: usize = 10_000;
@@ -40,10 +43,17 @@ impl Service {
         let letters = seams::bytes::<8>(self.random());
         let letter = |byte: &u8| char::from(CODE_LETTERS[usize::from(byte % 32)]);
         let (left, right) = letters.split_at(4);
-        let code: String =
-            left.iter().map(letter).chain(['-']).chain(right.iter().map(letter)).collect();
+        let code: String = left
+            .iter()
+            .map(letter)
+            .chain(['-'])
+            .chain(right.iter().map(letter))
+            .collect();
         let ends = UnixMillis(self.clock().now().0 + limits::SETUP_CODE_MS);
-        self.parts.meta.create_setup_code(code_hash(&code), ends).await?;
+        self.parts
+            .meta
+            .create_setup_code(code_hash(&code), ends)
+            .await?;
         Ok(code)
     }
 
@@ -52,7 +62,11 @@ impl Service {
     /// # Errors
     /// [`Refusal::Storage`].
     pub async fn is_setup_code_open(&self, code: &str) -> Served<bool> {
-        Ok(self.parts.meta.is_setup_code_open(code_hash(code), self.clock().now()).await?)
+        Ok(self
+            .parts
+            .meta
+            .is_setup_code_open(code_hash(code), self.clock().now())
+            .await?)
     }
 
     /// Creates an account with its first device. The same request again gives the same answer.
@@ -91,7 +105,11 @@ impl Service {
             return Err(Refusal::Slot);
         }
         let chain = self.parts.meta.account_entries(stored.account, 0).await?;
-        Ok(SlotReply { account: stored.account, sealed: stored.slot.sealed, chain })
+        Ok(SlotReply {
+            account: stored.account,
+            sealed: stored.slot.sealed,
+            chain,
+        })
     }
 
     /// Adds a device by a slot. The same entry again gives the same answer.
@@ -132,7 +150,11 @@ impl Service {
     /// # Errors
     /// [`Refusal::Storage`].
     pub async fn account_entries(&self, caller: Caller, since: u64) -> Served<AccountEntries> {
-        let entries = self.parts.meta.account_entries(caller.account, since).await?;
+        let entries = self
+            .parts
+            .meta
+            .account_entries(caller.account, since)
+            .await?;
         Ok(AccountEntries { entries })
     }
 
@@ -184,7 +206,11 @@ impl Service {
         Chain::clone(&chain).append(&tx.entry)?;
         let (account, size) = (tx.account, tx.expected_len + 1);
         let outcome = self.parts.meta.append_account(tx).await?;
-        self.publish(Hint { topic: Topic::Account(account), size }).await;
+        self.publish(Hint {
+            topic: Topic::Account(account),
+            size,
+        })
+        .await;
         Ok(outcome)
     }
 
@@ -227,7 +253,9 @@ fn extend(kept: Option<&Chain>, entries: &[AccountEntry]) -> Result<Chain, BadCh
 }
 
 fn damaged(_: BadChain) -> Refusal {
-    Refusal::Storage(StoreError::Damaged { what: "account chain" })
+    Refusal::Storage(StoreError::Damaged {
+        what: "account chain",
+    })
 }
 
 fn read_header(entry: &AccountEntry) -> Served<AccountHeader> {
@@ -236,14 +264,25 @@ fn read_header(entry: &AccountEntry) -> Served<AccountHeader> {
 
 fn opened_slot(body: &Body, slot: Option<SealedSlot>, now: UnixMillis) -> Served<Option<Slot>> {
     match (body, slot) {
-        (Body::InviteAdd { slot: id, expires_ms, .. }, Some(sealed)) if sealed.slot == *id => {
+        (
+            Body::InviteAdd {
+                slot: id,
+                expires_ms,
+                ..
+            },
+            Some(sealed),
+        ) if sealed.slot == *id => {
             // Whatever the author asks for, an invitation does not outlive the limit.
             let ends = UnixMillis((*expires_ms).min(now.0 + limits::INVITE_MS));
-            Ok(Some(Slot { slot: *id, kind: SlotKind::Invite { ends }, sealed: sealed.sealed }))
+            Ok(Some(Slot {
+                slot: *id,
+                kind: SlotKind::Invite { ends },
+                sealed: sealed.sealed,
+            }))
         },
-        (Body::InviteAdd { .. }, _) => {
-            Err(Refusal::malformed("an invitation comes with its own bundle"))
-        },
+        (Body::InviteAdd { .. }, _) => Err(Refusal::malformed(
+            "an invitation comes with its own bundle",
+        )),
         (Body::Genesis { .. } | Body::DeviceAdd(_) | Body::DeviceRevoke(_), None) => Ok(None),
         (Body::Genesis { .. } | Body::DeviceAdd(_) | Body::DeviceRevoke(_), Some(_)) => {
             Err(Refusal::malformed("a bundle comes with an invitation only"))
@@ -254,10 +293,16 @@ fn opened_slot(body: &Body, slot: Option<SealedSlot>, now: UnixMillis) -> Served
 fn check_sizes(entry: &AccountEntry, slot: Option<&SealedSlot>) -> Served<()> {
     let limit = limits::SLOT_BYTES_MAX;
     if entry.header.len() > limit {
-        return Err(Refusal::TooLarge { what: "account entry", limit });
+        return Err(Refusal::TooLarge {
+            what: "account entry",
+            limit,
+        });
     }
     if slot.is_some_and(|slot| slot.sealed.len() > limit) {
-        return Err(Refusal::TooLarge { what: "sealed bundle", limit });
+        return Err(Refusal::TooLarge {
+            what: "sealed bundle",
+            limit,
+        });
     }
     Ok(())
 }
@@ -265,5 +310,8 @@ fn check_sizes(entry: &AccountEntry, slot: Option<&SealedSlot>) -> Served<()> {
 /// Hash under which a set-up code is stored; case and dashes do not matter.
 fn code_hash(code: &str) -> Hash32 {
     let plain: String = code.chars().filter(char::is_ascii_alphanumeric).collect();
-    sha256(&[b"fst/v1/setup-code\0", plain.to_ascii_uppercase().as_bytes()])
+    sha256(&[
+        b"fst/v1/setup-code\0",
+        plain.to_ascii_uppercase().as_bytes(),
+    ])
 }

@@ -59,13 +59,21 @@ impl Service {
         let header = log::decode_header(&request.commit.header)?;
         let space = header.space;
         check_genesis(caller, &header, &request.commit)?;
-        self.check_author(caller, space, &header, &request.commit).await?;
+        self.check_author(caller, space, &header, &request.commit)
+            .await?;
         let staged = self.stage(caller, header, request.commit).await?;
-        let tx = CreateSpaceTx { account: caller.account, tag: request.tag, commit: staged.tx };
+        let tx = CreateSpaceTx {
+            account: caller.account,
+            tag: request.tag,
+            commit: staged.tx,
+        };
         let made = self.parts.meta.create_space(tx).await;
         let answer = self.finish(space, staged.blob, made).await?;
         if answer.outcome == Outcome::New {
-            let hint = Hint { topic: Topic::Account(caller.account), size: 0 };
+            let hint = Hint {
+                topic: Topic::Account(caller.account),
+                size: 0,
+            };
             self.publish(hint).await;
         }
         Ok((answer.receipt, answer.outcome))
@@ -93,7 +101,9 @@ impl Service {
         self.check_member(caller, space).await?;
         let header = log::decode_header(&commit.header)?;
         if header.kind == EntryKind::Control {
-            return Err(Refusal::malformed("this server knows no control entry but the first"));
+            return Err(Refusal::malformed(
+                "this server knows no control entry but the first",
+            ));
         }
         self.check_author(caller, space, &header, &commit).await?;
         let staged = self.stage(caller, header, commit).await?;
@@ -105,7 +115,11 @@ impl Service {
     /// Signs a promise for a head.
     pub(super) fn receipt(&self, space: SpaceId, head: Head, time: UnixMillis) -> Receipt {
         let sig = self.keys.sign(&log::receipt_message(space, &head, time.0));
-        Receipt { head, time_ms: time.0, sig }
+        Receipt {
+            head,
+            time_ms: time.0,
+            sig,
+        }
     }
 
     async fn check_author(
@@ -117,16 +131,30 @@ impl Service {
     ) -> Served<()> {
         let is_own = header.device == caller.device && header.account == caller.account;
         if header.space != space || !is_own {
-            return Err(Refusal::malformed("the header names another space, account or device"));
+            return Err(Refusal::malformed(
+                "the header names another space, account or device",
+            ));
         }
         let chain = self.chain(caller.account).await?;
-        let last = header.account_len.checked_sub(1).and_then(|last| usize::try_from(last).ok());
+        // The header may name a shorter chain than today's, but its device must still be trusted today.
+        if chain.device_key_at(caller.device, chain.len).is_none() {
+            return Err(Refusal::Unauthorized(
+                "the device is not part of the account",
+            ));
+        }
+        let last = header
+            .account_len
+            .checked_sub(1)
+            .and_then(|last| usize::try_from(last).ok());
         let known: Option<&Hash32> = last.and_then(|last| chain.hashes.get(last));
         if known != Some(&header.account_hash) {
-            return Err(Refusal::malformed("the header names an unknown account chain"));
+            return Err(Refusal::malformed(
+                "the header names an unknown account chain",
+            ));
         }
         let key = chain.device_key_at(caller.device, header.account_len);
-        let key = key.ok_or_else(|| Refusal::malformed("the device was not valid at that chain"))?;
+        let key =
+            key.ok_or_else(|| Refusal::malformed("the device was not valid at that chain"))?;
         if !is_signed_by(&key, &log::entry_message(&commit.header), &commit.sig) {
             return Err(Refusal::malformed("the signature of the header is wrong"));
         }
@@ -145,7 +173,11 @@ impl Service {
             Payload::Inline(commit.payload)
         } else {
             blob.extend_from_slice(&commit.payload);
-            Payload::Pack { key, offset: objects_len, len: payload_len }
+            Payload::Pack {
+                key,
+                offset: objects_len,
+                len: payload_len,
+            }
         };
         let bytes = blob.len() as u64;
         let pack = (!items.is_empty()).then_some(PackTx {
@@ -160,8 +192,18 @@ impl Service {
             self.parts.blobs.put(key, Bytes::from(blob)).await?;
         }
         let (header_bytes, sig) = (commit.header, commit.sig);
-        let tx = CommitTx { header, header_bytes, sig, payload, pack, now };
-        Ok(Staged { tx, blob: (bytes > 0).then_some(key) })
+        let tx = CommitTx {
+            header,
+            header_bytes,
+            sig,
+            payload,
+            pack,
+            now,
+        };
+        Ok(Staged {
+            tx,
+            blob: (bytes > 0).then_some(key),
+        })
     }
 
     /// Items and frame of objects that came with an entry; nothing when all are there already.
@@ -173,7 +215,11 @@ impl Service {
         let items = pack_items(&objects)?;
         let ids = items.iter().map(|item| item.id).collect();
         let missing = self.parts.meta.missing_objects(space, ids).await?;
-        Ok(if missing.is_empty() { (Vec::new(), Vec::new()) } else { (items, objects) })
+        Ok(if missing.is_empty() {
+            (Vec::new(), Vec::new())
+        } else {
+            (items, objects)
+        })
     }
 
     async fn finish(
@@ -193,10 +239,17 @@ impl Service {
         let committed = made?;
         let size = committed.head.size;
         if committed.outcome == Outcome::New {
-            self.publish(Hint { topic: Topic::Space(space), size }).await;
+            self.publish(Hint {
+                topic: Topic::Space(space),
+                size,
+            })
+            .await;
         }
         let receipt = self.receipt(space, committed.head, committed.time);
-        Ok(Answer { receipt, outcome: committed.outcome })
+        Ok(Answer {
+            receipt,
+            outcome: committed.outcome,
+        })
     }
 
     /// Removes a blob that nothing refers to; what stays is unused space, not damage.
@@ -213,7 +266,10 @@ pub(super) fn pack_items(objects: &[u8]) -> Served<Vec<PackItem>> {
     let parsed = frame::parse(objects)?;
     let limit = limits::FRAME_OBJECTS_MAX;
     if parsed.len() > limit {
-        return Err(Refusal::TooLarge { what: "object frame", limit });
+        return Err(Refusal::TooLarge {
+            what: "object frame",
+            limit,
+        });
     }
     let item = |item: &frame::Item<'_>| PackItem {
         id: item.id,
@@ -234,6 +290,8 @@ fn check_genesis(caller: Caller, header: &Header, commit: &Commit) -> Served<()>
     if is_first && is_own && commit.objects.is_empty() {
         Ok(())
     } else {
-        Err(Refusal::malformed("this entry does not begin a space of the caller"))
+        Err(Refusal::malformed(
+            "this entry does not begin a space of the caller",
+        ))
     }
 }

@@ -68,7 +68,13 @@ impl Service {
         self.check_member(caller, space).await?;
         let items = super::commit::pack_items(&frame)?;
         let ids = items.iter().map(|item| item.id).collect();
-        if self.parts.meta.missing_objects(space, ids).await?.is_empty() {
+        if self
+            .parts
+            .meta
+            .missing_objects(space, ids)
+            .await?
+            .is_empty()
+        {
             return Ok(ObjectIds { ids: Vec::new() });
         }
         let key = BlobKey(seams::bytes(self.random()));
@@ -104,7 +110,9 @@ impl Service {
     ) -> Served<ObjectIds> {
         self.check_member(caller, space).await?;
         check_count(&asked)?;
-        Ok(ObjectIds { ids: self.parts.meta.missing_objects(space, asked.ids).await? })
+        Ok(ObjectIds {
+            ids: self.parts.meta.missing_objects(space, asked.ids).await?,
+        })
     }
 
     /// A frame of the asked objects in the order asked, as many as fit one page, at least one.
@@ -148,7 +156,11 @@ impl Service {
         let (offset, len) = resolve(range, located.len)?;
         let at = located.offset + offset;
         let bytes = self.parts.blobs.get_range(located.pack, at, len).await?;
-        Ok(ObjectPart { bytes, offset, total: located.len })
+        Ok(ObjectPart {
+            bytes,
+            offset,
+            total: located.len,
+        })
     }
 
     /// Length of one object.
@@ -162,14 +174,20 @@ impl Service {
     async fn locate(&self, caller: Caller, space: SpaceId, id: ObjectId) -> Served<Located> {
         self.check_member(caller, space).await?;
         let located = self.parts.meta.locate_objects(space, vec![id]).await?;
-        located.first().copied().ok_or(Refusal::NotFound("no such object"))
+        located
+            .first()
+            .copied()
+            .ok_or(Refusal::NotFound("no such object"))
     }
 }
 
 fn check_count(asked: &ObjectIds) -> Served<()> {
     let limit = limits::IDS_PER_REQUEST_MAX;
     if asked.ids.len() > limit {
-        return Err(Refusal::TooLarge { what: "number of ids", limit });
+        return Err(Refusal::TooLarge {
+            what: "number of ids",
+            limit,
+        });
     }
     Ok(())
 }
@@ -202,7 +220,12 @@ fn plan_runs(located: &[Located]) -> Vec<Run> {
             },
             Some(_) | None => {
                 let items = vec![*item];
-                runs.push(Run { pack: item.pack, start: item.offset, end, items });
+                runs.push(Run {
+                    pack: item.pack,
+                    start: item.offset,
+                    end,
+                    items,
+                });
             },
         }
     }

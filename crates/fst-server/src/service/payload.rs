@@ -26,21 +26,33 @@ pub(super) fn check(header: &Header, payload: &[u8]) -> Served<()> {
 fn check_control(header: &Header, payload: &[u8]) -> Served<()> {
     let limit = limits::CONTROL_BYTES_MAX;
     if payload.len() > limit {
-        return Err(Refusal::TooLarge { what: "control payload", limit });
+        return Err(Refusal::TooLarge {
+            what: "control payload",
+            limit,
+        });
     }
     match header.ops.as_slice() {
         [op] if op.meta_hash == Some(sha256(&[payload])) => Ok(()),
-        _ => Err(Refusal::malformed("a control entry names the hash of its one payload")),
+        _ => Err(Refusal::malformed(
+            "a control entry names the hash of its one payload",
+        )),
     }
 }
 
 fn check_batch(header: &Header, payload: &[u8]) -> Served<()> {
     let limit = limits::BATCH_BYTES_MAX;
     if payload.len() > limit {
-        return Err(Refusal::TooLarge { what: "batch payload", limit });
+        return Err(Refusal::TooLarge {
+            what: "batch payload",
+            limit,
+        });
     }
-    let slots: Vec<Hash32> =
-        header.ops.iter().flat_map(|op| [op.meta_hash, op.body_hash]).flatten().collect();
+    let slots: Vec<Hash32> = header
+        .ops
+        .iter()
+        .flat_map(|op| [op.meta_hash, op.body_hash])
+        .flatten()
+        .collect();
     // A batch of nothing but deletes has no slot and may come without an envelope.
     if slots.is_empty() && payload.is_empty() {
         return Ok(());
@@ -51,11 +63,17 @@ fn check_batch(header: &Header, payload: &[u8]) -> Served<()> {
         let len = u32::from_be_bytes(*len) as usize;
         let (slot, after) = after.split_at_checked(len).ok_or_else(cut_short)?;
         if sha256(&[slot]) != *hash {
-            return Err(Refusal::malformed("a slot of the payload has another hash than its header says"));
+            return Err(Refusal::malformed(
+                "a slot of the payload has another hash than its header says",
+            ));
         }
         rest = after;
     }
-    if rest.is_empty() { Ok(()) } else { Err(Refusal::malformed("the payload is too long")) }
+    if rest.is_empty() {
+        Ok(())
+    } else {
+        Err(Refusal::malformed("the payload is too long"))
+    }
 }
 
 fn cut_short() -> Refusal {

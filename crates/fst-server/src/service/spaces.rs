@@ -30,7 +30,9 @@ impl Service {
     /// # Errors
     /// [`Refusal::Storage`].
     pub async fn spaces(&self, caller: Caller) -> Served<Spaces> {
-        Ok(Spaces { spaces: self.parts.meta.spaces(caller.account).await? })
+        Ok(Spaces {
+            spaces: self.parts.meta.spaces(caller.account).await?,
+        })
     }
 
     /// Entries from position `since` on; waits for the first one at most `wait`, capped.
@@ -45,7 +47,10 @@ impl Service {
         since: u64,
         wait: Duration,
     ) -> Served<Changes> {
-        Ok(self.served_changes(caller, space, since, wait).await?.changes)
+        Ok(self
+            .served_changes(caller, space, since, wait)
+            .await?
+            .changes)
     }
 
     /// Like [`Service::changes`], with facts for metrics.
@@ -61,7 +66,9 @@ impl Service {
     ) -> Served<ServedChanges> {
         self.check_member(caller, space).await?;
         if wait.is_zero() {
-            return self.serve_page(space, self.read_page(space, since).await?).await;
+            return self
+                .serve_page(space, self.read_page(space, since).await?)
+                .await;
         }
         // Subscribed before reading, so that a commit in between is not missed.
         let mut hints = self.subscribe(&[Topic::Space(space)]).await?;
@@ -93,7 +100,10 @@ impl Service {
     /// [`Refusal::NotFound`] when the space is not the caller's.
     pub async fn size_of(&self, caller: Caller, space: SpaceId) -> Served<u64> {
         self.check_member(caller, space).await?;
-        let limit = PageLimit { entries: 0, bytes: 0 };
+        let limit = PageLimit {
+            entries: 0,
+            bytes: 0,
+        };
         Ok(self.parts.meta.changes(space, 0, limit).await?.head.size)
     }
 
@@ -106,8 +116,10 @@ impl Service {
     }
 
     async fn read_page(&self, space: SpaceId, since: u64) -> Served<Page> {
-        let limit =
-            PageLimit { entries: limits::PAGE_ENTRIES_MAX, bytes: limits::PAGE_BYTES_TARGET };
+        let limit = PageLimit {
+            entries: limits::PAGE_ENTRIES_MAX,
+            bytes: limits::PAGE_BYTES_TARGET,
+        };
         Ok(self.parts.meta.changes(space, since, limit).await?)
     }
 
@@ -118,7 +130,10 @@ impl Service {
             entries.push(self.serve_entry(stored).await?);
         }
         let receipt = self.receipt(space, page.head, page.time);
-        Ok(ServedChanges { changes: Changes { receipt, entries }, n_files })
+        Ok(ServedChanges {
+            changes: Changes { receipt, entries },
+            n_files,
+        })
     }
 
     async fn serve_entry(&self, stored: StoredEntry) -> Served<Entry> {

@@ -17,7 +17,10 @@ use crate::refusal::Refusal;
 use crate::seams;
 
 /// Sign-ins of one device: a burst after a restart, then one a second.
-const SIGN_IN: Rate = Rate { burst: 60, refill_ms: 1000 };
+const SIGN_IN: Rate = Rate {
+    burst: 60,
+    refill_ms: 1000,
+};
 
 /// What a client key begins with.
 const CLIENT_KEY: &str = "fst_ck_";
@@ -30,14 +33,26 @@ impl Service {
     /// [`Refusal::RateLimited`], [`Refusal::Storage`].
     pub async fn challenge(&self, request: ChallengeRequest) -> Served<Challenge> {
         let nonce: [u8; 32] = seams::bytes(self.random());
-        if self.parts.meta.device_account(request.device).await?.is_some() {
-            self.take_token(&format!("sign-in:{}", request.device), SIGN_IN).await?;
+        if self
+            .parts
+            .meta
+            .device_account(request.device)
+            .await?
+            .is_some()
+        {
+            self.take_token(&format!("sign-in:{}", request.device), SIGN_IN)
+                .await?;
             let now = self.clock().now();
             let ends = UnixMillis(now.0 + limits::CHALLENGE_MS);
             let device = request.device.as_bytes().to_vec();
-            self.parts.cache.put_short(&challenge_key(&nonce), device, now, ends).await?;
+            self.parts
+                .cache
+                .put_short(&challenge_key(&nonce), device, now, ends)
+                .await?;
         }
-        Ok(Challenge { nonce: nonce.to_vec() })
+        Ok(Challenge {
+            nonce: nonce.to_vec(),
+        })
     }
 
     /// Gives a token for a signed nonce.
@@ -48,13 +63,24 @@ impl Service {
     pub async fn token(&self, request: TokenRequest) -> Served<Token> {
         const REFUSED: Refusal = Refusal::Unauthorized("the device could not sign in");
         let now = self.clock().now();
-        let kept = self.parts.cache.take_short(&challenge_key(&request.nonce), now).await?;
+        let kept = self
+            .parts
+            .cache
+            .take_short(&challenge_key(&request.nonce), now)
+            .await?;
         if kept.as_deref() != Some(request.device.as_bytes()) {
             return Err(REFUSED);
         }
-        let account = self.parts.meta.device_account(request.device).await?.ok_or(REFUSED)?;
+        let account = self
+            .parts
+            .meta
+            .device_account(request.device)
+            .await?
+            .ok_or(REFUSED)?;
         let chain = self.chain(account).await?;
-        let key = chain.device_key_at(request.device, chain.len).ok_or(REFUSED)?;
+        let key = chain
+            .device_key_at(request.device, chain.len)
+            .ok_or(REFUSED)?;
         let message = wire::login_message(request.device, &self.receipt_key(), &request.nonce);
         if !is_signed_by(&key, &message, &request.sig) {
             return Err(REFUSED);
@@ -62,10 +88,19 @@ impl Service {
         let iat = now.0 / 1000;
         let jti = to_hex(&seams::bytes::<16>(self.random()));
         let exp = iat + limits::TOKEN_SECONDS;
-        let claims = Claims { sub: request.device, acc: account, iat, exp, jti };
+        let claims = Claims {
+            sub: request.device,
+            acc: account,
+            iat,
+            exp,
+            jti,
+        };
         let token = self.keys.encode(&claims);
         let token = token.ok_or(Refusal::Unauthorized("no token could be made"))?;
-        Ok(Token { token, expires_in: limits::TOKEN_SECONDS })
+        Ok(Token {
+            token,
+            expires_in: limits::TOKEN_SECONDS,
+        })
     }
 
     /// Tells who holds a token.
@@ -81,7 +116,10 @@ impl Service {
         if self.clock().now().0 / 1000 >= claims.exp {
             return Err(Refusal::Unauthorized("the token is over"));
         }
-        let caller = Caller { device: claims.sub, account: claims.acc };
+        let caller = Caller {
+            device: claims.sub,
+            account: claims.acc,
+        };
         self.check_device(caller).await?;
         Ok(caller)
     }
@@ -96,7 +134,10 @@ impl Service {
             Err(Refusal::NotFound(_)) => return Err(REVOKED),
             other => other?,
         };
-        chain.device_key_at(caller.device, chain.len).map(|_| ()).ok_or(REVOKED)
+        chain
+            .device_key_at(caller.device, chain.len)
+            .map(|_| ())
+            .ok_or(REVOKED)
     }
 
     /// True when a text carries a client key, which must never be sent.

@@ -1,7 +1,7 @@
 //! Accounts, slots and chains.
 
 use fst_proto::account::{Body, Chain, Signer};
-use fst_proto::ids::{DeviceId, SlotId};
+use fst_proto::ids::{DeviceId, SlotId, SpaceId};
 use fst_proto::limits;
 use fst_proto::wire::{AppendAccount, Conflict, Join, SealedSlot};
 use fst_server::refusal::Refusal;
@@ -9,7 +9,7 @@ use fst_store::meta::Outcome;
 
 use crate::support::{
     Device, World, account_entry, assert_refused, conflict, expires, invite, join, new_account,
-    record, recovery_pair,
+    put, record, recovery_pair,
 };
 
 #[tokio::test]
@@ -18,10 +18,19 @@ async fn an_account_is_created_by_a_code_once() {
     let code = world.service.create_setup_code().await.unwrap();
     assert!(world.service.is_setup_code_open(&code).await.unwrap());
     let (_, request) = new_account(1, &code);
-    assert_eq!(world.service.create_account(request.clone()).await.unwrap(), Outcome::New);
-    assert_eq!(world.service.create_account(request).await.unwrap(), Outcome::Repeated);
+    assert_eq!(
+        world.service.create_account(request.clone()).await.unwrap(),
+        Outcome::New
+    );
+    assert_eq!(
+        world.service.create_account(request).await.unwrap(),
+        Outcome::Repeated
+    );
     let (_, second) = new_account(2, &code);
-    assert_refused!(world.service.create_account(second).await, Refusal::SetupCode);
+    assert_refused!(
+        world.service.create_account(second).await,
+        Refusal::SetupCode
+    );
 }
 
 #[tokio::test]
@@ -31,7 +40,10 @@ async fn a_code_is_read_as_people_type_it() {
     assert_eq!((code.len(), code.as_bytes()[4]), (9, b'-'));
     let typed = format!(" {} ", code.to_lowercase().replace('-', ""));
     let (_, request) = new_account(1, &typed);
-    assert_eq!(world.service.create_account(request).await.unwrap(), Outcome::New);
+    assert_eq!(
+        world.service.create_account(request).await.unwrap(),
+        Outcome::New
+    );
 }
 
 #[tokio::test]
@@ -40,10 +52,16 @@ async fn a_code_ends_and_a_new_one_replaces_it() {
     let first = world.service.create_setup_code().await.unwrap();
     let second = world.service.create_setup_code().await.unwrap();
     let (_, request) = new_account(1, &first);
-    assert_refused!(world.service.create_account(request).await, Refusal::SetupCode);
+    assert_refused!(
+        world.service.create_account(request).await,
+        Refusal::SetupCode
+    );
     world.clock.advance(limits::SETUP_CODE_MS);
     let (_, request) = new_account(1, &second);
-    assert_refused!(world.service.create_account(request).await, Refusal::SetupCode);
+    assert_refused!(
+        world.service.create_account(request).await,
+        Refusal::SetupCode
+    );
 }
 
 #[tokio::test]
@@ -67,13 +85,22 @@ async fn a_genesis_must_certify_itself() {
     let code = world.service.create_setup_code().await.unwrap();
     let (_, mut forged) = new_account(1, &code);
     forged.genesis.sig.0[5] ^= 1;
-    assert_refused!(world.service.create_account(forged).await, Refusal::Malformed(_));
+    assert_refused!(
+        world.service.create_account(forged).await,
+        Refusal::Malformed(_)
+    );
     let (_, mut cut) = new_account(1, &code);
     cut.genesis.header.pop();
-    assert_refused!(world.service.create_account(cut).await, Refusal::Malformed(_));
+    assert_refused!(
+        world.service.create_account(cut).await,
+        Refusal::Malformed(_)
+    );
     let (_, mut large) = new_account(1, &code);
     large.recovery.sealed = vec![0; limits::SLOT_BYTES_MAX + 1];
-    assert_refused!(world.service.create_account(large).await, Refusal::TooLarge { .. });
+    assert_refused!(
+        world.service.create_account(large).await,
+        Refusal::TooLarge { .. }
+    );
     assert!(world.service.is_setup_code_open(&code).await.unwrap());
 }
 
@@ -84,8 +111,16 @@ async fn a_device_joins_by_an_invitation() {
     let (request, key) = invite(&first, 9, expires());
     let slot = SlotId([9; 16]);
     let caller = first.caller();
-    world.service.append_account(caller, request.clone()).await.unwrap();
-    let again = world.service.append_account(caller, request.clone()).await.unwrap();
+    world
+        .service
+        .append_account(caller, request.clone())
+        .await
+        .unwrap();
+    let again = world
+        .service
+        .append_account(caller, request.clone())
+        .await
+        .unwrap();
     assert_eq!(again, Outcome::Repeated);
     first.appended(&request.entry);
 
@@ -95,10 +130,21 @@ async fn a_device_joins_by_an_invitation() {
     assert_eq!((chain.len, chain.head()), (2, first.account_hash));
 
     let request = join(&first, slot, &key, 2);
-    assert_eq!(world.service.join(slot, request.clone()).await.unwrap(), Outcome::New);
-    assert_eq!(world.service.join(slot, request.clone()).await.unwrap(), Outcome::Repeated);
+    assert_eq!(
+        world.service.join(slot, request.clone()).await.unwrap(),
+        Outcome::New
+    );
+    assert_eq!(
+        world.service.join(slot, request.clone()).await.unwrap(),
+        Outcome::Repeated
+    );
     first.appended(&request.entry);
-    let entries = world.service.account_entries(caller, 1).await.unwrap().entries;
+    let entries = world
+        .service
+        .account_entries(caller, 1)
+        .await
+        .unwrap()
+        .entries;
     assert_eq!((entries.len(), &entries[1]), (2, &request.entry));
 
     // Used: neither read nor used again.
@@ -114,13 +160,20 @@ async fn an_invitation_ends() {
     let slot = SlotId([9; 16]);
     // It asks for a century; it gets three days.
     let (request, key) = invite(&first, 9, u64::MAX);
-    world.service.append_account(first.caller(), request.clone()).await.unwrap();
+    world
+        .service
+        .append_account(first.caller(), request.clone())
+        .await
+        .unwrap();
     first.appended(&request.entry);
     world.clock.advance(limits::INVITE_MS - 1);
     world.service.get_slot(slot).await.unwrap();
     world.clock.advance(1);
     assert_refused!(world.service.get_slot(slot).await, Refusal::Slot);
-    assert_refused!(world.service.join(slot, join(&first, slot, &key, 2)).await, Refusal::Slot);
+    assert_refused!(
+        world.service.join(slot, join(&first, slot, &key, 2)).await,
+        Refusal::Slot
+    );
     assert_refused!(world.service.get_slot(SlotId([8; 16])).await, Refusal::Slot);
 }
 
@@ -129,20 +182,37 @@ async fn a_join_must_fit_its_slot() {
     let world = World::new();
     let mut first = world.account(1).await;
     let (request, key) = invite(&first, 9, expires());
-    world.service.append_account(first.caller(), request.clone()).await.unwrap();
+    world
+        .service
+        .append_account(first.caller(), request.clone())
+        .await
+        .unwrap();
     first.appended(&request.entry);
     let slot = SlotId([9; 16]);
     let recovery = SlotId([1; 16]);
     let good = join(&first, slot, &key, 2);
-    assert_refused!(world.service.join(recovery, good.clone()).await, Refusal::Malformed(_));
+    assert_refused!(
+        world.service.join(recovery, good.clone()).await,
+        Refusal::Malformed(_)
+    );
     let forged = join(&first, slot, &recovery_pair(3), 2);
-    assert_refused!(world.service.join(slot, forged).await, Refusal::Malformed(_));
-    let header =
-        first.account_header(Signer::Invite(slot), Body::DeviceRevoke(DeviceId([1; 16])));
-    let revoke = Join { entry: account_entry(&header, &key) };
-    assert_refused!(world.service.join(slot, revoke).await, Refusal::Malformed(_));
+    assert_refused!(
+        world.service.join(slot, forged).await,
+        Refusal::Malformed(_)
+    );
+    let header = first.account_header(Signer::Invite(slot), Body::DeviceRevoke(DeviceId([1; 16])));
+    let revoke = Join {
+        entry: account_entry(&header, &key),
+    };
+    assert_refused!(
+        world.service.join(slot, revoke).await,
+        Refusal::Malformed(_)
+    );
     let taken = join(&first, slot, &key, 1);
-    assert_eq!(conflict(world.service.join(slot, taken).await), Conflict::Exists);
+    assert_eq!(
+        conflict(world.service.join(slot, taken).await),
+        Conflict::Exists
+    );
     // None of it used the invitation up.
     world.service.join(slot, good).await.unwrap();
 }
@@ -154,14 +224,21 @@ async fn of_two_joins_at_one_length_the_second_signs_anew() {
     let mut keys = Vec::new();
     for n in [8, 9] {
         let (request, key) = invite(&first, n, expires());
-        world.service.append_account(first.caller(), request.clone()).await.unwrap();
+        world
+            .service
+            .append_account(first.caller(), request.clone())
+            .await
+            .unwrap();
         first.appended(&request.entry);
         keys.push((SlotId([n; 16]), key));
     }
     let one = join(&first, keys[0].0, &keys[0].1, 2);
     let two = join(&first, keys[1].0, &keys[1].1, 3);
     world.service.join(keys[0].0, one.clone()).await.unwrap();
-    assert_eq!(conflict(world.service.join(keys[1].0, two).await), Conflict::Exists);
+    assert_eq!(
+        conflict(world.service.join(keys[1].0, two).await),
+        Conflict::Exists
+    );
     first.appended(&one.entry);
     let anew = join(&first, keys[1].0, &keys[1].1, 3);
     world.service.join(keys[1].0, anew).await.unwrap();
@@ -177,7 +254,16 @@ async fn the_24_words_let_devices_in_again_and_again() {
         assert_eq!(reply.sealed, vec![1; 100]);
         let header = first.account_header(Signer::Recovery, Body::DeviceAdd(record(n)));
         let entry = account_entry(&header, &recovery_pair(1));
-        world.service.join(slot, Join { entry: entry.clone() }).await.unwrap();
+        world
+            .service
+            .join(
+                slot,
+                Join {
+                    entry: entry.clone(),
+                },
+            )
+            .await
+            .unwrap();
         first.appended(&entry);
     }
 }
@@ -191,12 +277,22 @@ async fn a_chain_grows_by_its_own_devices_only() {
     let add = |entry| AppendAccount { entry, slot: None };
 
     let entry = first.next_account_entry(Body::DeviceAdd(record(7)));
-    let foreign = world.service.append_account(stranger.caller(), add(entry.clone())).await;
+    let foreign = world
+        .service
+        .append_account(stranger.caller(), add(entry.clone()))
+        .await;
     assert_refused!(foreign, Refusal::Malformed(_));
     let mut forged = entry.clone();
     forged.sig.0[0] ^= 1;
-    assert_refused!(world.service.append_account(caller, add(forged)).await, Refusal::Malformed(_));
-    world.service.append_account(caller, add(entry.clone())).await.unwrap();
+    assert_refused!(
+        world.service.append_account(caller, add(forged)).await,
+        Refusal::Malformed(_)
+    );
+    world
+        .service
+        .append_account(caller, add(entry.clone()))
+        .await
+        .unwrap();
 
     // Signed for a position that is taken now.
     let stale = first.next_account_entry(Body::DeviceAdd(record(8)));
@@ -217,21 +313,39 @@ async fn an_invitation_comes_with_its_own_bundle() {
     let caller = first.caller();
     let (mut bare, _) = invite(&first, 9, expires());
     bare.slot = None;
-    assert_refused!(world.service.append_account(caller, bare).await, Refusal::Malformed(_));
+    assert_refused!(
+        world.service.append_account(caller, bare).await,
+        Refusal::Malformed(_)
+    );
     let (mut other, _) = invite(&first, 9, expires());
-    other.slot = Some(SealedSlot { slot: SlotId([8; 16]), sealed: Vec::new() });
-    assert_refused!(world.service.append_account(caller, other).await, Refusal::Malformed(_));
+    other.slot = Some(SealedSlot {
+        slot: SlotId([8; 16]),
+        sealed: Vec::new(),
+    });
+    assert_refused!(
+        world.service.append_account(caller, other).await,
+        Refusal::Malformed(_)
+    );
     let (mut large, _) = invite(&first, 9, expires());
     large.slot = Some(SealedSlot {
         slot: SlotId([9; 16]),
         sealed: vec![0; limits::SLOT_BYTES_MAX + 1],
     });
-    assert_refused!(world.service.append_account(caller, large).await, Refusal::TooLarge { .. });
+    assert_refused!(
+        world.service.append_account(caller, large).await,
+        Refusal::TooLarge { .. }
+    );
     let extra = AppendAccount {
         entry: first.next_account_entry(Body::DeviceAdd(record(7))),
-        slot: Some(SealedSlot { slot: SlotId([9; 16]), sealed: Vec::new() }),
+        slot: Some(SealedSlot {
+            slot: SlotId([9; 16]),
+            sealed: Vec::new(),
+        }),
     };
-    assert_refused!(world.service.append_account(caller, extra).await, Refusal::Malformed(_));
+    assert_refused!(
+        world.service.append_account(caller, extra).await,
+        Refusal::Malformed(_)
+    );
 }
 
 #[tokio::test]
@@ -239,18 +353,38 @@ async fn a_revoked_device_is_out_at_once() {
     let world = World::new();
     let mut first = world.account(1).await;
     let entry = first.next_account_entry(Body::DeviceAdd(record(2)));
-    let request = AppendAccount { entry: entry.clone(), slot: None };
-    world.service.append_account(first.caller(), request).await.unwrap();
+    let request = AppendAccount {
+        entry: entry.clone(),
+        slot: None,
+    };
+    world
+        .service
+        .append_account(first.caller(), request)
+        .await
+        .unwrap();
     first.appended(&entry);
     let second = Device::new(2, first.account, first.account_len, first.account_hash);
     world.service.check_device(second.caller()).await.unwrap();
 
     let entry = first.next_account_entry(Body::DeviceRevoke(second.id));
     let request = AppendAccount { entry, slot: None };
-    world.service.append_account(first.caller(), request).await.unwrap();
+    world
+        .service
+        .append_account(first.caller(), request)
+        .await
+        .unwrap();
     assert_refused!(
         world.service.check_device(second.caller()).await,
         Refusal::Unauthorized(_)
     );
+    // Not even with a header that names the chain as it was before, and a call already under way.
+    let space = SpaceId([0x51; 16]);
+    world.create_space(&mut first, space).await.unwrap();
+    let mut late = second;
+    let begin = world.create_space(&mut late, SpaceId([0x52; 16])).await;
+    assert_refused!(begin, Refusal::Unauthorized(_));
+    late.seen = first.seen;
+    let commit = world.write(&mut late, space, vec![put(1, 0)]).await;
+    assert_refused!(commit, Refusal::Unauthorized(_));
     world.service.check_device(first.caller()).await.unwrap();
 }

@@ -14,13 +14,20 @@ use crate::support::{frame_of, object, object_bytes, put, put_with};
 const SPACE: SpaceId = SpaceId([0x51; 16]);
 
 fn run(data: &Path, args: &[&str]) -> (Option<i32>, String, String) {
-    let Output { status, stdout, stderr } = command(data).args(args).output().unwrap();
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = command(data).args(args).output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     (status.code(), text(stdout), text(stderr))
 }
 
 fn code_file(data: &Path) -> String {
-    std::fs::read_to_string(data.join("setup-code")).unwrap().trim().to_owned()
+    std::fs::read_to_string(data.join("setup-code"))
+        .unwrap()
+        .trim()
+        .to_owned()
 }
 
 #[test]
@@ -57,11 +64,33 @@ fn init_keeps_the_database_where_it_is_told() {
 }
 
 #[test]
+fn init_writes_the_file_it_is_told_and_start_reads_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, file) = (dir.path().join("data"), dir.path().join("here.yaml"));
+    let named = file.to_str().unwrap();
+    assert_eq!(run(&data, &["init", "--config", named]).0, Some(0));
+    assert!(file.exists() && !data.join("server.yaml").exists());
+    // The folder is named by the file alone.
+    let mut start = command(Path::new(""));
+    start.args(["start", "--listen", "127.0.0.1:0", "--config", named]);
+    let server = Process::spawn(start);
+    assert!(
+        server.stdout.contains(data.to_str().unwrap()),
+        "{}",
+        server.stdout
+    );
+    assert!(data.join("url").exists());
+}
+
+#[test]
 fn what_this_build_lacks_is_said() {
     let dir = tempfile::tempdir().unwrap();
     let (code, _, err) = run(dir.path(), &["init", "--db", "postgresql://localhost/fst"]);
     assert_eq!(code, Some(9));
-    assert!(err.contains("PostgreSQL is not supported by this build"), "{err}");
+    assert!(
+        err.contains("PostgreSQL is not supported by this build"),
+        "{err}"
+    );
     assert!(err.contains("FST-2001"), "{err}");
     let (code, _, err) = run(dir.path(), &["start", "--listen", "0.0.0.0:0"]);
     assert_eq!(code, Some(6));
@@ -86,7 +115,10 @@ fn two_servers_do_not_share_a_folder() {
 fn health_follows_the_server() {
     let dir = tempfile::tempdir().unwrap();
     let server = Process::start(dir.path());
-    assert_eq!(run(dir.path(), &["health"]), (Some(0), "ready\n".to_owned(), String::new()));
+    assert_eq!(
+        run(dir.path(), &["health"]),
+        (Some(0), "ready\n".to_owned(), String::new())
+    );
     let (code, _) = server.stop();
     assert_eq!(code, Some(0));
     let nobody = run(dir.path(), &["health", "--listen", "127.0.0.1:1"]);
@@ -138,7 +170,12 @@ async fn acknowledged_work_survives_kill_9() {
     }
     let mut since = 1;
     for (commit, receipt) in &acknowledged {
-        let entry = server.http().changes(&token, SPACE, since).await.entries.remove(0);
+        let entry = server
+            .http()
+            .changes(&token, SPACE, since)
+            .await
+            .entries
+            .remove(0);
         assert_eq!(entry.payload.as_ref(), Some(&commit.payload));
         assert_eq!(entry.time_ms, receipt.time_ms);
         since += 1;
@@ -182,10 +219,19 @@ async fn a_stop_ends_waiting_polls_and_exits_well() {
     let url = format!("{}/v1/spaces/{SPACE}/changes?since=1&wait=50", http.url);
     let poll = tokio::spawn(http.client.get(url).bearer_auth(&token).send());
     // The poll counts as a client's request once it has arrived.
-    while !http.get("/metrics", "").await.text().await.unwrap().contains("fst_active_clients 1") {
+    while !http
+        .get("/metrics", "")
+        .await
+        .text()
+        .await
+        .unwrap()
+        .contains("fst_active_clients 1")
+    {
         tokio::task::yield_now().await;
     }
-    let (code, _) = tokio::task::spawn_blocking(move || server.stop()).await.unwrap();
+    let (code, _) = tokio::task::spawn_blocking(move || server.stop())
+        .await
+        .unwrap();
     assert_eq!(code, Some(0));
     drop(poll.await.unwrap());
 }
@@ -194,7 +240,9 @@ async fn a_stop_ends_waiting_polls_and_exits_well() {
 async fn logs_hold_no_secret_and_no_content() {
     let dir = tempfile::tempdir().unwrap();
     let mut command = command(dir.path());
-    command.args(["start", "--listen", "127.0.0.1:0"]).env("FST_LOG", "trace");
+    command
+        .args(["start", "--listen", "127.0.0.1:0"])
+        .env("FST_LOG", "trace");
     let server = Process::spawn(command);
     let http = server.http();
     let setup_code = code_file(dir.path());
@@ -207,7 +255,8 @@ async fn logs_hold_no_secret_and_no_content() {
     http.commit(&token, SPACE, &commit).await;
     http.changes(&token, SPACE, 0).await;
     let stale = device.batch(SPACE, vec![put(1, 7)]);
-    http.post(&format!("/v1/spaces/{SPACE}/commit"), &token, &stale).await;
+    http.post(&format!("/v1/spaces/{SPACE}/commit"), &token, &stale)
+        .await;
     let mut frame = Vec::new();
     fst_proto::frame::push(&mut frame, object(1), &canary).unwrap();
     let path = format!("/v1/spaces/{SPACE}/objects");
@@ -215,9 +264,16 @@ async fn logs_hold_no_secret_and_no_content() {
     drop(read::<AccountEntries>(http.get("/v1/account/entries", &token).await).await);
     http.get("/v1/spaces", "fst_ck_CANARY").await;
     http.get("/v1/spaces?CANARY=1", "CANARY").await;
-    let (_, log) = tokio::task::spawn_blocking(move || server.stop()).await.unwrap();
+    let (_, log) = tokio::task::spawn_blocking(move || server.stop())
+        .await
+        .unwrap();
     assert!(log.contains("refused"), "the log is on: {log}");
-    for secret in ["CANARY", &setup_code, &token, token.rsplit('.').next().unwrap()] {
+    for secret in [
+        "CANARY",
+        &setup_code,
+        &token,
+        token.rsplit('.').next().unwrap(),
+    ] {
         assert!(!log.contains(secret), "{secret} in {log}");
     }
 }

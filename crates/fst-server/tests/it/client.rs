@@ -27,22 +27,39 @@ pub(crate) struct Http {
 impl Http {
     pub(crate) fn new(url: &str) -> Self {
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        Self { url: url.to_owned(), client }
+        Self {
+            url: url.to_owned(),
+            client,
+        }
     }
 
-    pub(crate) async fn send(&self, method: Method, path: &str, token: &str, body: Vec<u8>) -> Response {
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        token: &str,
+        body: Vec<u8>,
+    ) -> Response {
         let mut request = self.client.request(method, format!("{}{path}", self.url));
         if !token.is_empty() {
             request = request.bearer_auth(token);
         }
         if !body.is_empty() {
-            request = request.header("content-type", "application/cbor").body(body);
+            request = request
+                .header("content-type", "application/cbor")
+                .body(body);
         }
         request.send().await.unwrap()
     }
 
-    pub(crate) async fn post<T: Encode<()>>(&self, path: &str, token: &str, message: &T) -> Response {
-        self.send(Method::POST, path, token, wire::to_cbor(message)).await
+    pub(crate) async fn post<T: Encode<()>>(
+        &self,
+        path: &str,
+        token: &str,
+        message: &T,
+    ) -> Response {
+        self.send(Method::POST, path, token, wire::to_cbor(message))
+            .await
     }
 
     pub(crate) async fn get(&self, path: &str, token: &str) -> Response {
@@ -62,8 +79,13 @@ impl Http {
 
     pub(crate) async fn sign_in(&self, device: &Device) -> String {
         let challenge = ChallengeRequest { device: device.id };
-        let challenge: Challenge = read(self.post("/v1/auth/challenge", "", &challenge).await).await;
-        let request = answer(device, &self.server_info().await.receipt_key, challenge.nonce);
+        let challenge: Challenge =
+            read(self.post("/v1/auth/challenge", "", &challenge).await).await;
+        let request = answer(
+            device,
+            &self.server_info().await.receipt_key,
+            challenge.nonce,
+        );
         let token: Token = read(self.post("/v1/auth/token", "", &request).await).await;
         token.token
     }
@@ -75,22 +97,37 @@ impl Http {
     }
 
     pub(crate) async fn commit(&self, token: &str, space: SpaceId, commit: &Commit) -> Receipt {
-        read(self.post(&format!("/v1/spaces/{space}/commit"), token, commit).await).await
+        read(
+            self.post(&format!("/v1/spaces/{space}/commit"), token, commit)
+                .await,
+        )
+        .await
     }
 
     pub(crate) async fn changes(&self, token: &str, space: SpaceId, since: u64) -> Changes {
-        read(self.get(&format!("/v1/spaces/{space}/changes?since={since}"), token).await).await
+        read(
+            self.get(&format!("/v1/spaces/{space}/changes?since={since}"), token)
+                .await,
+        )
+        .await
     }
 }
 
 pub(crate) fn answer(device: &Device, origin: &VerifyKey, nonce: Vec<u8>) -> TokenRequest {
     let message = wire::login_message(device.id, origin, &nonce);
-    TokenRequest { device: device.id, nonce, sig: sign(&device.pair, &message) }
+    TokenRequest {
+        device: device.id,
+        nonce,
+        sig: sign(&device.pair, &message),
+    }
 }
 
 /// Reads an answer that must be a CBOR message.
 pub(crate) async fn read<T: for<'b> Decode<'b, ()>>(answer: Response) -> T {
-    let (status, kind) = (answer.status(), answer.headers().get("content-type").cloned());
+    let (status, kind) = (
+        answer.status(),
+        answer.headers().get("content-type").cloned(),
+    );
     let body = answer.bytes().await.unwrap();
     assert_eq!(status, StatusCode::OK, "{}", String::from_utf8_lossy(&body));
     assert_eq!(kind.unwrap(), "application/cbor");
@@ -126,7 +163,11 @@ impl TestServer {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let http = Http::new(&format!("http://{}", listener.local_addr().unwrap()));
         tokio::spawn(async move { axum::serve(listener, router(app)).await.unwrap() });
-        Self { world, http, stopping }
+        Self {
+            world,
+            http,
+            stopping,
+        }
     }
 
     /// A server with an account, a signed-in device and a space.
@@ -165,7 +206,10 @@ pub(crate) struct Process {
 
 pub(crate) fn command(data: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_fst-server"));
-    command.env_clear().env("FST_SERVER_DATA", data).stdin(Stdio::null());
+    command
+        .env_clear()
+        .env("FST_SERVER_DATA", data)
+        .stdin(Stdio::null());
     command
 }
 
@@ -178,7 +222,11 @@ impl Process {
 
     /// Starts a command and waits for the banner.
     pub(crate) fn spawn(mut command: Command) -> Self {
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let stderr = Arc::new(Mutex::new(String::new()));
         let kept = Arc::clone(&stderr);
@@ -197,7 +245,13 @@ impl Process {
             }
         };
         let drain = std::thread::spawn(move || lines.for_each(drop));
-        Self { child, url, stdout, stderr, readers: vec![reader, drain] }
+        Self {
+            child,
+            url,
+            stdout,
+            stderr,
+            readers: vec![reader, drain],
+        }
     }
 
     pub(crate) fn http(&self) -> Http {
@@ -212,7 +266,13 @@ impl Process {
     /// Asks it to stop and gives its exit code and what it logged.
     pub(crate) fn stop(mut self) -> (Option<i32>, String) {
         let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        assert!(
+            Command::new("kill")
+                .args(["-TERM", &pid])
+                .status()
+                .unwrap()
+                .success()
+        );
         let code = self.child.wait().unwrap().code();
         for reader in self.readers.drain(..) {
             reader.join().unwrap();

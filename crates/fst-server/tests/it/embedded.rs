@@ -49,7 +49,10 @@ async fn a_data_folder_has_one_server() {
     assert!(matches!(error, RunError::Locked(_)));
     assert_eq!(error.code().exit(), Exit::Locked);
     drop(first);
-    Embedded::start(dir.path(), any_port()).unwrap().stop().unwrap();
+    Embedded::start(dir.path(), any_port())
+        .unwrap()
+        .stop()
+        .unwrap();
 }
 
 #[tokio::test]
@@ -90,5 +93,10 @@ async fn a_taken_port_is_said() {
 #[tokio::test]
 async fn run_ends_when_told() {
     let dir = tempfile::tempdir().unwrap();
-    run(&Options::new(dir.path(), any_port()), std::future::ready(())).await.unwrap();
+    run(
+        &Options::new(dir.path(), any_port()),
+        std::future::ready(()),
+    )
+    .await
+    .unwrap();
 }

@@ -47,20 +47,36 @@ async fn events_of_a_space_come_and_resume() {
     let url = format!("{}/v1/spaces/{space}/events", server.http.url);
     let get = || server.http.client.get(&url).bearer_auth(&token);
     let (mut stream, mut rest) = open(get()).await;
-    let event = |size: u64| (size.to_string(), format!("{{\"space\":\"{space}\",\"size\":{size}}}"));
+    let event = |size: u64| {
+        (
+            size.to_string(),
+            format!("{{\"space\":\"{space}\",\"size\":{size}}}"),
+        )
+    };
     assert_eq!(next(&mut stream, &mut rest).await, Some(event(1)));
     for n in 2..5 {
         grow(&server, &mut device, &token, space, n).await;
-        assert_eq!(next(&mut stream, &mut rest).await, Some(event(u64::from(n))));
+        assert_eq!(
+            next(&mut stream, &mut rest).await,
+            Some(event(u64::from(n)))
+        );
     }
     drop(stream);
     grow(&server, &mut device, &token, space, 5).await;
     let (mut stream, mut rest) = open(get().header("last-event-id", "4")).await;
     assert_eq!(next(&mut stream, &mut rest).await, Some(event(5)));
-    let since = server.http.client.get(format!("{url}?since=3")).bearer_auth(&token);
+    let since = server
+        .http
+        .client
+        .get(format!("{url}?since=3"))
+        .bearer_auth(&token);
     let (mut stream, mut rest) = open(since).await;
     assert_eq!(next(&mut stream, &mut rest).await, Some(event(5)));
-    problem(get().header("last-event-id", "x").send().await.unwrap(), 400).await;
+    problem(
+        get().header("last-event-id", "x").send().await.unwrap(),
+        400,
+    )
+    .await;
     let other = format!("/v1/spaces/{}/events", SpaceId([9; 16]));
     problem(server.http.get(&other, &token).await, 404).await;
 }
@@ -87,16 +103,31 @@ async fn events_of_an_account_cover_new_spaces() {
     grow(&server, &mut device, &token, SpaceId([3; 16]), 1).await;
     let (mut stream, mut rest) = open(get().header("last-event-id", &last)).await;
     let (_, data) = next(&mut stream, &mut rest).await.unwrap();
-    assert_eq!(data, format!("{{\"space\":\"{}\",\"size\":2}}", SpaceId([3; 16])));
-    problem(get().header("last-event-id", "a:b").send().await.unwrap(), 400).await;
+    assert_eq!(
+        data,
+        format!("{{\"space\":\"{}\",\"size\":2}}", SpaceId([3; 16]))
+    );
+    problem(
+        get().header("last-event-id", "a:b").send().await.unwrap(),
+        400,
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn a_stream_ends_with_its_device_and_with_the_server() {
     let (server, mut device, _, space) = TestServer::with_space().await;
     let entry = device.next_account_entry(Body::DeviceAdd(record(2)));
-    let add = AppendAccount { entry: entry.clone(), slot: None };
-    server.world.service.append_account(device.caller(), add).await.unwrap();
+    let add = AppendAccount {
+        entry: entry.clone(),
+        slot: None,
+    };
+    server
+        .world
+        .service
+        .append_account(device.caller(), add)
+        .await
+        .unwrap();
     device.appended(&entry);
     let second = Device::new(2, device.account, device.account_len, device.account_hash);
     let token = server.http.sign_in(&second).await;
@@ -105,8 +136,16 @@ async fn a_stream_ends_with_its_device_and_with_the_server() {
     assert!(next(&mut stream, &mut rest).await.is_some());
     // The chain is a topic of the stream: the revocation itself ends it.
     let entry = device.next_account_entry(Body::DeviceRevoke(second.id));
-    let revoke = AppendAccount { entry: entry.clone(), slot: None };
-    server.world.service.append_account(device.caller(), revoke).await.unwrap();
+    let revoke = AppendAccount {
+        entry: entry.clone(),
+        slot: None,
+    };
+    server
+        .world
+        .service
+        .append_account(device.caller(), revoke)
+        .await
+        .unwrap();
     device.appended(&entry);
     assert_eq!(next(&mut stream, &mut rest).await, None);
 

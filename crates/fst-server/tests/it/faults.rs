@@ -41,7 +41,10 @@ async fn service() -> (Service, Arc<FaultyBlobs<MemoryBlobs>>, Device) {
     let (mut device, request) = new_account(1, &code);
     service.create_account(request).await.unwrap();
     let request = device.genesis(SPACE);
-    let receipt = service.create_space(device.caller(), request.clone()).await.unwrap();
+    let receipt = service
+        .create_space(device.caller(), request.clone())
+        .await
+        .unwrap();
     device.wrote(&request.commit, receipt.head);
     (service, blobs, device)
 }
@@ -55,7 +58,9 @@ async fn a_blob_that_fails_is_not_acknowledged() {
         let frame = frame_of(&[(1, 100)]).into();
         let refused = service.upload_objects(caller, SPACE, frame).await;
         assert_refused!(refused, Refusal::Storage(_));
-        let asked = fst_proto::wire::ObjectIds { ids: vec![object(1)] };
+        let asked = fst_proto::wire::ObjectIds {
+            ids: vec![object(1)],
+        };
         let missing = service.missing(caller, SPACE, asked.clone()).await.unwrap();
         assert_eq!(missing, asked);
 
@@ -85,11 +90,18 @@ async fn refused_and_repeated_requests_leave_no_blob_behind() {
     assert_eq!(blobs.list(None, 10).await.unwrap().len(), 1);
     device.wrote(&commit, receipt.head);
     let op = put_with(1, 0, vec![1; 300], Some(vec![2; 100_000]));
-    conflict(service.commit(caller, SPACE, device.batch(SPACE, vec![op])).await);
+    conflict(
+        service
+            .commit(caller, SPACE, device.batch(SPACE, vec![op]))
+            .await,
+    );
     assert_eq!(blobs.list(None, 10).await.unwrap().len(), 1);
     let frame = frame_of(&[(1, 100)]);
     for _ in 0..2 {
-        service.upload_objects(caller, SPACE, frame.clone().into()).await.unwrap();
+        service
+            .upload_objects(caller, SPACE, frame.clone().into())
+            .await
+            .unwrap();
         assert_eq!(blobs.list(None, 10).await.unwrap().len(), 2);
     }
     // Objects that are there already do not make a pack of their own.
@@ -105,9 +117,15 @@ async fn refused_and_repeated_requests_leave_no_blob_behind() {
 async fn a_failing_read_is_said_and_a_later_one_works() {
     let (service, blobs, device) = service().await;
     let caller = device.caller();
-    service.upload_objects(caller, SPACE, frame_of(&[(1, 100)]).into()).await.unwrap();
+    service
+        .upload_objects(caller, SPACE, frame_of(&[(1, 100)]).into())
+        .await
+        .unwrap();
     blobs.plan([Fault::Fails]);
     let refused = service.get_object(caller, SPACE, object(1), None).await;
     assert_refused!(refused, Refusal::Storage(_));
-    service.get_object(caller, SPACE, object(1), None).await.unwrap();
+    service
+        .get_object(caller, SPACE, object(1), None)
+        .await
+        .unwrap();
 }

@@ -32,10 +32,12 @@ async fn a_whole_life_over_http() {
     assert_eq!(reply.chain.len(), 2);
     let request = join(&first, slot, &key, 2);
     let path = format!("/v1/slots/{slot}/join");
-    assert_eq!(http.post(&path, "", &request).await.status(), StatusCode::NO_CONTENT);
+    assert_eq!(
+        http.post(&path, "", &request).await.status(),
+        StatusCode::NO_CONTENT
+    );
     first.appended(&request.entry);
-    let entries: AccountEntries =
-        read(http.get("/v1/account/entries?since=2", &token).await).await;
+    let entries: AccountEntries = read(http.get("/v1/account/entries?since=2", &token).await).await;
     assert_eq!(entries.entries, [request.entry]);
 
     let space = fst_proto::ids::SpaceId([0x51; 16]);
@@ -46,8 +48,15 @@ async fn a_whole_life_over_http() {
     let receipt = http.commit(&token, space, &commit).await;
     assert_eq!(http.commit(&token, space, &commit).await, receipt);
     let changes = http.changes(&token, space, 1).await;
-    assert_eq!((changes.entries.len(), changes.receipt.head), (1, receipt.head));
-    let head: Receipt = read(http.get(&format!("/v1/spaces/{space}/heads/1"), &token).await).await;
+    assert_eq!(
+        (changes.entries.len(), changes.receipt.head),
+        (1, receipt.head)
+    );
+    let head: Receipt = read(
+        http.get(&format!("/v1/spaces/{space}/heads/1"), &token)
+            .await,
+    )
+    .await;
     assert_eq!(head.head, first.seen);
 }
 
@@ -60,9 +69,24 @@ async fn refusals_are_problem_documents() {
     problem(http.get("/v1/spaces", "nonsense").await, 401).await;
     problem(http.get("/v1/nothing", &token).await, 404).await;
     problem(http.get("/v1/spaces/zz/changes", &token).await, 404).await;
-    problem(http.get(&format!("/v1/spaces/{space}/changes?since=x"), &token).await, 400).await;
-    problem(http.send(Method::DELETE, "/v1/spaces", &token, Vec::new()).await, 405).await;
-    problem(http.get(&format!("/v1/slots/{}", SlotId([7; 16])), "").await, 403).await;
+    problem(
+        http.get(&format!("/v1/spaces/{space}/changes?since=x"), &token)
+            .await,
+        400,
+    )
+    .await;
+    problem(
+        http.send(Method::DELETE, "/v1/spaces", &token, Vec::new())
+            .await,
+        405,
+    )
+    .await;
+    problem(
+        http.get(&format!("/v1/slots/{}", SlotId([7; 16])), "")
+            .await,
+        403,
+    )
+    .await;
     let (_, request) = new_account(5, "WRONG-CODE");
     let found = problem(http.post("/v1/accounts", "", &request).await, 403).await;
     assert_eq!(found.error_code(), Some(ErrorCode::BadSetupCode));
@@ -80,17 +104,35 @@ async fn refusals_are_problem_documents() {
 async fn malformed_bodies_are_400() {
     let (server, _, token, space) = TestServer::with_space().await;
     let path = format!("/v1/spaces/{space}/commit");
-    for body in [b"\xff\xff".to_vec(), vec![0xa0], vec![0x9f; 40], b"{}".to_vec()] {
-        let found =
-            problem(server.http.send(Method::POST, &path, &token, body).await, 400).await;
+    for body in [
+        b"\xff\xff".to_vec(),
+        vec![0xa0],
+        vec![0x9f; 40],
+        b"{}".to_vec(),
+    ] {
+        let found = problem(
+            server.http.send(Method::POST, &path, &token, body).await,
+            400,
+        )
+        .await;
         assert_eq!(found.error_code(), Some(ErrorCode::Malformed));
     }
-    let request = server.http.client.post(format!("{}{path}", server.http.url));
-    let request = request.bearer_auth(&token).header("content-type", "text/plain").body("a");
+    let request = server
+        .http
+        .client
+        .post(format!("{}{path}", server.http.url));
+    let request = request
+        .bearer_auth(&token)
+        .header("content-type", "text/plain")
+        .body("a");
     problem(request.send().await.unwrap(), 400).await;
     let frame = vec![1; 20];
     let path = format!("/v1/spaces/{space}/objects");
-    problem(server.http.send(Method::POST, &path, &token, frame).await, 400).await;
+    problem(
+        server.http.send(Method::POST, &path, &token, frame).await,
+        400,
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -108,7 +150,10 @@ async fn oversized_bodies_are_413() {
         )
         .await;
     assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
-    assert!(answer.to_lowercase().contains("connection: close"), "{answer}");
+    assert!(
+        answer.to_lowercase().contains("connection: close"),
+        "{answer}"
+    );
     // Not announced: refused where the limit is crossed.
     let mut request = format!(
         "POST /v1/spaces/{space}/objects HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer \
@@ -121,7 +166,10 @@ async fn oversized_bodies_are_413() {
         request.extend_from_slice(b"\r\n");
     }
     let answer = server.raw(request).await;
-    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 413"), "{answer}");
+    assert!(
+        answer.is_empty() || answer.starts_with("HTTP/1.1 413"),
+        "{answer}"
+    );
     assert_eq!(server.world.service.totals().await.unwrap().entries, 1);
 }
 
@@ -173,7 +221,9 @@ async fn objects_over_http_with_ranges() {
     let again: ObjectIds = read(http.send(Method::POST, &base, &token, frame.clone()).await).await;
     assert!(again.ids.is_empty());
 
-    let asked = ObjectIds { ids: vec![object(1), object(2), object(3)] };
+    let asked = ObjectIds {
+        ids: vec![object(1), object(2), object(3)],
+    };
     let missing: ObjectIds =
         read(http.post(&format!("{base}/missing"), &token, &asked).await).await;
     assert_eq!(missing.ids, [object(3)]);
@@ -184,16 +234,29 @@ async fn objects_over_http_with_ranges() {
     let one = format!("{base}/{}", object(1));
     let bytes = object_bytes(1, 1000);
     let answer = http.get(&one, &token).await;
-    assert_eq!((answer.status(), &answer.headers()["accept-ranges"]), (StatusCode::OK, &"bytes".parse().unwrap()));
+    assert_eq!(
+        (answer.status(), &answer.headers()["accept-ranges"]),
+        (StatusCode::OK, &"bytes".parse().unwrap())
+    );
     assert_eq!(answer.bytes().await.unwrap(), bytes);
     let head = http.send(Method::HEAD, &one, &token, Vec::new()).await;
-    assert_eq!((head.status(), &head.headers()["content-length"]), (StatusCode::OK, &1000.into()));
+    assert_eq!(
+        (head.status(), &head.headers()["content-length"]),
+        (StatusCode::OK, &1000.into())
+    );
 
     let ranged = async |range: &str| {
-        let request = http.client.get(format!("{}{one}", http.url)).bearer_auth(&token);
+        let request = http
+            .client
+            .get(format!("{}{one}", http.url))
+            .bearer_auth(&token);
         request.header("range", range).send().await.unwrap()
     };
-    for (range, expected) in [("bytes=0-9", 0..10), ("bytes=990-", 990..1000), ("bytes=-5", 995..1000)] {
+    for (range, expected) in [
+        ("bytes=0-9", 0..10),
+        ("bytes=990-", 990..1000),
+        ("bytes=-5", 995..1000),
+    ] {
         let answer = ranged(range).await;
         assert_eq!(answer.status(), StatusCode::PARTIAL_CONTENT);
         let covered = format!("bytes {}-{}/1000", expected.start, expected.end - 1);
@@ -206,13 +269,20 @@ async fn objects_over_http_with_ranges() {
     let answer = ranged("bytes=1000-").await;
     assert_eq!(answer.headers()["content-range"], "bytes */1000");
     problem(answer, 416).await;
-    problem(http.get(&format!("{base}/{}", object(9)), &token).await, 404).await;
+    problem(
+        http.get(&format!("{base}/{}", object(9)), &token).await,
+        404,
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn a_long_poll_wakes_and_a_stop_ends_it() {
     let (server, mut device, token, space) = TestServer::with_space().await;
-    let path = format!("{}/v1/spaces/{space}/changes?since=1&wait=50", server.http.url);
+    let path = format!(
+        "{}/v1/spaces/{space}/changes?since=1&wait=50",
+        server.http.url
+    );
     let poll = |token: &str| {
         let request = server.http.client.get(&path).bearer_auth(token);
         tokio::spawn(async move { read::<Changes>(request.send().await.unwrap()).await })

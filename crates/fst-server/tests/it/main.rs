@@ -1,6 +1,10 @@
 //! The server, called as a library, over HTTP, and as a process.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers fail the test that calls them")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers fail the test that calls them"
+)]
 
 mod accounts;
 mod binary;

@@ -7,13 +7,20 @@ use crate::support::{put, put_with};
 
 async fn text(server: &TestServer) -> String {
     let answer = server.http.get("/metrics", "").await;
-    assert_eq!(answer.headers()["content-type"], "text/plain; version=0.0.4; charset=utf-8");
+    assert_eq!(
+        answer.headers()["content-type"],
+        "text/plain; version=0.0.4; charset=utf-8"
+    );
     answer.text().await.unwrap()
 }
 
 fn value(text: &str, series: &str) -> u64 {
-    let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
-    line.unwrap_or_else(|| panic!("no series {series} in\n{text}")).parse().unwrap()
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+    line.unwrap_or_else(|| panic!("no series {series} in\n{text}"))
+        .parse()
+        .unwrap()
 }
 
 #[tokio::test]
@@ -21,15 +28,41 @@ async fn every_series_is_there_from_the_start() {
     let server = TestServer::start().await;
     let text = text(&server).await;
     let labelled = [
-        ("fst_files_synced_total", "direction", &["upload", "download"][..]),
-        ("fst_bandwidth_usage_bytes", "direction", &["upload", "download"]),
+        (
+            "fst_files_synced_total",
+            "direction",
+            &["upload", "download"][..],
+        ),
+        (
+            "fst_bandwidth_usage_bytes",
+            "direction",
+            &["upload", "download"],
+        ),
         (
             "fst_sync_errors_total",
             "kind",
-            &["network", "auth", "disk", "permission", "conflict", "integrity", "quota", "locked", "other"],
+            &[
+                "network",
+                "auth",
+                "disk",
+                "permission",
+                "conflict",
+                "integrity",
+                "quota",
+                "locked",
+                "other",
+            ],
         ),
-        ("fst_conflicts_total", "outcome", &["merged", "kept_both", "manual"]),
-        ("fst_commits_total", "result", &["committed", "repeated", "conflict", "failed"]),
+        (
+            "fst_conflicts_total",
+            "outcome",
+            &["merged", "kept_both", "manual"],
+        ),
+        (
+            "fst_commits_total",
+            "result",
+            &["committed", "repeated", "conflict", "failed"],
+        ),
     ];
     for (name, label, values) in labelled {
         for one in values {
@@ -64,12 +97,21 @@ async fn work_is_counted() {
     server.http.commit(&token, space, &commit).await;
     device.wrote(&commit, receipt.head);
     let stale = device.batch(space, vec![put(1, 0)]);
-    server.http.post(&format!("/v1/spaces/{space}/commit"), &token, &stale).await;
+    server
+        .http
+        .post(&format!("/v1/spaces/{space}/commit"), &token, &stale)
+        .await;
     server.http.changes(&token, space, 0).await;
     server.http.get("/v1/spaces", "wrong").await;
     let text = text(&server).await;
-    assert_eq!(value(&text, "fst_files_synced_total{direction=\"upload\"}"), 2);
-    assert_eq!(value(&text, "fst_files_synced_total{direction=\"download\"}"), 2);
+    assert_eq!(
+        value(&text, "fst_files_synced_total{direction=\"upload\"}"),
+        2
+    );
+    assert_eq!(
+        value(&text, "fst_files_synced_total{direction=\"download\"}"),
+        2
+    );
     assert_eq!(value(&text, "fst_commits_total{result=\"committed\"}"), 2);
     assert_eq!(value(&text, "fst_commits_total{result=\"repeated\"}"), 1);
     assert_eq!(value(&text, "fst_commits_total{result=\"conflict\"}"), 1);
@@ -81,7 +123,8 @@ async fn work_is_counted() {
     assert!(value(&text, "fst_storage_used_bytes") > 4281);
     assert!(value(&text, "fst_bandwidth_usage_bytes{direction=\"upload\"}") > 8000);
     assert!(value(&text, "fst_bandwidth_usage_bytes{direction=\"download\"}") > 4000);
-    let series = "fst_http_requests_total{route=\"/v1/spaces/{space}/commit\",method=\"POST\",status_class=";
+    let series =
+        "fst_http_requests_total{route=\"/v1/spaces/{space}/commit\",method=\"POST\",status_class=";
     assert_eq!(value(&text, &format!("{series}\"2xx\"}}")), 2);
     assert_eq!(value(&text, &format!("{series}\"4xx\"}}")), 1);
     server.world.clock.advance(5 * 60 * 1000);
@@ -104,6 +147,12 @@ async fn no_label_comes_from_a_client() {
 #[tokio::test]
 async fn health_is_answered() {
     let server = TestServer::start().await;
-    assert_eq!(server.http.get("/healthz", "").await.status(), StatusCode::OK);
-    assert_eq!(server.http.get("/readyz", "").await.text().await.unwrap(), "ready\n");
+    assert_eq!(
+        server.http.get("/healthz", "").await.status(),
+        StatusCode::OK
+    );
+    assert_eq!(
+        server.http.get("/readyz", "").await.text().await.unwrap(),
+        "ready\n"
+    );
 }

@@ -65,8 +65,14 @@ impl World {
     /// A world whose secrets are its own.
     pub(crate) fn seeded(seed: u64) -> Self {
         let clock = Arc::new(TestClock(AtomicU64::new(START)));
-        let service = Service::in_memory(Arc::clone(&clock) as _, Arc::new(TestRandom(AtomicU64::new(seed << 32))));
-        Self { service: Arc::new(service), clock }
+        let service = Service::in_memory(
+            Arc::clone(&clock) as _,
+            Arc::new(TestRandom(AtomicU64::new(seed << 32))),
+        );
+        Self {
+            service: Arc::new(service),
+            clock,
+        }
     }
 
     /// A world with an account of one device and one space.
@@ -87,18 +93,34 @@ impl World {
 
     pub(crate) async fn create_space(&self, device: &mut Device, space: SpaceId) -> Served<()> {
         let request = device.genesis(space);
-        let receipt = self.service.create_space(device.caller(), request.clone()).await?;
+        let receipt = self
+            .service
+            .create_space(device.caller(), request.clone())
+            .await?;
         device.wrote(&request.commit, receipt.head);
         Ok(())
     }
 
-    pub(crate) async fn commit(&self, device: &mut Device, space: SpaceId, commit: Commit) -> Served<Head> {
-        let receipt = self.service.commit(device.caller(), space, commit.clone()).await?;
+    pub(crate) async fn commit(
+        &self,
+        device: &mut Device,
+        space: SpaceId,
+        commit: Commit,
+    ) -> Served<Head> {
+        let receipt = self
+            .service
+            .commit(device.caller(), space, commit.clone())
+            .await?;
         device.wrote(&commit, receipt.head);
         Ok(receipt.head)
     }
 
-    pub(crate) async fn write(&self, device: &mut Device, space: SpaceId, ops: Vec<TestOp>) -> Served<Head> {
+    pub(crate) async fn write(
+        &self,
+        device: &mut Device,
+        space: SpaceId,
+        ops: Vec<TestOp>,
+    ) -> Served<Head> {
         let commit = device.batch(space, ops);
         self.commit(device, space, commit).await
     }
@@ -166,8 +188,18 @@ pub(crate) fn new_account(n: u8, setup_code: &str) -> (Device, CreateAccount) {
     let genesis = account_entry(&header, &pair(n));
     let account = account::account_id(&genesis.header);
     let device = Device::new(n, account, 1, account::entry_hash(&genesis));
-    let recovery = SealedSlot { slot: SlotId([n; 16]), sealed: vec![n; 100] };
-    (device, CreateAccount { setup_code: setup_code.to_owned(), genesis, recovery })
+    let recovery = SealedSlot {
+        slot: SlotId([n; 16]),
+        sealed: vec![n; 100],
+    };
+    (
+        device,
+        CreateAccount {
+            setup_code: setup_code.to_owned(),
+            genesis,
+            recovery,
+        },
+    )
 }
 
 impl Device {
@@ -185,7 +217,10 @@ impl Device {
     }
 
     pub(crate) fn caller(&self) -> Caller {
-        Caller { device: self.id, account: self.account }
+        Caller {
+            device: self.id,
+            account: self.account,
+        }
     }
 
     /// The next entry of the account's chain, signed by this device.
@@ -231,7 +266,12 @@ impl Device {
     pub(crate) fn signed(&self, header: &Header, payload: Vec<u8>) -> Commit {
         let header = log::encode_header(header);
         let sig = sign(&self.pair, &log::entry_message(&header));
-        Commit { header, sig, payload, objects: Vec::new() }
+        Commit {
+            header,
+            sig,
+            payload,
+            objects: Vec::new(),
+        }
     }
 
     pub(crate) fn genesis(&self, space: SpaceId) -> CreateSpace {
@@ -256,7 +296,10 @@ impl Device {
             drop_refs: Vec::new(),
         };
         let commit = self.signed(&self.header(space, EntryKind::Control, vec![op]), payload);
-        CreateSpace { tag: NameTag(space.0), commit }
+        CreateSpace {
+            tag: NameTag(space.0),
+            commit,
+        }
     }
 
     pub(crate) fn batch(&self, space: SpaceId, ops: Vec<TestOp>) -> Commit {
@@ -292,7 +335,11 @@ pub(crate) fn put(n: u32, base_rev: u64) -> TestOp {
 
 pub(crate) fn put_with(n: u32, base_rev: u64, meta: Vec<u8>, body: Option<Vec<u8>>) -> TestOp {
     let id = sha256(&[&n.to_be_bytes()]);
-    let flags = if base_rev == 0 { Flags::CREATE.with(Flags::CONTENT) } else { Flags::CONTENT };
+    let flags = if base_rev == 0 {
+        Flags::CREATE.with(Flags::CONTENT)
+    } else {
+        Flags::CONTENT
+    };
     let op = Op {
         code: OpCode::Put,
         node: NodeId::from_slice(&id.as_bytes()[..16]).unwrap(),
@@ -304,7 +351,11 @@ pub(crate) fn put_with(n: u32, base_rev: u64, meta: Vec<u8>, body: Option<Vec<u8
         add_refs: Vec::new(),
         drop_refs: Vec::new(),
     };
-    TestOp { op, meta: Some(meta), body }
+    TestOp {
+        op,
+        meta: Some(meta),
+        body,
+    }
 }
 
 /// An object of these bytes; its id is made from a number.
@@ -326,19 +377,32 @@ pub(crate) fn frame_of(objects: &[(u32, usize)]) -> Vec<u8> {
 }
 
 /// An invitation made by `device` that ends at `expires_ms`, and its key.
-pub(crate) fn invite(device: &Device, n: u8, expires_ms: u64) -> (wire::AppendAccount, Ed25519KeyPair) {
+pub(crate) fn invite(
+    device: &Device,
+    n: u8,
+    expires_ms: u64,
+) -> (wire::AppendAccount, Ed25519KeyPair) {
     let key = pair(n ^ 0x40);
     let slot = SlotId([n; 16]);
-    let body = Body::InviteAdd { slot, key: public(&key), expires_ms };
+    let body = Body::InviteAdd {
+        slot,
+        key: public(&key),
+        expires_ms,
+    };
     let entry = device.next_account_entry(body);
-    let slot = Some(SealedSlot { slot, sealed: vec![n; 200] });
+    let slot = Some(SealedSlot {
+        slot,
+        sealed: vec![n; 200],
+    });
     (wire::AppendAccount { entry, slot }, key)
 }
 
 /// The join of device `n` by an invitation.
 pub(crate) fn join(device: &Device, slot: SlotId, key: &Ed25519KeyPair, n: u8) -> Join {
     let header = device.account_header(Signer::Invite(slot), Body::DeviceAdd(record(n)));
-    Join { entry: account_entry(&header, key) }
+    Join {
+        entry: account_entry(&header, key),
+    }
 }
 
 pub(crate) fn expires() -> u64 {

@@ -13,11 +13,20 @@ async fn request(world: &World, device: &Device) -> TokenRequest {
     let challenge = ChallengeRequest { device: device.id };
     let nonce = world.service.challenge(challenge).await.unwrap().nonce;
     let message = wire::login_message(device.id, &world.service.receipt_key(), &nonce);
-    TokenRequest { device: device.id, nonce, sig: sign(&device.pair, &message) }
+    TokenRequest {
+        device: device.id,
+        nonce,
+        sig: sign(&device.pair, &message),
+    }
 }
 
 async fn token(world: &World, device: &Device) -> String {
-    world.service.token(request(world, device).await).await.unwrap().token
+    world
+        .service
+        .token(request(world, device).await)
+        .await
+        .unwrap()
+        .token
 }
 
 #[tokio::test]
@@ -25,7 +34,10 @@ async fn a_device_signs_in_and_is_known() {
     let world = World::new();
     let device = world.account(1).await;
     let token = token(&world, &device).await;
-    assert_eq!(world.service.verify_token(&token).await.unwrap(), device.caller());
+    assert_eq!(
+        world.service.verify_token(&token).await.unwrap(),
+        device.caller()
+    );
 }
 
 #[tokio::test]
@@ -43,7 +55,11 @@ async fn a_challenge_works_once_in_time_and_for_its_device() {
 
     let mut stolen = request(&world, &device).await;
     let message = wire::login_message(other.id, &world.service.receipt_key(), &stolen.nonce);
-    stolen = TokenRequest { device: other.id, sig: sign(&other.pair, &message), ..stolen };
+    stolen = TokenRequest {
+        device: other.id,
+        sig: sign(&other.pair, &message),
+        ..stolen
+    };
     assert_refused!(world.service.token(stolen).await, Refusal::Unauthorized(_));
 }
 
@@ -63,7 +79,12 @@ async fn a_signature_must_be_the_devices_and_for_this_server() {
 #[tokio::test]
 async fn unknown_devices_get_a_nonce_that_does_not_work() {
     let world = World::new();
-    let ghost = Device::new(77, world.account(1).await.account, 1, fst_proto::ids::Hash32::ZERO);
+    let ghost = Device::new(
+        77,
+        world.account(1).await.account,
+        1,
+        fst_proto::ids::Hash32::ZERO,
+    );
     let request = request(&world, &ghost).await;
     assert_eq!(request.nonce.len(), 32);
     assert_refused!(world.service.token(request).await, Refusal::Unauthorized(_));
@@ -76,7 +97,11 @@ async fn sign_ins_of_a_device_are_slowed_down() {
     for _ in 0..60 {
         token(&world, &device).await;
     }
-    let challenge = || world.service.challenge(ChallengeRequest { device: device.id });
+    let challenge = || {
+        world
+            .service
+            .challenge(ChallengeRequest { device: device.id })
+    };
     assert_refused!(challenge().await, Refusal::RateLimited { .. });
     world.clock.advance(1000);
     challenge().await.unwrap();
@@ -90,7 +115,10 @@ async fn a_token_ends() {
     world.clock.advance((limits::TOKEN_SECONDS - 1) * 1000);
     world.service.verify_token(&token).await.unwrap();
     world.clock.advance(1000);
-    assert_refused!(world.service.verify_token(&token).await, Refusal::Unauthorized(_));
+    assert_refused!(
+        world.service.verify_token(&token).await,
+        Refusal::Unauthorized(_)
+    );
 }
 
 #[tokio::test]
@@ -98,8 +126,15 @@ async fn a_token_of_a_revoked_device_is_refused() {
     let world = World::new();
     let mut first = world.account(1).await;
     let entry = first.next_account_entry(Body::DeviceAdd(record(2)));
-    let add = AppendAccount { entry: entry.clone(), slot: None };
-    world.service.append_account(first.caller(), add).await.unwrap();
+    let add = AppendAccount {
+        entry: entry.clone(),
+        slot: None,
+    };
+    world
+        .service
+        .append_account(first.caller(), add)
+        .await
+        .unwrap();
     first.appended(&entry);
     let second = Device::new(2, first.account, first.account_len, first.account_hash);
     let token = token(&world, &second).await;
@@ -108,8 +143,15 @@ async fn a_token_of_a_revoked_device_is_refused() {
 
     let entry = first.next_account_entry(Body::DeviceRevoke(second.id));
     let revoke = AppendAccount { entry, slot: None };
-    world.service.append_account(first.caller(), revoke).await.unwrap();
-    assert_refused!(world.service.verify_token(&token).await, Refusal::Unauthorized(_));
+    world
+        .service
+        .append_account(first.caller(), revoke)
+        .await
+        .unwrap();
+    assert_refused!(
+        world.service.verify_token(&token).await,
+        Refusal::Unauthorized(_)
+    );
     assert_refused!(world.service.token(pending).await, Refusal::Unauthorized(_));
 }
 
@@ -125,9 +167,8 @@ async fn forged_tokens_are_refused() {
     let other = encode(&claims(&device, DeviceId([9; 16]), u64::MAX / 2));
     let own = encode(&claims(&device, device.id, u64::MAX / 2));
     let guessed = hmac::Key::new(hmac::HMAC_SHA256, b"secret");
-    let guessed_sig = base64url(
-        hmac::sign(&guessed, format!("{}.{own}", parts[0]).as_bytes()).as_ref(),
-    );
+    let guessed_sig =
+        base64url(hmac::sign(&guessed, format!("{}.{own}", parts[0]).as_bytes()).as_ref());
     let forged = [
         format!("{none}.{}.", parts[1]),
         format!("{none}.{}.{}", parts[1], parts[2]),
@@ -140,7 +181,10 @@ async fn forged_tokens_are_refused() {
         "fst_at_whatever".to_owned(),
     ];
     for token in forged {
-        assert_refused!(world.service.verify_token(&token).await, Refusal::Unauthorized(_));
+        assert_refused!(
+            world.service.verify_token(&token).await,
+            Refusal::Unauthorized(_)
+        );
     }
     world.service.verify_token(&good).await.unwrap();
 }
@@ -151,8 +195,15 @@ async fn a_token_of_another_server_is_refused() {
     let (world, elsewhere) = (World::new(), World::seeded(1));
     let (device, there) = (world.account(1).await, elsewhere.account(1).await);
     let token = token(&world, &device).await;
-    elsewhere.service.check_device(there.caller()).await.unwrap();
-    assert_refused!(elsewhere.service.verify_token(&token).await, Refusal::Unauthorized(_));
+    elsewhere
+        .service
+        .check_device(there.caller())
+        .await
+        .unwrap();
+    assert_refused!(
+        elsewhere.service.verify_token(&token).await,
+        Refusal::Unauthorized(_)
+    );
     world.service.verify_token(&token).await.unwrap();
 }
 
@@ -160,11 +211,17 @@ async fn a_token_of_another_server_is_refused() {
 async fn a_client_key_is_never_accepted() {
     let world = World::new();
     let key = "fst_ck_abcdef";
-    assert_refused!(world.service.verify_token(key).await, Refusal::ClientKeyOnWire);
+    assert_refused!(
+        world.service.verify_token(key).await,
+        Refusal::ClientKeyOnWire
+    );
 }
 
 fn claims(device: &Device, sub: DeviceId, exp: u64) -> String {
-    format!(r#"{{"sub":"{sub}","acc":"{}","iat":0,"exp":{exp},"jti":"00"}}"#, device.account)
+    format!(
+        r#"{{"sub":"{sub}","acc":"{}","iat":0,"exp":{exp},"jti":"00"}}"#,
+        device.account
+    )
 }
 
 fn base64url(bytes: &[u8]) -> String {

@@ -33,16 +33,26 @@ pub struct FaultyBlobs<B> {
 impl<B: BlobStore> FaultyBlobs<B> {
     /// Wraps `inner`, without faults.
     pub fn new(inner: B) -> Self {
-        Self { inner, plan: Mutex::default() }
+        Self {
+            inner,
+            plan: Mutex::default(),
+        }
     }
 
     /// Adds faults for the next calls, one each.
     pub fn plan(&self, faults: impl IntoIterator<Item = Fault>) {
-        self.plan.lock().unwrap_or_else(PoisonError::into_inner).extend(faults);
+        self.plan
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend(faults);
     }
 
     fn next(&self) -> Fault {
-        let next = self.plan.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+        let next = self
+            .plan
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop_front();
         next.unwrap_or(Fault::Works)
     }
 

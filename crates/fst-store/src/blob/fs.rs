@@ -37,9 +37,16 @@ impl FsBlobs {
     /// # Errors
     /// When folders cannot be made or read.
     pub fn open(root: &Path) -> StoreResult<Self> {
-        let inner = Inner { root: root.to_owned(), counters: Counters::default() };
-        inner.prepare().map_err(StoreError::backend("open the blob folder"))?;
-        Ok(Self { inner: Arc::new(inner) })
+        let inner = Inner {
+            root: root.to_owned(),
+            counters: Counters::default(),
+        };
+        inner
+            .prepare()
+            .map_err(StoreError::backend("open the blob folder"))?;
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
     }
 
     async fn run<T: Send + 'static>(
@@ -47,7 +54,9 @@ impl FsBlobs {
         job: impl FnOnce(&Inner) -> StoreResult<T> + Send + 'static,
     ) -> StoreResult<T> {
         let inner = Arc::clone(&self.inner);
-        tokio::task::spawn_blocking(move || job(&inner)).await.map_err(|_| StoreError::Closed)?
+        tokio::task::spawn_blocking(move || job(&inner))
+            .await
+            .map_err(|_| StoreError::Closed)?
     }
 }
 
@@ -57,19 +66,26 @@ impl BlobStore for FsBlobs {
         if bytes.len() > BLOB_BYTES_MAX {
             return Err(StoreError::TooLarge);
         }
-        self.run(move |inner| inner.put(key, &bytes).map_err(StoreError::backend("write a blob")))
-            .await
+        self.run(move |inner| {
+            inner
+                .put(key, &bytes)
+                .map_err(StoreError::backend("write a blob"))
+        })
+        .await
     }
 
     async fn get(&self, key: BlobKey) -> StoreResult<Bytes> {
         self.run(move |inner| {
-            fs::read(inner.path(key)).map(Bytes::from).map_err(read_failure)
+            fs::read(inner.path(key))
+                .map(Bytes::from)
+                .map_err(read_failure)
         })
         .await
     }
 
     async fn get_range(&self, key: BlobKey, offset: u64, len: u64) -> StoreResult<Bytes> {
-        self.run(move |inner| inner.get_range(key, offset, len)).await
+        self.run(move |inner| inner.get_range(key, offset, len))
+            .await
     }
 
     async fn delete(&self, key: BlobKey) -> StoreResult<()> {
@@ -83,8 +99,12 @@ impl BlobStore for FsBlobs {
     }
 
     async fn list(&self, after: Option<BlobKey>, limit: usize) -> StoreResult<Vec<BlobInfo>> {
-        self.run(move |inner| inner.list(after, limit).map_err(StoreError::backend("list blobs")))
-            .await
+        self.run(move |inner| {
+            inner
+                .list(after, limit)
+                .map_err(StoreError::backend("list blobs"))
+        })
+        .await
     }
 
     fn counts(&self) -> BlobCounts {
@@ -124,7 +144,9 @@ impl Inner {
     }
 
     fn dir(&self, first: u8, second: u8) -> PathBuf {
-        self.root.join(char::from(first).to_string()).join(char::from(second).to_string())
+        self.root
+            .join(char::from(first).to_string())
+            .join(char::from(second).to_string())
     }
 
     fn path(&self, key: BlobKey) -> PathBuf {
@@ -136,7 +158,9 @@ impl Inner {
     fn put(&self, key: BlobKey, bytes: &[u8]) -> io::Result<()> {
         let path = self.path(key);
         let staged = path.with_extension("tmp");
-        let written = self.write_synced(&staged, bytes).and_then(|()| fs::rename(&staged, &path));
+        let written = self
+            .write_synced(&staged, bytes)
+            .and_then(|()| fs::rename(&staged, &path));
         if let Err(e) = written {
             // The first error says what is wrong; a left-over goes at the next start.
             fs::remove_file(&staged).unwrap_or_default();
@@ -184,7 +208,10 @@ impl Inner {
                 let entry = entry?;
                 let key = entry.file_name().to_str().and_then(BlobKey::parse);
                 if let Some(key) = key.filter(|key| after.is_none_or(|after| *key > after)) {
-                    found.push(BlobInfo { key, bytes: entry.metadata()?.len() });
+                    found.push(BlobInfo {
+                        key,
+                        bytes: entry.metadata()?.len(),
+                    });
                 }
             }
             found.sort_unstable_by_key(|info| info.key);
@@ -196,7 +223,8 @@ impl Inner {
 }
 
 fn folders() -> impl Iterator<Item = (u8, u8)> {
-    HEX.iter().flat_map(|first| HEX.iter().map(move |second| (*first, *second)))
+    HEX.iter()
+        .flat_map(|first| HEX.iter().map(move |second| (*first, *second)))
 }
 
 fn read_failure(e: io::Error) -> StoreError {

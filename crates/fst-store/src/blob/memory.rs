@@ -50,7 +50,8 @@ impl BlobStore for MemoryBlobs {
     }
 
     async fn get(&self, key: BlobKey) -> StoreResult<Bytes> {
-        self.with(|blobs| blobs.get(&key).cloned()).ok_or(StoreError::NoBlob)
+        self.with(|blobs| blobs.get(&key).cloned())
+            .ok_or(StoreError::NoBlob)
     }
 
     async fn get_range(&self, key: BlobKey, offset: u64, len: u64) -> StoreResult<Bytes> {
@@ -66,7 +67,12 @@ impl BlobStore for MemoryBlobs {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         Ok(self.with(|blobs| {
             let range = blobs.range((from, Bound::Unbounded)).take(limit);
-            range.map(|(key, blob)| BlobInfo { key: *key, bytes: blob.len() as u64 }).collect()
+            range
+                .map(|(key, blob)| BlobInfo {
+                    key: *key,
+                    bytes: blob.len() as u64,
+                })
+                .collect()
         }))
     }
 

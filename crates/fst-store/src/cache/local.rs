@@ -84,7 +84,9 @@ impl Cache for LocalCache {
                 buckets.clear();
             }
         }
-        let kept = buckets.entry(bucket.to_owned()).or_insert(Bucket { full_at: now.0 });
+        let kept = buckets
+            .entry(bucket.to_owned())
+            .or_insert(Bucket { full_at: now.0 });
         let full_at = kept.full_at.max(now.0) + rate.refill_ms;
         let capacity = u64::from(rate.burst) * rate.refill_ms;
         let over = (full_at - now.0).saturating_sub(capacity);
@@ -104,7 +106,11 @@ impl Cache for LocalCache {
     ) -> StoreResult<()> {
         let mut short = self.short.lock().unwrap_or_else(PoisonError::into_inner);
         short.forget(key);
-        while short.by_end.first().is_some_and(|first| first.0 <= now || short.is_full()) {
+        while short
+            .by_end
+            .first()
+            .is_some_and(|first| first.0 <= now || short.is_full())
+        {
             if let Some((_, oldest)) = short.by_end.pop_first() {
                 short.values.remove(&oldest);
             }
@@ -117,7 +123,9 @@ impl Cache for LocalCache {
     async fn take_short(&self, key: &str, now: UnixMillis) -> StoreResult<Option<Vec<u8>>> {
         let mut short = self.short.lock().unwrap_or_else(PoisonError::into_inner);
         let taken = short.forget(key);
-        Ok(taken.filter(|(ends, _)| now < *ends).map(|(_, value)| value))
+        Ok(taken
+            .filter(|(ends, _)| now < *ends)
+            .map(|(_, value)| value))
     }
 }
 

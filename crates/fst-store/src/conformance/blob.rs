@@ -30,19 +30,31 @@ async fn reads_what_was_written<B: BlobStore>(store: &B) {
 }
 
 async fn reads_ranges_inside_only<B: BlobStore>(store: &B) {
-    store.put(key(1), Bytes::from_static(b"0123456789")).await.unwrap();
-    assert_eq!(&store.get_range(key(1), 0, 10).await.unwrap()[..], b"0123456789");
+    store
+        .put(key(1), Bytes::from_static(b"0123456789"))
+        .await
+        .unwrap();
+    assert_eq!(
+        &store.get_range(key(1), 0, 10).await.unwrap()[..],
+        b"0123456789"
+    );
     assert_eq!(&store.get_range(key(1), 3, 4).await.unwrap()[..], b"3456");
     assert_eq!(&store.get_range(key(1), 10, 0).await.unwrap()[..], b"");
     for (offset, len) in [(0, 11), (10, 1), (11, 0), (u64::MAX, 2)] {
         let read = store.get_range(key(1), offset, len).await;
-        assert!(matches!(read, Err(StoreError::Range)), "{offset}+{len}: {read:?}");
+        assert!(
+            matches!(read, Err(StoreError::Range)),
+            "{offset}+{len}: {read:?}"
+        );
     }
 }
 
 async fn says_when_nothing_is_there<B: BlobStore>(store: &B) {
     assert!(matches!(store.get(key(1)).await, Err(StoreError::NoBlob)));
-    assert!(matches!(store.get_range(key(1), 0, 0).await, Err(StoreError::NoBlob)));
+    assert!(matches!(
+        store.get_range(key(1), 0, 0).await,
+        Err(StoreError::NoBlob)
+    ));
 }
 
 async fn takes_the_same_bytes_again<B: BlobStore>(store: &B) {
@@ -82,7 +94,9 @@ async fn lists_in_order_by_pages<B: BlobStore>(store: &B) {
 }
 
 async fn refuses_what_is_too_large<B: BlobStore>(store: &B) {
-    let put = store.put(key(1), Bytes::from(vec![0; BLOB_BYTES_MAX + 1])).await;
+    let put = store
+        .put(key(1), Bytes::from(vec![0; BLOB_BYTES_MAX + 1]))
+        .await;
     assert!(matches!(put, Err(StoreError::TooLarge)));
     assert!(store.list(None, 10).await.unwrap().is_empty());
 }
@@ -92,5 +106,8 @@ async fn counts_puts<B: BlobStore>(store: &B) {
     store.put(key(1), Bytes::from_static(b"x")).await.unwrap();
     let after = store.counts();
     assert_eq!(after.puts, before.puts + 1);
-    assert!(after.fsyncs <= before.fsyncs + 2, "a put costs at most two fsyncs");
+    assert!(
+        after.fsyncs <= before.fsyncs + 2,
+        "a put costs at most two fsyncs"
+    );
 }

@@ -40,7 +40,10 @@ pub fn object(n: u8) -> ObjectId {
 /// An account entry by number.
 #[must_use]
 pub fn account_entry(n: u8) -> AccountEntry {
-    AccountEntry { header: vec![n; 40], sig: Signature([n; 64]) }
+    AccountEntry {
+        header: vec![n; 40],
+        sig: Signature([n; 64]),
+    }
 }
 
 /// A request for an account by number.
@@ -52,14 +55,21 @@ pub fn account(n: u8, setup_code: Hash32, now: UnixMillis) -> CreateAccountTx {
         account: AccountId([n; 16]),
         device: DeviceId([n; 16]),
         genesis: account_entry(n),
-        recovery: Slot { slot: SlotId([n; 16]), kind: SlotKind::Recovery, sealed: vec![n; 10] },
+        recovery: Slot {
+            slot: SlotId([n; 16]),
+            kind: SlotKind::Recovery,
+            sealed: vec![n; 10],
+        },
     }
 }
 
 /// A put that creates a node or brings it back.
 #[must_use]
 pub fn create(n: u8, base_rev: u64, name: u8) -> Op {
-    Op { flags: Flags::CREATE.with(Flags::CONTENT), ..edit(n, base_rev, Some(tag(name))) }
+    Op {
+        flags: Flags::CREATE.with(Flags::CONTENT),
+        ..edit(n, base_rev, Some(tag(name)))
+    }
 }
 
 /// A put that changes contents.
@@ -82,7 +92,12 @@ pub fn edit(n: u8, base_rev: u64, name_tag: Option<NameTag>) -> Op {
 #[must_use]
 pub fn delete(n: u8, base_rev: u64) -> Op {
     let flags = Flags::DELETE;
-    Op { code: OpCode::Delete, flags, meta_hash: None, ..edit(n, base_rev, None) }
+    Op {
+        code: OpCode::Delete,
+        flags,
+        meta_hash: None,
+        ..edit(n, base_rev, None)
+    }
 }
 
 /// Marks an operation as structural.
@@ -109,7 +124,12 @@ impl Author {
     /// A device that has written nothing.
     #[must_use]
     pub fn new(n: u8) -> Self {
-        Self { device: DeviceId([n; 16]), ctr: 0, prev: Hash32::ZERO, seen: Head::empty() }
+        Self {
+            device: DeviceId([n; 16]),
+            ctr: 0,
+            prev: Hash32::ZERO,
+            seen: Head::empty(),
+        }
     }
 
     /// Its next entry; the author stays as it is until [`Author::wrote`].
@@ -133,7 +153,14 @@ impl Author {
         let header_bytes = log::encode_header(&header);
         let sig = Signature([7; 64]);
         let payload = Payload::Inline(vec![1; 100]);
-        CommitTx { header, header_bytes, sig, payload, pack: None, now }
+        CommitTx {
+            header,
+            header_bytes,
+            sig,
+            payload,
+            pack: None,
+            now,
+        }
     }
 
     /// Its next batch.
@@ -152,7 +179,11 @@ impl Author {
             ..edit(0, 0, None)
         };
         let commit = self.entry(EntryKind::Control, vec![op], now);
-        CreateSpaceTx { account: ACCOUNT, tag: tag(0xee), commit }
+        CreateSpaceTx {
+            account: ACCOUNT,
+            tag: tag(0xee),
+            commit,
+        }
     }
 
     /// Remembers that an entry was committed and what the log is now.
@@ -174,7 +205,11 @@ pub fn pack(key: u8, objects: &[u8]) -> PackTx {
         uploader: DeviceId([1; 16]),
         now: UnixMillis(1000),
         items: items
-            .map(|(i, n)| PackItem { id: object(*n), offset: 36 + i * 46, len: 10 })
+            .map(|(i, n)| PackItem {
+                id: object(*n),
+                offset: 36 + i * 46,
+                len: 10,
+            })
             .collect(),
     }
 }

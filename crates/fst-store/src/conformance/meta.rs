@@ -16,7 +16,10 @@ use crate::meta::{
 };
 
 const CODE: Hash32 = Hash32([0xc0; 32]);
-const ALL: PageLimit = PageLimit { entries: 1000, bytes: 1 << 30 };
+const ALL: PageLimit = PageLimit {
+    entries: 1000,
+    bytes: 1 << 30,
+};
 
 fn at(ms: u64) -> UnixMillis {
     UnixMillis(ms)
@@ -84,25 +87,44 @@ async fn write<M: MetaStore>(store: &M, author: &mut Author, ops: Vec<Op>) -> Co
     committed
 }
 
-async fn try_write<M: MetaStore>(store: &M, author: &Author, ops: Vec<Op>) -> StoreResult<Committed> {
+async fn try_write<M: MetaStore>(
+    store: &M,
+    author: &Author,
+    ops: Vec<Op>,
+) -> StoreResult<Committed> {
     store.commit(author.batch(ops, at(2000))).await
 }
 
 async fn secrets_stay<M: MetaStore>(store: &M) {
-    assert_eq!(store.get_or_create_secret("a", [1; 32]).await.unwrap(), [1; 32]);
-    assert_eq!(store.get_or_create_secret("a", [2; 32]).await.unwrap(), [1; 32]);
-    assert_eq!(store.get_or_create_secret("b", [3; 32]).await.unwrap(), [3; 32]);
+    assert_eq!(
+        store.get_or_create_secret("a", [1; 32]).await.unwrap(),
+        [1; 32]
+    );
+    assert_eq!(
+        store.get_or_create_secret("a", [2; 32]).await.unwrap(),
+        [1; 32]
+    );
+    assert_eq!(
+        store.get_or_create_secret("b", [3; 32]).await.unwrap(),
+        [3; 32]
+    );
 }
 
 async fn setup_codes_work_once<M: MetaStore>(store: &M) {
     store.create_setup_code(CODE, at(5000)).await.unwrap();
     assert!(store.is_setup_code_open(CODE, at(1)).await.unwrap());
-    let outcome = store.create_account(make::account(1, CODE, at(1))).await.unwrap();
+    let outcome = store
+        .create_account(make::account(1, CODE, at(1)))
+        .await
+        .unwrap();
     assert_eq!(outcome, Outcome::New);
     assert!(!store.is_setup_code_open(CODE, at(1)).await.unwrap());
     let second = store.create_account(make::account(2, CODE, at(1))).await;
     assert_eq!(refused(second), Refused::SetupCode);
-    let again = store.create_account(make::account(1, CODE, at(1))).await.unwrap();
+    let again = store
+        .create_account(make::account(1, CODE, at(1)))
+        .await
+        .unwrap();
     assert_eq!(again, Outcome::Repeated);
 }
 
@@ -113,31 +135,52 @@ async fn setup_codes_end_and_replace<M: MetaStore>(store: &M) {
     let newer = Hash32([0xc1; 32]);
     store.create_setup_code(newer, at(9000)).await.unwrap();
     assert!(!store.is_setup_code_open(CODE, at(1)).await.unwrap());
-    store.create_account(make::account(1, newer, at(5000))).await.unwrap();
+    store
+        .create_account(make::account(1, newer, at(5000)))
+        .await
+        .unwrap();
 }
 
 async fn accounts_are_created_whole<M: MetaStore>(store: &M) {
     store.create_setup_code(CODE, at(5000)).await.unwrap();
-    store.create_account(make::account(1, CODE, at(1))).await.unwrap();
+    store
+        .create_account(make::account(1, CODE, at(1)))
+        .await
+        .unwrap();
     let account = AccountId([1; 16]);
-    assert_eq!(store.account_entries(account, 0).await.unwrap(), [account_entry(1)]);
+    assert_eq!(
+        store.account_entries(account, 0).await.unwrap(),
+        [account_entry(1)]
+    );
     assert_eq!(store.account_len(account).await.unwrap(), 1);
-    assert_eq!(store.device_account(DeviceId([1; 16])).await.unwrap(), Some(account));
+    assert_eq!(
+        store.device_account(DeviceId([1; 16])).await.unwrap(),
+        Some(account)
+    );
     let slot = store.slot(SlotId([1; 16])).await.unwrap().unwrap();
-    assert_eq!((slot.account, slot.slot.kind), (account, SlotKind::Recovery));
+    assert_eq!(
+        (slot.account, slot.slot.kind),
+        (account, SlotKind::Recovery)
+    );
 
     // A taken device refuses the whole account and leaves the code open.
     store.create_setup_code(CODE, at(5000)).await.unwrap();
     let mut clash = make::account(2, CODE, at(1));
     clash.device = DeviceId([1; 16]);
-    assert_eq!(conflict(store.create_account(clash).await), Conflict::Exists);
+    assert_eq!(
+        conflict(store.create_account(clash).await),
+        Conflict::Exists
+    );
     assert!(store.is_setup_code_open(CODE, at(1)).await.unwrap());
     assert_eq!(store.account_len(AccountId([2; 16])).await.unwrap(), 0);
 }
 
 async fn with_account<M: MetaStore>(store: &M) -> AccountId {
     store.create_setup_code(CODE, at(5000)).await.unwrap();
-    store.create_account(make::account(1, CODE, at(1))).await.unwrap();
+    store
+        .create_account(make::account(1, CODE, at(1)))
+        .await
+        .unwrap();
     AccountId([1; 16])
 }
 
@@ -155,25 +198,56 @@ fn append(account: AccountId, expected_len: u64, n: u8) -> AppendAccountTx {
 
 async fn chains_grow_at_their_end<M: MetaStore>(store: &M) {
     let account = with_account(store).await;
-    assert_eq!(store.append_account(append(account, 1, 2)).await.unwrap(), Outcome::New);
-    assert_eq!(store.append_account(append(account, 1, 2)).await.unwrap(), Outcome::Repeated);
-    assert_eq!(conflict(store.append_account(append(account, 1, 3)).await), Conflict::Exists);
-    assert_eq!(conflict(store.append_account(append(account, 3, 3)).await), Conflict::Exists);
+    assert_eq!(
+        store.append_account(append(account, 1, 2)).await.unwrap(),
+        Outcome::New
+    );
+    assert_eq!(
+        store.append_account(append(account, 1, 2)).await.unwrap(),
+        Outcome::Repeated
+    );
+    assert_eq!(
+        conflict(store.append_account(append(account, 1, 3)).await),
+        Conflict::Exists
+    );
+    assert_eq!(
+        conflict(store.append_account(append(account, 3, 3)).await),
+        Conflict::Exists
+    );
     let unknown = store.append_account(append(AccountId([9; 16]), 0, 3)).await;
     assert_eq!(refused(unknown), Refused::NoAccount);
-    let taken = AppendAccountTx { adds: Some(DeviceId([1; 16])), ..append(account, 2, 3) };
-    assert_eq!(conflict(store.append_account(taken).await), Conflict::Exists);
+    let taken = AppendAccountTx {
+        adds: Some(DeviceId([1; 16])),
+        ..append(account, 2, 3)
+    };
+    assert_eq!(
+        conflict(store.append_account(taken).await),
+        Conflict::Exists
+    );
     let entries = store.account_entries(account, 1).await.unwrap();
     assert_eq!(entries, [account_entry(2)]);
-    assert!(store.account_entries(account, u64::MAX).await.unwrap().is_empty());
+    assert!(
+        store
+            .account_entries(account, u64::MAX)
+            .await
+            .unwrap()
+            .is_empty()
+    );
 }
 
 async fn with_invite<M: MetaStore>(store: &M) -> (AccountId, SlotId) {
     let account = with_account(store).await;
     let slot = SlotId([0x77; 16]);
     let kind = SlotKind::Invite { ends: at(100) };
-    let opens = Some(Slot { slot, kind, sealed: b"sealed".to_vec() });
-    let tx = AppendAccountTx { opens, ..append(account, 1, 2) };
+    let opens = Some(Slot {
+        slot,
+        kind,
+        sealed: b"sealed".to_vec(),
+    });
+    let tx = AppendAccountTx {
+        opens,
+        ..append(account, 1, 2)
+    };
     store.append_account(tx).await.unwrap();
     (account, slot)
 }
@@ -184,9 +258,15 @@ async fn invitations_work_once<M: MetaStore>(store: &M) {
     assert_eq!(stored.slot.sealed, b"sealed");
     assert!(stored.is_open(at(99)) && !stored.is_open(at(100)));
     let device = DeviceId([2; 16]);
-    let join =
-        AppendAccountTx { adds: Some(device), joins_by: Some(slot), ..append(account, 2, 3) };
-    assert_eq!(store.append_account(join.clone()).await.unwrap(), Outcome::New);
+    let join = AppendAccountTx {
+        adds: Some(device),
+        joins_by: Some(slot),
+        ..append(account, 2, 3)
+    };
+    assert_eq!(
+        store.append_account(join.clone()).await.unwrap(),
+        Outcome::New
+    );
     assert_eq!(store.device_account(device).await.unwrap(), Some(account));
     assert!(store.slot(slot).await.unwrap().unwrap().is_used);
     assert_eq!(store.append_account(join).await.unwrap(), Outcome::Repeated);
@@ -201,13 +281,29 @@ async fn invitations_work_once<M: MetaStore>(store: &M) {
 
 async fn invitations_end<M: MetaStore>(store: &M) {
     let (account, slot) = with_invite(store).await;
-    let late = AppendAccountTx { now: at(100), joins_by: Some(slot), ..append(account, 2, 3) };
-    assert_eq!(refused(store.append_account(late.clone()).await), Refused::Slot);
-    let unknown = AppendAccountTx { joins_by: Some(SlotId([9; 16])), ..late };
+    let late = AppendAccountTx {
+        now: at(100),
+        joins_by: Some(slot),
+        ..append(account, 2, 3)
+    };
+    assert_eq!(
+        refused(store.append_account(late.clone()).await),
+        Refused::Slot
+    );
+    let unknown = AppendAccountTx {
+        joins_by: Some(SlotId([9; 16])),
+        ..late
+    };
     assert_eq!(refused(store.append_account(unknown).await), Refused::Slot);
     // A refused join does not use the invitation up.
-    let stale = AppendAccountTx { joins_by: Some(slot), ..append(account, 1, 3) };
-    assert_eq!(conflict(store.append_account(stale).await), Conflict::Exists);
+    let stale = AppendAccountTx {
+        joins_by: Some(slot),
+        ..append(account, 1, 3)
+    };
+    assert_eq!(
+        conflict(store.append_account(stale).await),
+        Conflict::Exists
+    );
     assert!(!store.slot(slot).await.unwrap().unwrap().is_used);
 }
 
@@ -217,10 +313,21 @@ async fn recovery_slots_stay<M: MetaStore>(store: &M) {
     for n in [2, 3] {
         let adds = Some(DeviceId([n; 16]));
         let len = u64::from(n) - 1;
-        let tx = AppendAccountTx { adds, joins_by: Some(slot), ..append(account, len, n) };
+        let tx = AppendAccountTx {
+            adds,
+            joins_by: Some(slot),
+            ..append(account, len, n)
+        };
         assert_eq!(store.append_account(tx).await.unwrap(), Outcome::New);
     }
-    assert!(store.slot(slot).await.unwrap().unwrap().is_open(at(u64::MAX)));
+    assert!(
+        store
+            .slot(slot)
+            .await
+            .unwrap()
+            .unwrap()
+            .is_open(at(u64::MAX))
+    );
 }
 
 async fn spaces_begin_and_repeat<M: MetaStore>(store: &M) {
@@ -229,21 +336,33 @@ async fn spaces_begin_and_repeat<M: MetaStore>(store: &M) {
     let first = store.create_space(tx.clone()).await.unwrap();
     assert_eq!((first.head.size, first.outcome), (1, Outcome::New));
     let again = store.create_space(tx.clone()).await.unwrap();
-    assert_eq!((again.head, again.time, again.outcome), (first.head, first.time, Outcome::Repeated));
+    assert_eq!(
+        (again.head, again.time, again.outcome),
+        (first.head, first.time, Outcome::Repeated)
+    );
     assert_eq!(store.space_owner(SPACE).await.unwrap(), Some(ACCOUNT));
     assert_eq!(store.space_owner(SpaceId([1; 16])).await.unwrap(), None);
     let listed = store.spaces(ACCOUNT).await.unwrap();
     assert_eq!(listed.len(), 1);
-    assert_eq!((listed[0].space, listed[0].tag, listed[0].head), (SPACE, tx.tag, first.head));
+    assert_eq!(
+        (listed[0].space, listed[0].tag, listed[0].head),
+        (SPACE, tx.tag, first.head)
+    );
     assert!(store.spaces(AccountId([1; 16])).await.unwrap().is_empty());
 
     let mut same_tag = tx.clone();
     same_tag.commit.header.space = SpaceId([1; 16]);
     same_tag.commit.header_bytes = log::encode_header(&same_tag.commit.header);
-    assert_eq!(conflict(store.create_space(same_tag.clone()).await), Conflict::Exists);
+    assert_eq!(
+        conflict(store.create_space(same_tag.clone()).await),
+        Conflict::Exists
+    );
     let mut same_space = tx;
     same_space.tag = tag(1);
-    assert_eq!(conflict(store.create_space(same_space).await), Conflict::Exists);
+    assert_eq!(
+        conflict(store.create_space(same_space).await),
+        Conflict::Exists
+    );
     same_tag.account = AccountId([3; 16]);
     store.create_space(same_tag).await.unwrap();
 }
@@ -252,7 +371,10 @@ async fn commits_give_merkle_heads<M: MetaStore>(store: &M) {
     let mut author = with_space(store).await;
     let mut range = CompactRange::new();
     let genesis = &store.changes(SPACE, 0, ALL).await.unwrap().entries[0];
-    range.append(&log::leaf(&log::entry_hash(&genesis.header, &genesis.sig), genesis.time.0));
+    range.append(&log::leaf(
+        &log::entry_hash(&genesis.header, &genesis.sig),
+        genesis.time.0,
+    ));
     for n in 1..=9 {
         let tx = author.batch(vec![create(n, 0, n)], at(2000));
         let committed = store.commit(tx.clone()).await.unwrap();
@@ -269,24 +391,53 @@ async fn commits_repeat<M: MetaStore>(store: &M) {
     author.wrote(&tx, first.head);
     write(store, &mut author, vec![create(2, 0, 2)]).await;
     // Later, with more entries behind it, the same entry gets the same place and time.
-    let again = store.commit(CommitTx { now: at(9000), ..tx.clone() }).await.unwrap();
+    let again = store
+        .commit(CommitTx {
+            now: at(9000),
+            ..tx.clone()
+        })
+        .await
+        .unwrap();
     assert_eq!((again.head, again.time), (first.head, first.time));
-    assert_eq!((first.outcome, again.outcome), (Outcome::New, Outcome::Repeated));
+    assert_eq!(
+        (first.outcome, again.outcome),
+        (Outcome::New, Outcome::Repeated)
+    );
     assert_eq!(store.changes(SPACE, 0, ALL).await.unwrap().entries.len(), 3);
     // Another signature is another entry.
     let mut resigned = tx;
     resigned.sig.0[0] ^= 1;
-    assert_eq!(conflict(store.commit(resigned).await), Conflict::DeviceChain);
+    assert_eq!(
+        conflict(store.commit(resigned).await),
+        Conflict::DeviceChain
+    );
 }
 
 async fn device_chains_hold<M: MetaStore>(store: &M) {
     let author = with_space(store).await;
     let wrong = [
-        Author { ctr: author.ctr + 1, ..author.clone() },
-        Author { ctr: 0, ..author.clone() },
-        Author { prev: Hash32([9; 32]), ..author.clone() },
-        Author { ctr: 1, seen: author.seen, ..Author::new(2) },
-        Author { prev: Hash32([9; 32]), seen: author.seen, ..Author::new(2) },
+        Author {
+            ctr: author.ctr + 1,
+            ..author.clone()
+        },
+        Author {
+            ctr: 0,
+            ..author.clone()
+        },
+        Author {
+            prev: Hash32([9; 32]),
+            ..author.clone()
+        },
+        Author {
+            ctr: 1,
+            seen: author.seen,
+            ..Author::new(2)
+        },
+        Author {
+            prev: Hash32([9; 32]),
+            seen: author.seen,
+            ..Author::new(2)
+        },
     ];
     for author in wrong {
         let refused = try_write(store, &author, vec![edit(1, 0, None)]).await;
@@ -297,13 +448,28 @@ async fn device_chains_hold<M: MetaStore>(store: &M) {
 async fn seen_heads_are_checked<M: MetaStore>(store: &M) {
     let author = with_space(store).await;
     let wrong = [
-        Head { size: 1, root: Hash32([1; 32]) },
-        Head { size: 2, root: author.seen.root },
-        Head { size: 0, root: author.seen.root },
-        Head { size: u64::MAX, root: author.seen.root },
+        Head {
+            size: 1,
+            root: Hash32([1; 32]),
+        },
+        Head {
+            size: 2,
+            root: author.seen.root,
+        },
+        Head {
+            size: 0,
+            root: author.seen.root,
+        },
+        Head {
+            size: u64::MAX,
+            root: author.seen.root,
+        },
     ];
     for seen in wrong {
-        let author = Author { seen, ..author.clone() };
+        let author = Author {
+            seen,
+            ..author.clone()
+        };
         let refused = try_write(store, &author, vec![edit(1, 0, None)]).await;
         assert_eq!(conflict(refused), Conflict::UnknownHead, "{seen:?}");
     }
@@ -322,7 +488,10 @@ async fn epochs_are_checked<M: MetaStore>(store: &M) {
 
 async fn orders_are_kept<M: MetaStore>(store: &M) {
     let mut first = with_space(store).await;
-    let behind = Author { seen: first.seen, ..Author::new(2) };
+    let behind = Author {
+        seen: first.seen,
+        ..Author::new(2)
+    };
     write(store, &mut first, vec![create(1, 0, 1)]).await;
     // Unseen: one creation by another device.
     let refused = try_write(store, &behind, vec![structural(create(2, 0, 2))]).await;
@@ -332,14 +501,20 @@ async fn orders_are_kept<M: MetaStore>(store: &M) {
     // Unseen: a structural entry too.
     write(store, &mut first, vec![create(9, 0, 9)]).await;
     first.seen = store.changes(SPACE, 0, ALL).await.unwrap().head;
-    let before = Author { seen: follows.seen, ..follows.clone() };
+    let before = Author {
+        seen: follows.seen,
+        ..follows.clone()
+    };
     write(store, &mut first, vec![structural(create(4, 0, 4))]).await;
     let refused = try_write(store, &before, vec![create(5, 0, 5)]).await;
     assert_eq!(conflict(refused), Conflict::Order);
     let mut contents = before.clone();
     write(store, &mut contents, vec![edit(6, 0, None)]).await;
     // One's own entries never stand in the way.
-    let own = Author { seen: first.seen, ..first.clone() };
+    let own = Author {
+        seen: first.seen,
+        ..first.clone()
+    };
     let mut own_behind = own;
     own_behind.seen = contents.seen;
     write(store, &mut own_behind, vec![structural(create(7, 0, 7))]).await;
@@ -349,10 +524,24 @@ async fn revisions_are_compared<M: MetaStore>(store: &M) {
     let mut author = with_space(store).await;
     write(store, &mut author, vec![create(1, 0, 1), create(2, 0, 2)]).await;
     write(store, &mut author, vec![edit(1, 1, Some(tag(1)))]).await;
-    let stale = vec![edit(1, 1, Some(tag(1))), edit(2, 1, Some(tag(2))), edit(3, 1, None)];
+    let stale = vec![
+        edit(1, 1, Some(tag(1))),
+        edit(2, 1, Some(tag(2))),
+        edit(3, 1, None),
+    ];
     let refused = try_write(store, &author, stale).await;
-    assert_eq!(conflict(refused), Conflict::Revision { nodes: vec![node(1), node(3)] });
-    write(store, &mut author, vec![edit(1, 2, Some(tag(1))), edit(2, 1, Some(tag(2)))]).await;
+    assert_eq!(
+        conflict(refused),
+        Conflict::Revision {
+            nodes: vec![node(1), node(3)]
+        }
+    );
+    write(
+        store,
+        &mut author,
+        vec![edit(1, 2, Some(tag(1))), edit(2, 1, Some(tag(2)))],
+    )
+    .await;
 }
 
 async fn deleted_nodes_keep_their_revision<M: MetaStore>(store: &M) {
@@ -360,11 +549,21 @@ async fn deleted_nodes_keep_their_revision<M: MetaStore>(store: &M) {
     write(store, &mut author, vec![create(1, 0, 1)]).await;
     write(store, &mut author, vec![delete(1, 1)]).await;
     let refused = try_write(store, &author, vec![create(1, 0, 1)]).await;
-    assert_eq!(conflict(refused), Conflict::Revision { nodes: vec![node(1)] });
+    assert_eq!(
+        conflict(refused),
+        Conflict::Revision {
+            nodes: vec![node(1)]
+        }
+    );
     // Its name is free for others, and it can come back.
     write(store, &mut author, vec![create(2, 0, 1)]).await;
     let refused = try_write(store, &author, vec![create(1, 2, 1)]).await;
-    assert_eq!(conflict(refused), Conflict::NameTaken { nodes: vec![node(1)] });
+    assert_eq!(
+        conflict(refused),
+        Conflict::NameTaken {
+            nodes: vec![node(1)]
+        }
+    );
     write(store, &mut author, vec![create(1, 2, 5)]).await;
 }
 
@@ -372,9 +571,19 @@ async fn names_are_unique<M: MetaStore>(store: &M) {
     let mut author = with_space(store).await;
     write(store, &mut author, vec![create(1, 0, 1)]).await;
     let refused = try_write(store, &author, vec![create(2, 0, 1)]).await;
-    assert_eq!(conflict(refused), Conflict::NameTaken { nodes: vec![node(2)] });
+    assert_eq!(
+        conflict(refused),
+        Conflict::NameTaken {
+            nodes: vec![node(2)]
+        }
+    );
     let refused = try_write(store, &author, vec![create(2, 0, 7), create(3, 0, 7)]).await;
-    assert_eq!(conflict(refused), Conflict::NameTaken { nodes: vec![node(3)] });
+    assert_eq!(
+        conflict(refused),
+        Conflict::NameTaken {
+            nodes: vec![node(3)]
+        }
+    );
     // Without tags nothing is compared.
     write(store, &mut author, vec![edit(4, 0, None), edit(5, 0, None)]).await;
     // Delete and create with the same name in one batch.
@@ -386,7 +595,12 @@ async fn names_are_unique<M: MetaStore>(store: &M) {
 
 async fn names_swap_within_a_batch<M: MetaStore>(store: &M) {
     let mut author = with_space(store).await;
-    write(store, &mut author, vec![create(1, 0, 1), create(2, 0, 2), create(3, 0, 3)]).await;
+    write(
+        store,
+        &mut author,
+        vec![create(1, 0, 1), create(2, 0, 2), create(3, 0, 3)],
+    )
+    .await;
     let rotate = vec![
         edit(1, 1, Some(tag(2))),
         edit(2, 1, Some(tag(3))),
@@ -394,10 +608,20 @@ async fn names_swap_within_a_batch<M: MetaStore>(store: &M) {
     ];
     write(store, &mut author, rotate).await;
     let refused = try_write(store, &author, vec![create(4, 0, 1)]).await;
-    assert_eq!(conflict(refused), Conflict::NameTaken { nodes: vec![node(4)] });
+    assert_eq!(
+        conflict(refused),
+        Conflict::NameTaken {
+            nodes: vec![node(4)]
+        }
+    );
     let half = vec![edit(1, 2, Some(tag(3)))];
     let refused = try_write(store, &author, half).await;
-    assert_eq!(conflict(refused), Conflict::NameTaken { nodes: vec![node(1)] });
+    assert_eq!(
+        conflict(refused),
+        Conflict::NameTaken {
+            nodes: vec![node(1)]
+        }
+    );
 }
 
 async fn refusals_change_nothing<M: MetaStore>(store: &M) {
@@ -409,11 +633,19 @@ async fn refusals_change_nothing<M: MetaStore>(store: &M) {
     let mut tx = author.batch(vec![create(1, 0, 1), bad], at(2000));
     tx.pack = Some(pack(1, &[1, 2]));
     let refused = store.commit(tx).await;
-    assert_eq!(conflict(refused), Conflict::MissingObjects { ids: vec![object(9)] });
+    assert_eq!(
+        conflict(refused),
+        Conflict::MissingObjects {
+            ids: vec![object(9)]
+        }
+    );
     assert_eq!(store.changes(SPACE, 0, ALL).await.unwrap(), before);
     assert_eq!(store.totals().await.unwrap(), totals);
     let ids = vec![object(1), object(2)];
-    assert_eq!(store.missing_objects(SPACE, ids.clone()).await.unwrap(), ids);
+    assert_eq!(
+        store.missing_objects(SPACE, ids.clone()).await.unwrap(),
+        ids
+    );
     write(store, &mut author, vec![create(1, 0, 1)]).await;
 }
 
@@ -423,7 +655,20 @@ async fn references_need_objects<M: MetaStore>(store: &M) {
     let mut op = create(1, 0, 1);
     op.add_refs = vec![object(1), object(2), object(4), object(5)];
     let refused = try_write(store, &author, vec![op.clone()]).await;
-    assert_eq!(conflict(refused), Conflict::MissingObjects { ids: vec![object(4), object(5)] });
+    assert_eq!(
+        conflict(refused),
+        Conflict::MissingObjects {
+            ids: vec![object(4), object(5)]
+        }
+    );
+    let mut twin = create(2, 0, 2);
+    twin.add_refs = vec![object(5), object(6)];
+    let refused = try_write(store, &author, vec![op.clone(), twin]).await;
+    let each_once = vec![object(4), object(5), object(6)];
+    assert_eq!(
+        conflict(refused),
+        Conflict::MissingObjects { ids: each_once }
+    );
     op.add_refs = vec![object(1), object(2)];
     write(store, &mut author, vec![op]).await;
     let mut next = edit(1, 1, Some(tag(1)));
@@ -439,7 +684,10 @@ async fn references_need_objects<M: MetaStore>(store: &M) {
 }
 
 async fn packs_register_once<M: MetaStore>(store: &M) {
-    assert_eq!(refused(store.register_pack(pack(1, &[1])).await), Refused::NoSpace);
+    assert_eq!(
+        refused(store.register_pack(pack(1, &[1])).await),
+        Refused::NoSpace
+    );
     with_space(store).await;
     let bytes = store.totals().await.unwrap().bytes;
     let new = store.register_pack(pack(1, &[1, 2])).await.unwrap();
@@ -447,22 +695,48 @@ async fn packs_register_once<M: MetaStore>(store: &M) {
     // The second pack brings one new object; the known one stays where it was.
     let new = store.register_pack(pack(2, &[2, 3])).await.unwrap();
     assert_eq!(new, [object(3)]);
-    assert!(store.register_pack(pack(3, &[1, 2, 3])).await.unwrap().is_empty());
+    assert!(
+        store
+            .register_pack(pack(3, &[1, 2, 3]))
+            .await
+            .unwrap()
+            .is_empty()
+    );
     // Twice in one pack: the first counts.
-    assert_eq!(store.register_pack(pack(4, &[7, 7])).await.unwrap(), [object(7)]);
+    assert_eq!(
+        store.register_pack(pack(4, &[7, 7])).await.unwrap(),
+        [object(7)]
+    );
     let asked = vec![object(3), object(9), object(2), object(7)];
     let located = store.locate_objects(SPACE, asked.clone()).await.unwrap();
-    let places: Vec<(ObjectId, u8, u64, u64)> =
-        located.iter().map(|l| (l.id, l.pack.0[0], l.offset, l.len)).collect();
-    let expected =
-        [(object(3), 2, 82, 10), (object(2), 1, 82, 10), (object(7), 4, 36, 10)];
+    let places: Vec<(ObjectId, u8, u64, u64)> = located
+        .iter()
+        .map(|l| (l.id, l.pack.0[0], l.offset, l.len))
+        .collect();
+    let expected = [
+        (object(3), 2, 82, 10),
+        (object(2), 1, 82, 10),
+        (object(7), 4, 36, 10),
+    ];
     assert_eq!(places, expected);
-    assert_eq!(store.missing_objects(SPACE, asked).await.unwrap(), [object(9)]);
+    assert_eq!(
+        store.missing_objects(SPACE, asked).await.unwrap(),
+        [object(9)]
+    );
     assert_eq!(store.totals().await.unwrap().bytes - bytes, 3 * 2 * 46);
     // Objects of one space are nothing in another.
     let other = SpaceId([1; 16]);
-    assert_eq!(store.missing_objects(other, vec![object(1)]).await.unwrap(), [object(1)]);
-    assert!(store.locate_objects(other, vec![object(1)]).await.unwrap().is_empty());
+    assert_eq!(
+        store.missing_objects(other, vec![object(1)]).await.unwrap(),
+        [object(1)]
+    );
+    assert!(
+        store
+            .locate_objects(other, vec![object(1)])
+            .await
+            .unwrap()
+            .is_empty()
+    );
 }
 
 async fn packs_come_with_commits<M: MetaStore>(store: &M) {
@@ -472,13 +746,25 @@ async fn packs_come_with_commits<M: MetaStore>(store: &M) {
     op.add_refs = vec![object(1), object(2)];
     let mut tx = author.batch(vec![op], at(2000));
     let packed = pack(1, &[1, 2]);
-    tx.payload = Payload::Pack { key: packed.key, offset: packed.bytes, len: 500 };
-    tx.pack = Some(crate::meta::PackTx { bytes: packed.bytes + 500, ..packed });
+    tx.payload = Payload::Pack {
+        key: packed.key,
+        offset: packed.bytes,
+        len: 500,
+    };
+    tx.pack = Some(crate::meta::PackTx {
+        bytes: packed.bytes + 500,
+        ..packed
+    });
     let committed = store.commit(tx.clone()).await.unwrap();
     author.wrote(&tx, committed.head);
     let located = store.locate_objects(SPACE, vec![object(2)]).await.unwrap();
     assert_eq!((located[0].offset, located[0].len), (82, 10));
-    let entry = store.changes(SPACE, 1, ALL).await.unwrap().entries.remove(0);
+    let entry = store
+        .changes(SPACE, 1, ALL)
+        .await
+        .unwrap()
+        .entries
+        .remove(0);
     assert_eq!(entry.payload, tx.payload);
     assert_eq!(entry.n_files, 1);
     let added = store.totals().await.unwrap().bytes - bytes;
@@ -503,19 +789,55 @@ async fn changes_come_in_pages<M: MetaStore>(store: &M) {
         write(store, &mut author, vec![create(n, 0, n)]).await;
     }
     let all = store.changes(SPACE, 0, ALL).await.unwrap();
-    assert_eq!((all.entries.len(), all.head, all.time), (6, author.seen, at(2000)));
-    let two = store.changes(SPACE, 1, PageLimit { entries: 2, ..ALL }).await.unwrap();
+    assert_eq!(
+        (all.entries.len(), all.head, all.time),
+        (6, author.seen, at(2000))
+    );
+    let two = store
+        .changes(SPACE, 1, PageLimit { entries: 2, ..ALL })
+        .await
+        .unwrap();
     assert_eq!(two.entries, all.entries[1..3]);
     assert_eq!(two.head, all.head);
-    let one = store.changes(SPACE, 3, PageLimit { bytes: 1, ..ALL }).await.unwrap();
+    let one = store
+        .changes(SPACE, 3, PageLimit { bytes: 1, ..ALL })
+        .await
+        .unwrap();
     assert_eq!(one.entries, all.entries[3..4]);
     let size = all.entries[1].header.len() + 100;
-    let fit = store.changes(SPACE, 1, PageLimit { bytes: size * 2, ..ALL }).await.unwrap();
+    let fit = store
+        .changes(
+            SPACE,
+            1,
+            PageLimit {
+                bytes: size * 2,
+                ..ALL
+            },
+        )
+        .await
+        .unwrap();
     assert_eq!(fit.entries.len(), 2);
     for since in [6, 7, u64::MAX] {
-        assert!(store.changes(SPACE, since, ALL).await.unwrap().entries.is_empty());
+        assert!(
+            store
+                .changes(SPACE, since, ALL)
+                .await
+                .unwrap()
+                .entries
+                .is_empty()
+        );
     }
-    let none = store.changes(SPACE, 0, PageLimit { entries: 0, bytes: 0 }).await.unwrap();
+    let none = store
+        .changes(
+            SPACE,
+            0,
+            PageLimit {
+                entries: 0,
+                bytes: 0,
+            },
+        )
+        .await
+        .unwrap();
     assert_eq!((none.entries.len(), none.head), (0, all.head));
 }
 
@@ -535,8 +857,14 @@ async fn heads_are_remembered<M: MetaStore>(store: &M) {
 
 async fn unknown_things_are_said<M: MetaStore>(store: &M) {
     let author = Author::new(1);
-    assert_eq!(refused(try_write(store, &author, vec![edit(1, 0, None)]).await), Refused::NoSpace);
-    assert_eq!(refused(store.changes(SPACE, 0, ALL).await), Refused::NoSpace);
+    assert_eq!(
+        refused(try_write(store, &author, vec![edit(1, 0, None)]).await),
+        Refused::NoSpace
+    );
+    assert_eq!(
+        refused(store.changes(SPACE, 0, ALL).await),
+        Refused::NoSpace
+    );
     assert_eq!(refused(store.head_at(SPACE, 0).await), Refused::NoSpace);
     assert_eq!(store.slot(SlotId([1; 16])).await.unwrap(), None);
     assert_eq!(store.device_account(DeviceId([1; 16])).await.unwrap(), None);
@@ -546,12 +874,18 @@ async fn unknown_things_are_said<M: MetaStore>(store: &M) {
     let mut tx = author.genesis(at(1000));
     tx.commit.header.dev_ctr = 2;
     tx.commit.header_bytes = log::encode_header(&tx.commit.header);
-    assert_eq!(conflict(store.create_space(tx).await), Conflict::DeviceChain);
+    assert_eq!(
+        conflict(store.create_space(tx).await),
+        Conflict::DeviceChain
+    );
     assert_eq!(store.space_owner(SPACE).await.unwrap(), None);
 }
 
 async fn totals_add_up<M: MetaStore>(store: &M) {
-    assert_eq!(store.totals().await.unwrap(), crate::meta::Totals::default());
+    assert_eq!(
+        store.totals().await.unwrap(),
+        crate::meta::Totals::default()
+    );
     with_account(store).await;
     let mut author = with_space(store).await;
     let tx = author.batch(vec![create(1, 0, 1)], at(2000));
@@ -562,5 +896,8 @@ async fn totals_add_up<M: MetaStore>(store: &M) {
     let totals = store.totals().await.unwrap();
     assert_eq!((totals.accounts, totals.devices), (1, 1));
     assert_eq!((totals.spaces, totals.entries), (1, 2));
-    assert_eq!(totals.bytes - before.bytes, tx.header_bytes.len() as u64 + 100);
+    assert_eq!(
+        totals.bytes - before.bytes,
+        tx.header_bytes.len() as u64 + 100
+    );
 }

@@ -124,10 +124,17 @@ impl MetaStore for MemoryMeta {
 
     async fn spaces(&self, account: AccountId) -> StoreResult<Vec<SpaceInfo>> {
         let state = self.state();
-        let all = state.order.iter().filter_map(|id| Some((id, state.spaces.get(id)?)));
+        let all = state
+            .order
+            .iter()
+            .filter_map(|id| Some((id, state.spaces.get(id)?)));
         let own = all.filter(|(_, space)| space.account == account);
         Ok(own
-            .map(|(id, space)| SpaceInfo { space: *id, tag: space.tag, head: space.range.head() })
+            .map(|(id, space)| SpaceInfo {
+                space: *id,
+                tag: space.tag,
+                head: space.range.head(),
+            })
             .collect())
     }
 
@@ -154,7 +161,11 @@ impl MetaStore for MemoryMeta {
             left = left.saturating_sub(size);
             entries.push(entry.stored.clone());
         }
-        Ok(Page { head: space.range.head(), time: space.last_time, entries })
+        Ok(Page {
+            head: space.range.head(),
+            time: space.last_time,
+            entries,
+        })
     }
 
     async fn head_at(&self, space: SpaceId, size: u64) -> StoreResult<Option<(Head, UnixMillis)>> {
@@ -182,8 +193,13 @@ impl MetaStore for MemoryMeta {
         ids: Vec<ObjectId>,
     ) -> StoreResult<Vec<Located>> {
         let state = self.state();
-        let Some(space) = state.spaces.get(&space) else { return Ok(Vec::new()) };
-        Ok(ids.iter().filter_map(|id| space.objects.get(id).copied()).collect())
+        let Some(space) = state.spaces.get(&space) else {
+            return Ok(Vec::new());
+        };
+        Ok(ids
+            .iter()
+            .filter_map(|id| space.objects.get(id).copied())
+            .collect())
     }
 
     async fn register_pack(&self, pack: PackTx) -> StoreResult<Vec<ObjectId>> {
@@ -211,13 +227,18 @@ impl MetaStore for MemoryMeta {
 
 impl State {
     fn is_open(&self, code: Hash32, now: UnixMillis) -> bool {
-        self.setup_code.is_some_and(|(open, ends)| open == code && now < ends)
+        self.setup_code
+            .is_some_and(|(open, ends)| open == code && now < ends)
     }
 
     fn create_account(&mut self, tx: CreateAccountTx) -> StoreResult<Outcome> {
         if let Some(chain) = self.accounts.get(&tx.account) {
             let is_same = chain.first() == Some(&tx.genesis);
-            return if is_same { Ok(Outcome::Repeated) } else { Err(Conflict::Exists.into()) };
+            return if is_same {
+                Ok(Outcome::Repeated)
+            } else {
+                Err(Conflict::Exists.into())
+            };
         }
         if !self.is_open(tx.setup_code, tx.now) {
             return Err(Refused::SetupCode.into());
@@ -229,8 +250,14 @@ impl State {
         self.setup_code = None;
         self.accounts.insert(tx.account, vec![tx.genesis]);
         self.devices.insert(tx.device, tx.account);
-        self.slots
-            .insert(slot, StoredSlot { account: tx.account, slot: tx.recovery, is_used: false });
+        self.slots.insert(
+            slot,
+            StoredSlot {
+                account: tx.account,
+                slot: tx.recovery,
+                is_used: false,
+            },
+        );
         Ok(Outcome::New)
     }
 
@@ -247,8 +274,13 @@ impl State {
             }
         }
         let is_taken = chain.len() != at
-            || tx.adds.is_some_and(|device| self.devices.contains_key(&device))
-            || tx.opens.as_ref().is_some_and(|slot| self.slots.contains_key(&slot.slot));
+            || tx
+                .adds
+                .is_some_and(|device| self.devices.contains_key(&device))
+            || tx
+                .opens
+                .as_ref()
+                .is_some_and(|slot| self.slots.contains_key(&slot.slot));
         if is_taken {
             return Err(Conflict::Exists.into());
         }
@@ -256,9 +288,17 @@ impl State {
         if let Some(stored) = stored {
             stored.is_used |= stored.slot.kind != SlotKind::Recovery;
         }
-        self.devices.extend(tx.adds.map(|device| (device, tx.account)));
+        self.devices
+            .extend(tx.adds.map(|device| (device, tx.account)));
         let opened = tx.opens.map(|slot| {
-            (slot.slot, StoredSlot { account: tx.account, slot, is_used: false })
+            (
+                slot.slot,
+                StoredSlot {
+                    account: tx.account,
+                    slot,
+                    is_used: false,
+                },
+            )
         });
         self.slots.extend(opened);
         self.accounts.entry(tx.account).or_default().push(tx.entry);
@@ -270,7 +310,9 @@ impl State {
         if let Some(space) = self.spaces.get(&id) {
             let repeated = space.facts(&tx.commit).repeated;
             let is_same = space.account == tx.account && space.tag == tx.tag;
-            return repeated.filter(|_| is_same).ok_or_else(|| Conflict::Exists.into());
+            return repeated
+                .filter(|_| is_same)
+                .ok_or_else(|| Conflict::Exists.into());
         }
         let is_taken = |space: &Space| space.account == tx.account && space.tag == tx.tag;
         if self.spaces.values().any(is_taken) {
@@ -287,7 +329,10 @@ impl State {
     }
 
     fn commit(&mut self, tx: CommitTx) -> StoreResult<Committed> {
-        let space = self.spaces.get_mut(&tx.header.space).ok_or(Refused::NoSpace)?;
+        let space = self
+            .spaces
+            .get_mut(&tx.header.space)
+            .ok_or(Refused::NoSpace)?;
         let facts = space.facts(&tx);
         match rules::decide(&tx, &facts)? {
             Verdict::Repeated(committed) => Ok(committed),
@@ -318,7 +363,9 @@ impl Space {
     }
 
     fn entry(&self, index: u64) -> Option<&LogEntry> {
-        usize::try_from(index).ok().and_then(|index| self.entries.get(index))
+        usize::try_from(index)
+            .ok()
+            .and_then(|index| self.entries.get(index))
     }
 
     fn root_at(&self, size: u64) -> Option<Hash32> {
@@ -331,16 +378,35 @@ impl Space {
     fn facts(&self, tx: &CommitTx) -> Facts {
         let header = &tx.header;
         let hash = tx.entry_hash();
-        let known = self.by_device.get(&(header.device, header.dev_ctr)).copied();
+        let known = self
+            .by_device
+            .get(&(header.device, header.dev_ctr))
+            .copied();
         let known = known.and_then(|index| Some((index, self.entries.get(index)?)));
-        let repeated = known.filter(|(_, entry)| entry.hash == hash).map(|(index, entry)| {
-            let head = Head { size: index as u64 + 1, root: entry.root };
-            Committed { head, time: entry.stored.time, outcome: Outcome::Repeated }
-        });
+        let repeated = known
+            .filter(|(_, entry)| entry.hash == hash)
+            .map(|(index, entry)| {
+                let head = Head {
+                    size: index as u64 + 1,
+                    root: entry.root,
+                };
+                Committed {
+                    head,
+                    time: entry.stored.time,
+                    outcome: Outcome::Repeated,
+                }
+            });
         let seen = usize::try_from(header.seen.size).unwrap_or(usize::MAX);
-        let unseen = self.entries.iter().skip(seen).filter(|e| e.device != header.device);
-        let brought: BTreeSet<ObjectId> =
-            tx.pack.iter().flat_map(|pack| pack.items.iter().map(|item| item.id)).collect();
+        let unseen = self
+            .entries
+            .iter()
+            .skip(seen)
+            .filter(|e| e.device != header.device);
+        let brought: BTreeSet<ObjectId> = tx
+            .pack
+            .iter()
+            .flat_map(|pack| pack.items.iter().map(|item| item.id))
+            .collect();
         let is_missing = |id: &&ObjectId| !self.objects.contains_key(id) && !brought.contains(id);
         let refs = header.ops.iter().flat_map(|op| &op.add_refs);
         let nodes = header.ops.iter().map(|op| op.node);
@@ -354,8 +420,12 @@ impl Space {
             device_last: self.device_last.get(&header.device).copied(),
             seen_root: self.root_at(header.seen.size),
             unseen: unseen.map(|entry| entry.class).collect(),
-            nodes: nodes.filter_map(|id| Some((id, *self.nodes.get(&id)?))).collect(),
-            holders: tags.filter_map(|tag| Some((tag, *self.tags.get(&tag)?))).collect(),
+            nodes: nodes
+                .filter_map(|id| Some((id, *self.nodes.get(&id)?)))
+                .collect(),
+            holders: tags
+                .filter_map(|tag| Some((tag, *self.tags.get(&tag)?)))
+                .collect(),
             missing: refs.filter(is_missing).copied().collect(),
         }
     }
@@ -370,11 +440,23 @@ impl Space {
             }
         }
         for write in &plan.nodes {
-            self.nodes.insert(write.node, NodeFact { rev: write.rev, tag: write.tag });
+            self.nodes.insert(
+                write.node,
+                NodeFact {
+                    rev: write.rev,
+                    tag: write.tag,
+                },
+            );
             self.tags.extend(write.tag.map(|tag| (tag, write.node)));
         }
         let (device, ctr) = (tx.header.device, tx.header.dev_ctr);
-        self.device_last.insert(device, DeviceLast { ctr, hash: plan.hash });
+        self.device_last.insert(
+            device,
+            DeviceLast {
+                ctr,
+                hash: plan.hash,
+            },
+        );
         self.by_device.insert((device, ctr), self.entries.len());
         self.range = plan.range;
         self.last_time = plan.committed.time;
@@ -398,7 +480,12 @@ impl Space {
         for item in &pack.items {
             self.objects.entry(item.id).or_insert_with(|| {
                 new.push(item.id);
-                Located { id: item.id, pack: pack.key, offset: item.offset, len: item.len }
+                Located {
+                    id: item.id,
+                    pack: pack.key,
+                    offset: item.offset,
+                    len: item.len,
+                }
             });
         }
         new

@@ -55,7 +55,10 @@ impl SqliteMeta {
         let mut connection = connect(path)?;
         migrate(&mut connection)?;
         let writer = Writer::start(connection)?;
-        Ok(Self { readers: Readers::new(path), writer })
+        Ok(Self {
+            readers: Readers::new(path),
+            writer,
+        })
     }
 }
 
@@ -75,7 +78,9 @@ fn migrate(connection: &mut Connection) -> StoreResult<()> {
     let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let version: usize = tx.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     if version > MIGRATIONS.len() {
-        return Err(StoreError::backend("open the database")("it was written by a newer version"));
+        return Err(StoreError::backend("open the database")(
+            "it was written by a newer version",
+        ));
     }
     for migration in &MIGRATIONS[version..] {
         tx.execute_batch(migration)?;
@@ -106,19 +111,27 @@ fn id<T>(
 impl MetaStore for SqliteMeta {
     async fn get_or_create_secret(&self, name: &str, fresh: [u8; 32]) -> StoreResult<[u8; 32]> {
         let name = name.to_owned();
-        self.writer.run(move |tx| accounts::secret(tx, &name, &fresh)).await
+        self.writer
+            .run(move |tx| accounts::secret(tx, &name, &fresh))
+            .await
     }
 
     async fn create_setup_code(&self, code: Hash32, ends: UnixMillis) -> StoreResult<()> {
-        self.writer.run(move |tx| accounts::create_setup_code(tx, code, ends)).await
+        self.writer
+            .run(move |tx| accounts::create_setup_code(tx, code, ends))
+            .await
     }
 
     async fn is_setup_code_open(&self, code: Hash32, now: UnixMillis) -> StoreResult<bool> {
-        self.readers.run(move |tx| accounts::is_setup_code_open(tx, code, now)).await
+        self.readers
+            .run(move |tx| accounts::is_setup_code_open(tx, code, now))
+            .await
     }
 
     async fn create_account(&self, request: CreateAccountTx) -> StoreResult<Outcome> {
-        self.writer.run(move |tx| accounts::create_account(tx, &request)).await
+        self.writer
+            .run(move |tx| accounts::create_account(tx, &request))
+            .await
     }
 
     async fn account_entries(
@@ -126,7 +139,9 @@ impl MetaStore for SqliteMeta {
         account: AccountId,
         since: u64,
     ) -> StoreResult<Vec<AccountEntry>> {
-        self.readers.run(move |tx| accounts::entries(tx, account, since)).await
+        self.readers
+            .run(move |tx| accounts::entries(tx, account, since))
+            .await
     }
 
     async fn account_len(&self, account: AccountId) -> StoreResult<u64> {
@@ -134,7 +149,9 @@ impl MetaStore for SqliteMeta {
     }
 
     async fn append_account(&self, request: AppendAccountTx) -> StoreResult<Outcome> {
-        self.writer.run(move |tx| accounts::append(tx, &request)).await
+        self.writer
+            .run(move |tx| accounts::append(tx, &request))
+            .await
     }
 
     async fn slot(&self, slot: SlotId) -> StoreResult<Option<StoredSlot>> {
@@ -142,11 +159,15 @@ impl MetaStore for SqliteMeta {
     }
 
     async fn device_account(&self, device: DeviceId) -> StoreResult<Option<AccountId>> {
-        self.readers.run(move |tx| accounts::device_account(tx, device)).await
+        self.readers
+            .run(move |tx| accounts::device_account(tx, device))
+            .await
     }
 
     async fn create_space(&self, request: CreateSpaceTx) -> StoreResult<Committed> {
-        self.writer.run(move |tx| log::create_space(tx, &request)).await
+        self.writer
+            .run(move |tx| log::create_space(tx, &request))
+            .await
     }
 
     async fn spaces(&self, account: AccountId) -> StoreResult<Vec<SpaceInfo>> {
@@ -162,11 +183,15 @@ impl MetaStore for SqliteMeta {
     }
 
     async fn changes(&self, space: SpaceId, since: u64, limit: PageLimit) -> StoreResult<Page> {
-        self.readers.run(move |tx| log::changes(tx, space, since, limit)).await
+        self.readers
+            .run(move |tx| log::changes(tx, space, since, limit))
+            .await
     }
 
     async fn head_at(&self, space: SpaceId, size: u64) -> StoreResult<Option<(Head, UnixMillis)>> {
-        self.readers.run(move |tx| log::head_at(tx, space, size)).await
+        self.readers
+            .run(move |tx| log::head_at(tx, space, size))
+            .await
     }
 
     async fn missing_objects(
@@ -174,7 +199,9 @@ impl MetaStore for SqliteMeta {
         space: SpaceId,
         ids: Vec<ObjectId>,
     ) -> StoreResult<Vec<ObjectId>> {
-        self.readers.run(move |tx| objects::missing(tx, space, ids)).await
+        self.readers
+            .run(move |tx| objects::missing(tx, space, ids))
+            .await
     }
 
     async fn locate_objects(
@@ -182,11 +209,15 @@ impl MetaStore for SqliteMeta {
         space: SpaceId,
         ids: Vec<ObjectId>,
     ) -> StoreResult<Vec<Located>> {
-        self.readers.run(move |tx| objects::locate(tx, space, &ids)).await
+        self.readers
+            .run(move |tx| objects::locate(tx, space, &ids))
+            .await
     }
 
     async fn register_pack(&self, pack: PackTx) -> StoreResult<Vec<ObjectId>> {
-        self.writer.run(move |tx| objects::register(tx, &pack)).await
+        self.writer
+            .run(move |tx| objects::register(tx, &pack))
+            .await
     }
 
     async fn totals(&self) -> StoreResult<Totals> {

@@ -26,9 +26,28 @@ macro_rules! backend {
     };
 }
 
-backend!(meta_memory, conformance::meta::all, |_dir| MemoryMeta::new());
-backend!(meta_sqlite, conformance::meta::all, |dir| SqliteMeta::open(&dir.join("db")).unwrap());
-backend!(blob_memory, conformance::blob::all, |_dir| MemoryBlobs::new());
-backend!(blob_fs, conformance::blob::all, |dir| FsBlobs::open(&dir.join("objects")).unwrap());
-backend!(blob_faulty, conformance::blob::all, |_dir| FaultyBlobs::new(MemoryBlobs::new()));
-backend!(cache_local, conformance::cache::all, |_dir| LocalCache::new());
+backend!(meta_memory, conformance::meta::all, |_dir| MemoryMeta::new(
+));
+backend!(meta_sqlite, conformance::meta::all, |dir| SqliteMeta::open(
+    &dir.join("db")
+)
+.unwrap());
+backend!(
+    blob_memory,
+    conformance::blob::all,
+    |_dir| MemoryBlobs::new()
+);
+backend!(blob_fs, conformance::blob::all, |dir| FsBlobs::open(
+    &dir.join("objects")
+)
+.unwrap());
+backend!(
+    blob_faulty,
+    conformance::blob::all,
+    |_dir| FaultyBlobs::new(MemoryBlobs::new())
+);
+backend!(
+    cache_local,
+    conformance::cache::all,
+    |_dir| LocalCache::new()
+);

@@ -32,7 +32,10 @@ async fn a_put_costs_two_fsyncs_and_opening_again_none() {
     let store = FsBlobs::open(dir.path()).unwrap();
     assert_eq!(store.counts().fsyncs, 0);
     for n in 0..8 {
-        store.put(BlobKey([n * 31; 16]), Bytes::from(vec![n; 1 << 20])).await.unwrap();
+        store
+            .put(BlobKey([n * 31; 16]), Bytes::from(vec![n; 1 << 20]))
+            .await
+            .unwrap();
     }
     assert_eq!(store.counts().fsyncs, 16);
 }

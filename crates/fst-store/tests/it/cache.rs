@@ -10,20 +10,35 @@ async fn short_values_are_bounded_and_the_oldest_go_first() {
     let cache = LocalCache::new();
     for n in 0..=SHORT_MAX as u64 {
         let ends = UnixMillis(1_000_000 + n);
-        cache.put_short(&n.to_string(), vec![1], UnixMillis(0), ends).await.unwrap();
+        cache
+            .put_short(&n.to_string(), vec![1], UnixMillis(0), ends)
+            .await
+            .unwrap();
     }
     assert_eq!(cache.take_short("0", UnixMillis(0)).await.unwrap(), None);
-    assert_eq!(cache.take_short("1", UnixMillis(0)).await.unwrap(), Some(vec![1]));
+    assert_eq!(
+        cache.take_short("1", UnixMillis(0)).await.unwrap(),
+        Some(vec![1])
+    );
     let last = SHORT_MAX.to_string();
-    assert_eq!(cache.take_short(&last, UnixMillis(0)).await.unwrap(), Some(vec![1]));
+    assert_eq!(
+        cache.take_short(&last, UnixMillis(0)).await.unwrap(),
+        Some(vec![1])
+    );
 }
 
 #[tokio::test]
 async fn buckets_are_bounded() {
     let cache = LocalCache::new();
-    let rate = Rate { burst: 1, refill_ms: 1000 };
+    let rate = Rate {
+        burst: 1,
+        refill_ms: 1000,
+    };
     for n in 0..BUCKETS_MAX + 10 {
-        let taken = cache.take_token(&n.to_string(), rate, UnixMillis(0)).await.unwrap();
+        let taken = cache
+            .take_token(&n.to_string(), rate, UnixMillis(0))
+            .await
+            .unwrap();
         assert_eq!(taken, Taken::Granted);
     }
 }

@@ -13,7 +13,14 @@ fn no_test_file_is_forgotten() {
         .collect();
     let present: BTreeSet<String> = std::fs::read_dir(folder)
         .unwrap()
-        .filter_map(|entry| entry.unwrap().file_name().to_str()?.strip_suffix(".rs").map(str::to_owned))
+        .filter_map(|entry| {
+            entry
+                .unwrap()
+                .file_name()
+                .to_str()?
+                .strip_suffix(".rs")
+                .map(str::to_owned)
+        })
         .filter(|name| name != "main")
         .collect();
     assert_eq!(declared, present);

@@ -1,6 +1,10 @@
 //! Every suite against every backend.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers fail the test that calls them")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers fail the test that calls them"
+)]
 
 mod backends;
 mod blobs;

@@ -7,7 +7,10 @@ use fst_store::conformance::make::{Author, SPACE, create};
 use fst_store::meta::sqlite::SqliteMeta;
 use fst_store::meta::{MetaStore as _, Outcome, PageLimit};
 
-const ALL: PageLimit = PageLimit { entries: 1000, bytes: 1 << 30 };
+const ALL: PageLimit = PageLimit {
+    entries: 1000,
+    bytes: 1 << 30,
+};
 
 #[tokio::test]
 async fn everything_survives_reopening() {
@@ -22,7 +25,10 @@ async fn everything_survives_reopening() {
         store.get_or_create_secret("a", [1; 32]).await.unwrap();
     }
     let store = SqliteMeta::open(&path).unwrap();
-    assert_eq!(store.get_or_create_secret("a", [2; 32]).await.unwrap(), [1; 32]);
+    assert_eq!(
+        store.get_or_create_secret("a", [2; 32]).await.unwrap(),
+        [1; 32]
+    );
     let tx = author.batch(vec![create(1, 0, 1)], UnixMillis(2));
     assert_eq!(store.commit(tx).await.unwrap().head.size, 2);
     let repeated = store.create_space(genesis).await.unwrap();
@@ -35,7 +41,9 @@ async fn a_file_of_a_newer_version_is_refused() {
     let path = dir.path().join("fst.db");
     drop(SqliteMeta::open(&path).unwrap());
     let connection = rusqlite::Connection::open(&path).unwrap();
-    connection.execute_batch("PRAGMA user_version = 999").unwrap();
+    connection
+        .execute_batch("PRAGMA user_version = 999")
+        .unwrap();
     drop(connection);
     assert!(SqliteMeta::open(&path).is_err());
 }

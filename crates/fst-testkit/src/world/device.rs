@@ -214,6 +214,16 @@ impl Device {
         self.db = Some(Db::in_memory().expect("memory database"));
     }
 
+    /// The account's devices as the server knows them now, or as last seen.
+    fn members(&self, chain: Chain) -> Members {
+        let mut members = Members::new(chain, Arc::clone(&self.enrolled));
+        if let Ok(reply) = self.remote.account_entries(members.chain.len) {
+            // What does not continue the chain is left out, as if it had not come.
+            members.extend(&reply.entries).unwrap_or_default();
+        }
+        members
+    }
+
     fn open(&mut self) -> Result<(), ClientError> {
         let missing = || ClientError::new(ErrorCode::Internal, "no database");
         let mut db = self.db.take().ok_or_else(missing)?;
@@ -236,7 +246,7 @@ impl Device {
             sign_key: self.enrolled.device.sign_key(),
             hedge: self.enrolled.device.hedge_key(),
             random: Arc::new(self.rng.clone()),
-            members: Members::new(chain, Arc::clone(&self.enrolled)),
+            members: self.members(chain),
             receipt_key: self.enrolled.receipt_key,
             policy: opened.policy,
         };

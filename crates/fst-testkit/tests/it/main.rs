@@ -1,3 +1,4 @@
 //! World simulations and the adversary server.
 
+mod evil;
 mod world;

@@ -98,9 +98,8 @@ fn set_up(show: &Show<'_>, figures: &mut Figures) -> Result<Stage, Failure> {
     let stage = Stage::set()?;
     stage.sync()?;
     figures.setup_ms = watch.ms();
-    show.line(format!("ready in {} ms: two accounts of keys, none of them at the server", {
-        figures.setup_ms
-    }));
+    let ms = figures.setup_ms;
+    show.line(format!("ready in {ms} ms; the keys are on the devices, none is at the server"));
     Ok(stage)
 }
 

@@ -157,7 +157,7 @@ impl Device {
         if output.status.success() {
             return serde_json::from_slice(&output.stdout).map_err(|error| {
                 Failure::new(ErrorCode::Internal, "a command of the demo said nothing useful")
-                    .because(error)
+                    .because(error.to_string())
             });
         }
         let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
@@ -194,7 +194,6 @@ fn no_server(error: &dyn Error) -> Failure {
 }
 
 /// The demo's own files failed.
-#[expect(clippy::needless_pass_by_value, reason = "shaped for map_err")]
 pub(super) fn io(error: std::io::Error) -> Failure {
-    Failure::new(ErrorCode::Io, "the demo's files failed").because(error)
+    Failure::new(ErrorCode::Io, "the demo's files failed").because(error.to_string())
 }

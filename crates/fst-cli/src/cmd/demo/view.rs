@@ -33,7 +33,7 @@ pub(super) fn search(dir: &Path, texts: &[&[u8]]) -> std::io::Result<Searched> {
 }
 
 fn occurs(bytes: &[u8], text: &[u8]) -> bool {
-    bytes.windows(text.len()).any(|window| window == text)
+    memchr::memmem::find(bytes, text).is_some()
 }
 
 /// The largest file below `dir`, apart from databases: the packs with sealed contents.

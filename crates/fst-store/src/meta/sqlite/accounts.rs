@@ -11,10 +11,17 @@ use crate::error::{Refused, StoreError, StoreResult};
 use crate::meta::{AppendAccountTx, CreateAccountTx, Outcome, Slot, SlotKind, StoredSlot};
 
 pub(super) fn secret(tx: &Transaction<'_>, name: &str, fresh: &[u8; 32]) -> StoreResult<[u8; 32]> {
-    tx.execute("INSERT OR IGNORE INTO secrets (name, value) VALUES (?1, ?2)", params![name, fresh])?;
+    tx.execute(
+        "INSERT OR IGNORE INTO secrets (name, value) VALUES (?1, ?2)",
+        params![name, fresh],
+    )?;
     let value: Vec<u8> =
-        tx.query_row("SELECT value FROM secrets WHERE name = ?1", [name], |row| row.get(0))?;
-    value.try_into().map_err(|_| StoreError::Damaged { what: "secret" })
+        tx.query_row("SELECT value FROM secrets WHERE name = ?1", [name], |row| {
+            row.get(0)
+        })?;
+    value
+        .try_into()
+        .map_err(|_| StoreError::Damaged { what: "secret" })
 }
 
 pub(super) fn create_setup_code(
@@ -36,7 +43,9 @@ pub(super) fn is_setup_code_open(
     now: UnixMillis,
 ) -> StoreResult<bool> {
     let sql = "SELECT 1 FROM setup_codes WHERE code = ?1 AND ends_ms > ?2";
-    Ok(tx.prepare_cached(sql)?.exists(params![code.as_bytes(), now.0])?)
+    Ok(tx
+        .prepare_cached(sql)?
+        .exists(params![code.as_bytes(), now.0])?)
 }
 
 pub(super) fn create_account(
@@ -45,7 +54,11 @@ pub(super) fn create_account(
 ) -> StoreResult<Outcome> {
     if let Some(genesis) = entry(tx, request.account, 0)? {
         let is_same = genesis == request.genesis;
-        return if is_same { Ok(Outcome::Repeated) } else { Err(Conflict::Exists.into()) };
+        return if is_same {
+            Ok(Outcome::Repeated)
+        } else {
+            Err(Conflict::Exists.into())
+        };
     }
     let used = tx.execute(
         "DELETE FROM setup_codes WHERE code = ?1 AND ends_ms > ?2",
@@ -93,7 +106,9 @@ pub(super) fn append(tx: &Transaction<'_>, request: &AppendAccountTx) -> StoreRe
 
 pub(super) fn len(tx: &Transaction<'_>, account: AccountId) -> StoreResult<u64> {
     let sql = "SELECT COALESCE(MAX(idx) + 1, 0) FROM account_entries WHERE account = ?1";
-    Ok(tx.prepare_cached(sql)?.query_row([account.as_bytes()], |row| row.get(0))?)
+    Ok(tx
+        .prepare_cached(sql)?
+        .query_row([account.as_bytes()], |row| row.get(0))?)
 }
 
 pub(super) fn entries(
@@ -103,7 +118,8 @@ pub(super) fn entries(
 ) -> StoreResult<Vec<AccountEntry>> {
     // A database counts to 2^63; nothing lies beyond.
     let since = i64::try_from(since).unwrap_or(i64::MAX);
-    let sql = "SELECT header, sig FROM account_entries WHERE account = ?1 AND idx >= ?2 ORDER BY idx";
+    let sql =
+        "SELECT header, sig FROM account_entries WHERE account = ?1 AND idx >= ?2 ORDER BY idx";
     let mut statement = tx.prepare_cached(sql)?;
     let rows = statement.query_map(params![account.as_bytes(), since], read_entry)?;
     Ok(rows.collect::<Result<_, _>>()?)
@@ -113,15 +129,23 @@ pub(super) fn slot(tx: &Transaction<'_>, wanted: SlotId) -> StoreResult<Option<S
     let sql = "SELECT account, ends_ms, sealed, is_used FROM slots WHERE slot = ?1";
     let read = |row: &Row<'_>| {
         let ends: Option<u64> = row.get(1)?;
-        let kind =
-            ends.map_or(SlotKind::Recovery, |ends| SlotKind::Invite { ends: UnixMillis(ends) });
+        let kind = ends.map_or(SlotKind::Recovery, |ends| SlotKind::Invite {
+            ends: UnixMillis(ends),
+        });
         Ok(StoredSlot {
             account: id(row, 0, AccountId::from_slice)?,
-            slot: Slot { slot: wanted, kind, sealed: row.get(2)? },
+            slot: Slot {
+                slot: wanted,
+                kind,
+                sealed: row.get(2)?,
+            },
             is_used: row.get(3)?,
         })
     };
-    Ok(tx.prepare_cached(sql)?.query_row([wanted.as_bytes()], read).optional()?)
+    Ok(tx
+        .prepare_cached(sql)?
+        .query_row([wanted.as_bytes()], read)
+        .optional()?)
 }
 
 pub(super) fn device_account(
@@ -130,18 +154,28 @@ pub(super) fn device_account(
 ) -> StoreResult<Option<AccountId>> {
     let sql = "SELECT account FROM devices WHERE device = ?1";
     let read = |row: &Row<'_>| id(row, 0, AccountId::from_slice);
-    Ok(tx.prepare_cached(sql)?.query_row([device.as_bytes()], read).optional()?)
+    Ok(tx
+        .prepare_cached(sql)?
+        .query_row([device.as_bytes()], read)
+        .optional()?)
 }
 
 fn entry(tx: &Transaction<'_>, account: AccountId, idx: u64) -> StoreResult<Option<AccountEntry>> {
-    let Ok(idx) = i64::try_from(idx) else { return Ok(None) };
+    let Ok(idx) = i64::try_from(idx) else {
+        return Ok(None);
+    };
     let sql = "SELECT header, sig FROM account_entries WHERE account = ?1 AND idx = ?2";
     let mut statement = tx.prepare_cached(sql)?;
-    Ok(statement.query_row(params![account.as_bytes(), idx], read_entry).optional()?)
+    Ok(statement
+        .query_row(params![account.as_bytes(), idx], read_entry)
+        .optional()?)
 }
 
 fn read_entry(row: &Row<'_>) -> rusqlite::Result<AccountEntry> {
-    Ok(AccountEntry { header: row.get(0)?, sig: id(row, 1, Signature::from_slice)? })
+    Ok(AccountEntry {
+        header: row.get(0)?,
+        sig: id(row, 1, Signature::from_slice)?,
+    })
 }
 
 fn put_entry(
@@ -162,7 +196,11 @@ fn put_device(tx: &Transaction<'_>, device: DeviceId, account: AccountId) -> Sto
         "INSERT OR IGNORE INTO devices (device, account) VALUES (?1, ?2)",
         params![device.as_bytes(), account.as_bytes()],
     )?;
-    if n == 1 { Ok(()) } else { Err(Conflict::Exists.into()) }
+    if n == 1 {
+        Ok(())
+    } else {
+        Err(Conflict::Exists.into())
+    }
 }
 
 fn put_slot(tx: &Transaction<'_>, account: AccountId, slot: &Slot) -> StoreResult<()> {
@@ -174,5 +212,9 @@ fn put_slot(tx: &Transaction<'_>, account: AccountId, slot: &Slot) -> StoreResul
         "INSERT OR IGNORE INTO slots (slot, account, ends_ms, sealed) VALUES (?1, ?2, ?3, ?4)",
         params![slot.slot.as_bytes(), account.as_bytes(), ends, slot.sealed],
     )?;
-    if n == 1 { Ok(()) } else { Err(Conflict::Exists.into()) }
+    if n == 1 {
+        Ok(())
+    } else {
+        Err(Conflict::Exists.into())
+    }
 }

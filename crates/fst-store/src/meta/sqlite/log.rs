@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use fst_proto::ids::{AccountId, Hash32, NameTag, NodeId, Signature, SpaceId};
-use fst_proto::log::{OrderClass, OpCode};
+use fst_proto::log::{OpCode, OrderClass};
 use fst_proto::merkle::{CompactRange, Head};
 use fst_proto::time::UnixMillis;
 use fst_proto::wire::{Conflict, SpaceInfo};
@@ -31,10 +31,17 @@ struct SpaceRow {
     time: UnixMillis,
 }
 
-pub(super) fn create_space(tx: &Transaction<'_>, request: &CreateSpaceTx) -> StoreResult<Committed> {
+pub(super) fn create_space(
+    tx: &Transaction<'_>,
+    request: &CreateSpaceTx,
+) -> StoreResult<Committed> {
     let space = request.commit.header.space;
     let sql = "SELECT 1 FROM spaces WHERE space = ?1 AND account = ?2 AND tag = ?3";
-    let same = params![space.as_bytes(), request.account.as_bytes(), request.tag.as_bytes()];
+    let same = params![
+        space.as_bytes(),
+        request.account.as_bytes(),
+        request.tag.as_bytes()
+    ];
     if tx.prepare_cached(sql)?.exists(same)? {
         let row = space_row(tx, space)?.ok_or(Refused::NoSpace)?;
         let repeated = repeated(tx, &row, &request.commit)?;
@@ -96,7 +103,11 @@ pub(super) fn changes(
         left = left.saturating_sub(size);
         entries.push(read_entry(found)?);
     }
-    Ok(Page { head: row.range.head(), time: row.time, entries })
+    Ok(Page {
+        head: row.range.head(),
+        time: row.time,
+        entries,
+    })
 }
 
 pub(super) fn head_at(
@@ -130,12 +141,18 @@ pub(super) fn spaces(tx: &Transaction<'_>, account: AccountId) -> StoreResult<Ve
 pub(super) fn owner(tx: &Transaction<'_>, space: SpaceId) -> StoreResult<Option<AccountId>> {
     let sql = "SELECT account FROM spaces WHERE space = ?1";
     let read = |row: &Row<'_>| id(row, 0, AccountId::from_slice);
-    Ok(tx.prepare_cached(sql)?.query_row([space.as_bytes()], read).optional()?)
+    Ok(tx
+        .prepare_cached(sql)?
+        .query_row([space.as_bytes()], read)
+        .optional()?)
 }
 
 pub(super) fn space_no(tx: &Transaction<'_>, space: SpaceId) -> StoreResult<Option<i64>> {
     let sql = "SELECT no FROM spaces WHERE space = ?1";
-    Ok(tx.prepare_cached(sql)?.query_row([space.as_bytes()], |row| row.get(0)).optional()?)
+    Ok(tx
+        .prepare_cached(sql)?
+        .query_row([space.as_bytes()], |row| row.get(0))
+        .optional()?)
 }
 
 pub(super) fn totals(tx: &Transaction<'_>) -> StoreResult<Totals> {
@@ -159,7 +176,9 @@ fn space_row(tx: &Transaction<'_>, space: SpaceId) -> StoreResult<Option<SpaceRo
     let sql = "SELECT no, epoch, generation, size, peaks, time_ms FROM spaces WHERE space = ?1";
     let mut statement = tx.prepare_cached(sql)?;
     let mut rows = statement.query([space.as_bytes()])?;
-    let Some(row) = rows.next()? else { return Ok(None) };
+    let Some(row) = rows.next()? else {
+        return Ok(None);
+    };
     Ok(Some(SpaceRow {
         no: row.get(0)?,
         epoch: row.get(1)?,
@@ -171,7 +190,10 @@ fn space_row(tx: &Transaction<'_>, space: SpaceId) -> StoreResult<Option<SpaceRo
 
 fn read_range(size: u64, peaks: &[u8]) -> StoreResult<CompactRange> {
     const DAMAGED: StoreError = StoreError::Damaged { what: "log state" };
-    let peaks = peaks.chunks(Hash32::LEN).map(Hash32::from_slice).collect::<Result<_, _>>();
+    let peaks = peaks
+        .chunks(Hash32::LEN)
+        .map(Hash32::from_slice)
+        .collect::<Result<_, _>>();
     CompactRange::from_parts(size, peaks.map_err(|_| DAMAGED)?).map_err(|_| DAMAGED)
 }
 
@@ -181,15 +203,24 @@ fn repeated(
     space: &SpaceRow,
     request: &CommitTx,
 ) -> StoreResult<Option<Committed>> {
-    let Ok(ctr) = i64::try_from(request.header.dev_ctr) else { return Ok(None) };
+    let Ok(ctr) = i64::try_from(request.header.dev_ctr) else {
+        return Ok(None);
+    };
     let sql = "SELECT idx, root, time_ms FROM log \
                WHERE space_no = ?1 AND device = ?2 AND dev_ctr = ?3 AND hash = ?4";
     let device = request.header.device;
     let hash = request.entry_hash();
     let read = |row: &Row<'_>| {
         let index: u64 = row.get(0)?;
-        let head = Head { size: index + 1, root: id(row, 1, Hash32::from_slice)? };
-        Ok(Committed { head, time: UnixMillis(row.get(2)?), outcome: Outcome::Repeated })
+        let head = Head {
+            size: index + 1,
+            root: id(row, 1, Hash32::from_slice)?,
+        };
+        Ok(Committed {
+            head,
+            time: UnixMillis(row.get(2)?),
+            outcome: Outcome::Repeated,
+        })
     };
     let key = params![space.no, device.as_bytes(), ctr, hash.as_bytes()];
     Ok(tx.prepare_cached(sql)?.query_row(key, read).optional()?)
@@ -201,7 +232,11 @@ fn facts(tx: &Transaction<'_>, space: &SpaceRow, request: &CommitTx) -> StoreRes
         0 => Some(Head::empty().root),
         size => root_at(tx, space.no, size)?.map(|(root, _)| root),
     };
-    let refs = header.ops.iter().flat_map(|op| op.add_refs.iter().copied()).collect();
+    let refs = header
+        .ops
+        .iter()
+        .flat_map(|op| op.add_refs.iter().copied())
+        .collect();
     Ok(Facts {
         repeated: None,
         range: space.range.clone(),
@@ -222,12 +257,18 @@ fn root_at(
     space_no: i64,
     size: u64,
 ) -> StoreResult<Option<(Hash32, UnixMillis)>> {
-    let Some(index) = size.checked_sub(1).and_then(|index| i64::try_from(index).ok()) else {
+    let Some(index) = size
+        .checked_sub(1)
+        .and_then(|index| i64::try_from(index).ok())
+    else {
         return Ok(None);
     };
     let sql = "SELECT root, time_ms FROM log WHERE space_no = ?1 AND idx = ?2";
     let read = |row: &Row<'_>| Ok((id(row, 0, Hash32::from_slice)?, UnixMillis(row.get(1)?)));
-    Ok(tx.prepare_cached(sql)?.query_row(params![space_no, index], read).optional()?)
+    Ok(tx
+        .prepare_cached(sql)?
+        .query_row(params![space_no, index], read)
+        .optional()?)
 }
 
 fn device_last(
@@ -237,8 +278,12 @@ fn device_last(
 ) -> StoreResult<Option<DeviceLast>> {
     let sql = "SELECT dev_ctr, hash FROM log WHERE space_no = ?1 AND device = ?2 \
                ORDER BY dev_ctr DESC LIMIT 1";
-    let read =
-        |row: &Row<'_>| Ok(DeviceLast { ctr: row.get(0)?, hash: id(row, 1, Hash32::from_slice)? });
+    let read = |row: &Row<'_>| {
+        Ok(DeviceLast {
+            ctr: row.get(0)?,
+            hash: id(row, 1, Hash32::from_slice)?,
+        })
+    };
     let key = params![space_no, request.header.device.as_bytes()];
     Ok(tx.prepare_cached(sql)?.query_row(key, read).optional()?)
 }
@@ -264,13 +309,25 @@ fn nodes(
     let sql = "SELECT rev, name_tag FROM nodes WHERE space_no = ?1 AND node = ?2";
     let mut statement = tx.prepare_cached(sql)?;
     let mut out = BTreeMap::new();
-    for op in request.header.ops.iter().filter(|op| op.code != OpCode::Control) {
+    for op in request
+        .header
+        .ops
+        .iter()
+        .filter(|op| op.code != OpCode::Control)
+    {
         let read = |row: &Row<'_>| {
             let is_tagged = row.get_ref(1)? != rusqlite::types::ValueRef::Null;
-            let tag = is_tagged.then(|| id(row, 1, NameTag::from_slice)).transpose()?;
-            Ok(NodeFact { rev: row.get(0)?, tag })
+            let tag = is_tagged
+                .then(|| id(row, 1, NameTag::from_slice))
+                .transpose()?;
+            Ok(NodeFact {
+                rev: row.get(0)?,
+                tag,
+            })
         };
-        let fact = statement.query_row(params![space_no, op.node.as_bytes()], read).optional()?;
+        let fact = statement
+            .query_row(params![space_no, op.node.as_bytes()], read)
+            .optional()?;
         out.extend(fact.map(|fact| (op.node, fact)));
     }
     Ok(out)
@@ -286,7 +343,9 @@ fn holders(
     let mut out = BTreeMap::new();
     for tag in request.header.ops.iter().filter_map(|op| op.name_tag) {
         let read = |row: &Row<'_>| id(row, 0, NodeId::from_slice);
-        let node = statement.query_row(params![space_no, tag.as_bytes()], read).optional()?;
+        let node = statement
+            .query_row(params![space_no, tag.as_bytes()], read)
+            .optional()?;
         out.extend(node.map(|node| (tag, node)));
     }
     Ok(out)
@@ -306,7 +365,13 @@ fn write_nodes(tx: &Transaction<'_>, space_no: i64, plan: &Plan) -> StoreResult<
     for write in &plan.nodes {
         let tag = write.tag.as_ref().map(NameTag::as_bytes);
         let deleted = write.is_deleted.then_some(plan.committed.time.0);
-        put.execute(params![space_no, write.node.as_bytes(), write.rev, tag, deleted])?;
+        put.execute(params![
+            space_no,
+            write.node.as_bytes(),
+            write.rev,
+            tag,
+            deleted
+        ])?;
     }
     Ok(())
 }
@@ -379,7 +444,8 @@ fn write_entry(
     ])?;
     let peaks: Vec<u8> = plan.range.peaks().iter().flat_map(|peak| peak.0).collect();
     let sql = "UPDATE spaces SET size = ?2, peaks = ?3, time_ms = ?4 WHERE no = ?1";
-    tx.prepare_cached(sql)?.execute(params![space_no, head.size, peaks, time.0])?;
+    tx.prepare_cached(sql)?
+        .execute(params![space_no, head.size, peaks, time.0])?;
     Ok(())
 }
 
@@ -388,7 +454,9 @@ fn read_entry(row: &Row<'_>) -> StoreResult<StoredEntry> {
     let payload = match pack {
         None => Payload::Inline(row.get(4)?),
         Some(hex) => Payload::Pack {
-            key: BlobKey::parse(&hex).ok_or(StoreError::Damaged { what: "payload place" })?,
+            key: BlobKey::parse(&hex).ok_or(StoreError::Damaged {
+                what: "payload place",
+            })?,
             offset: row.get(6)?,
             len: row.get(7)?,
         },

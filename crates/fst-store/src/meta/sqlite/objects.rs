@@ -88,17 +88,26 @@ pub(super) fn locate(
     space: SpaceId,
     ids: &[ObjectId],
 ) -> StoreResult<Vec<Located>> {
-    let Some(no) = space_no(tx, space)? else { return Ok(Vec::new()) };
+    let Some(no) = space_no(tx, space)? else {
+        return Ok(Vec::new());
+    };
     let sql = "SELECT p.key, o.pack_offset, o.len FROM objects o JOIN packs p ON p.no = o.pack_no \
                WHERE o.space_no = ?1 AND o.object = ?2";
     let mut statement = tx.prepare_cached(sql)?;
     let read = |row: &Row<'_>| Ok((row.get::<_, String>(0)?, row.get(1)?, row.get(2)?));
     let mut out = Vec::with_capacity(ids.len());
     for id in ids {
-        let found = statement.query_row(params![no, id.as_bytes()], read).optional()?;
+        let found = statement
+            .query_row(params![no, id.as_bytes()], read)
+            .optional()?;
         if let Some((key, offset, len)) = found {
             let pack = BlobKey::parse(&key).ok_or(StoreError::Damaged { what: "pack key" })?;
-            out.push(Located { id: *id, pack, offset, len });
+            out.push(Located {
+                id: *id,
+                pack,
+                offset,
+                len,
+            });
         }
     }
     Ok(out)

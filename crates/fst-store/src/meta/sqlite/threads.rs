@@ -42,9 +42,14 @@ impl Writer {
                 }
             }
         };
-        let thread = thread::Builder::new().name("fst-meta".to_owned()).spawn(work);
+        let thread = thread::Builder::new()
+            .name("fst-meta".to_owned())
+            .spawn(work);
         let thread = thread.map_err(StoreError::backend("start the database thread"))?;
-        Ok(Self { jobs: Some(jobs), thread: Some(thread) })
+        Ok(Self {
+            jobs: Some(jobs),
+            thread: Some(thread),
+        })
     }
 
     /// Runs `f` in one transaction.
@@ -79,7 +84,8 @@ fn transact<T>(
 ) -> StoreResult<T> {
     let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let value = f(&tx)?;
-    tx.commit().map_err(StoreError::backend("commit to the database"))?;
+    tx.commit()
+        .map_err(StoreError::backend("commit to the database"))?;
     Ok(value)
 }
 
@@ -112,10 +118,14 @@ impl Readers {
             let kept = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let mut connection = kept.map_or_else(|| super::connect(&path), Ok)?;
             let value = f(&connection.transaction()?);
-            idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+            idle.lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(connection);
             drop(slot);
             value
         };
-        tokio::task::spawn_blocking(work).await.map_err(|_| StoreError::Closed)?
+        tokio::task::spawn_blocking(work)
+            .await
+            .map_err(|_| StoreError::Closed)?
     }
 }

@@ -1,0 +1,262 @@
+use fst_proto::ipc::{DeviceStatus, Pending, ServerStatus};
+
+use super::*;
+
+fn folder(path: &str, mode: &str, state: State) -> FolderStatus {
+    FolderStatus {
+        path: format!("/home/anna/{path}"),
+        remote_path: format!("/{path}"),
+        mode: mode.to_owned(),
+        state: state.as_str().to_owned(),
+        files: 12_408,
+        bytes: 19_600_000_000,
+        ..FolderStatus::default()
+    }
+}
+
+fn status(state: State, folders: Vec<FolderStatus>) -> Status {
+    Status {
+        state: state.as_str().to_owned(),
+        folders,
+        server: ServerStatus {
+            url: "https://sync.example.com".to_owned(),
+            connected: true,
+            reason: None,
+        },
+        device: DeviceStatus { name: "anna-laptop".to_owned(), devices: 3 },
+        daemon_pid: 77,
+        ..Status::default()
+    }
+}
+
+fn drawn(status: &Status) -> String {
+    drawn_as(status, &Look { has_symbols: true, home: "/home/anna".into(), ..Look::default() })
+}
+
+fn drawn_as(status: &Status, look: &Look) -> String {
+    let now = UnixMillis(1_709_546_400_000); // 2024-03-04 10:00 UTC
+    let text = draw(status, look, &Moment { now, zone: TimeZone::UTC });
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "wider than 80:\n{text}");
+    text
+}
+
+#[test]
+fn idle() {
+    let documents = FolderStatus {
+        last_change_ms: 1_709_546_280_000,
+        ..folder("Documents", "two-way", State::Idle)
+    };
+    let photos = folder("Photos", "upload-only", State::Idle);
+    insta::assert_snapshot!(drawn(&status(State::Idle, vec![documents, photos])), @"
+    ✓ Up to date                                              last change 2 min ago
+
+      Folder       Remote      Mode   Files      Size  State
+      ~/Documents  /Documents  ⇄     12 408  18.2 GiB  up to date
+      ~/Photos     /Photos     ↑     12 408  18.2 GiB  up to date
+
+      Server   https://sync.example.com   connected
+      Device   anna-laptop   3 devices in the account
+    ");
+}
+
+#[test]
+fn syncing() {
+    let busy = FolderStatus {
+        phase: "sending changes".to_owned(),
+        ..folder("Documents", "two-way", State::Syncing)
+    };
+    let mut status = status(State::Syncing, vec![busy]);
+    status.pending = Pending { uploads: 7, downloads: 2, bytes: 1_300_000_000 };
+    insta::assert_snapshot!(drawn(&status), @"
+    ⇄ Syncing   7 to send, 2 to receive, 1.2 GiB
+
+      Folder       Remote      Mode   Files      Size  State
+      ~/Documents  /Documents  ⇄     12 408  18.2 GiB  sending changes
+
+      Server   https://sync.example.com   connected
+      Device   anna-laptop   3 devices in the account
+    ");
+}
+
+#[test]
+fn waiting_on_a_problem() {
+    let problem = PathProblem {
+        path: "outlook.pst".to_owned(),
+        code: "FST-3002".to_owned(),
+        reason: "cannot be read: permission denied".to_owned(),
+        next: "change its permissions, or ignore it".to_owned(),
+    };
+    let documents = FolderStatus {
+        problems: vec![problem],
+        ..folder("Documents", "two-way", State::Attention)
+    };
+    insta::assert_snapshot!(drawn(&status(State::Attention, vec![documents])), @"
+    ! Waiting on 1 path   everything else is up to date
+
+      Folder       Remote      Mode   Files      Size  State
+      ~/Documents  /Documents  ⇄     12 408  18.2 GiB  1 problem
+
+      ~/Documents/outlook.pst   cannot be read: permission denied (FST-3002)
+        → change its permissions, or ignore it
+
+      Server   https://sync.example.com   connected
+      Device   anna-laptop   3 devices in the account
+    ");
+}
+
+#[test]
+fn conflicts() {
+    let documents =
+        FolderStatus { conflicts: 2, ..folder("Documents", "two-way", State::Attention) };
+    let photos = folder("Photos", "upload-only", State::Idle);
+    insta::assert_snapshot!(drawn(&status(State::Attention, vec![documents, photos])), @"
+    ! 2 conflicts need you   everything else is up to date
+
+      Folder       Remote      Mode   Files      Size  State
+      ~/Documents  /Documents  ⇄     12 408  18.2 GiB  2 conflicts
+      ~/Photos     /Photos     ↑     12 408  18.2 GiB  up to date
+
+      Both versions of each file are kept until you decide.
+      → fst conflicts list
+
+      Server   https://sync.example.com   connected
+      Device   anna-laptop   3 devices in the account
+    ");
+}
+
+#[test]
+fn offline() {
+    let problem = Problem::new(ErrorCode::Unreachable, "talk to the server: connection refused");
+    let documents = FolderStatus {
+        stopped: Some(problem),
+        ..folder("Documents", "two-way", State::Offline)
+    };
+    let mut status = status(State::Offline, vec![documents]);
+    status.server.connected = false;
+    status.server.reason = Some("connection refused".to_owned());
+    insta::assert_snapshot!(drawn(&status), @"
+    ○ Offline   your files stay usable
+
+      Folder       Remote      Mode   Files      Size  State
+      ~/Documents  /Documents  ⇄     12 408  18.2 GiB  offline
+
+      ~/Documents   the server does not answer (FST-4001)
+        talk to the server: connection refused
+        → check the address and the network; it is tried again
+
+      Server   https://sync.example.com   not connected: connection refused
+      Device   anna-laptop   3 devices in the account
+    ");
+}
+
+#[test]
+fn a_safety_stop() {
+    let problem = Problem::new(ErrorCode::MassDelete, "8412 of 48113 files vanished");
+    let photos =
+        FolderStatus { stopped: Some(problem), ..folder("My Photos", "two-way", State::Error) };
+    let documents = folder("Documents", "two-way", State::Idle);
+    insta::assert_snapshot!(drawn(&status(State::Error, vec![photos, documents])), @"
+    ✗ 1 folder stopped   your files are untouched
+
+      Folder       Remote      Mode   Files      Size  State
+      ~/My Photos  /My Photos  ⇄     12 408  18.2 GiB  stopped
+      ~/Documents  /Documents  ⇄     12 408  18.2 GiB  up to date
+
+      ~/My Photos   very many files vanished at once (FST-6002)
+        8412 of 48113 files vanished
+        → if that is right: fst resume ~/'My Photos' --accept-deletions
+
+      Server   https://sync.example.com   connected
+      Device   anna-laptop   3 devices in the account
+    ");
+}
+
+#[test]
+fn paused_and_download_only() {
+    let documents = folder("Documents", "download-only", State::Paused);
+    insta::assert_snapshot!(drawn(&status(State::Paused, vec![documents])), @"
+    ○ Paused   fst resume
+
+      Folder       Remote      Mode   Files      Size  State
+      ~/Documents  /Documents  ↓     12 408  18.2 GiB  paused
+
+      Server   https://sync.example.com   connected
+      Device   anna-laptop   3 devices in the account
+    ");
+}
+
+#[test]
+fn without_a_daemon() {
+    let documents = FolderStatus {
+        stopped: Some(Problem::new(ErrorCode::NoDaemon, ErrorCode::NoDaemon.title())),
+        files: 0,
+        bytes: 0,
+        ..folder("Documents", "two-way", State::Error)
+    };
+    let mut status = status(State::Error, vec![documents]);
+    status.daemon_pid = 0;
+    status.device = DeviceStatus::default();
+    status.server.connected = false;
+    insta::assert_snapshot!(drawn(&status), @"
+    ✗ The sync daemon is not running
+      → fst daemon start
+
+      Folder       Remote      Mode  Files  Size  State
+      ~/Documents  /Documents  ⇄         -     -  not running
+
+      Server   https://sync.example.com   not connected
+    ");
+}
+
+#[test]
+fn no_folder_yet() {
+    insta::assert_snapshot!(drawn(&status(State::Idle, Vec::new())), @"
+    ✓ Up to date
+
+      No folder is synced yet.
+      → fst add PATH --two-way
+
+      Server   https://sync.example.com   connected
+      Device   anna-laptop   3 devices in the account
+    ");
+}
+
+#[test]
+fn plain_is_for_cut_and_awk() {
+    let look = Look { is_plain: true, ..Look::default() };
+    let status = status(State::Idle, vec![folder("Documents", "two-way", State::Idle)]);
+    insta::assert_snapshot!(drawn_as(&status, &look), @"
+    state	idle
+    folder	/home/anna/Documents	/Documents	two-way	12408	19600000000	idle
+    ");
+}
+
+#[test]
+fn ascii_and_long_names() {
+    let name = "a-very-long-folder-name-that-does-not-fit-into-its-column-at-all";
+    let look = Look { home: "/home/anna".into(), ..Look::default() };
+    let status = status(State::Idle, vec![folder(name, "two-way", State::Idle)]);
+    insta::assert_snapshot!(drawn_as(&status, &look), @"
+    ok Up to date
+
+      Folder                    Remote            Mode   Files      Size  State
+      ~/a-very-lo…olumn-at-all  /a-very…n-at-all  <>    12 408  18.2 GiB  up to date
+
+      Server   https://sync.example.com   connected
+      Device   anna-laptop   3 devices in the account
+    ");
+}
+
+#[test]
+fn many_problems_are_cut_until_all_are_asked_for() {
+    let problem = |n: usize| PathProblem { path: format!("p{n}"), ..PathProblem::default() };
+    let documents = FolderStatus {
+        problems: (0..PROBLEMS_SHOWN + 5).map(problem).collect(),
+        ..folder("Documents", "two-way", State::Attention)
+    };
+    let status = status(State::Attention, vec![documents]);
+    assert!(drawn(&status).contains("  5 more\n"));
+    let all = Look { shows_all: true, ..Look::default() };
+    let look = Look { home: "/home/anna".into(), ..all };
+    assert!(drawn_as(&status, &look).contains("p14"));
+}

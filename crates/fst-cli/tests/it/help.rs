@@ -1,0 +1,126 @@
+//! What `--help` says, as a snapshot.
+
+use crate::world::Home;
+
+#[test]
+fn help_starts_with_examples() {
+    let help = Home::new().fst(["--help"]).ok().out;
+    insta::assert_snapshot!(help, @"
+    Examples:
+      fst up ~/Documents                        everything: server, account, folder, daemon
+      fst up ~/Documents --server URL --join S  the same folder on a second device
+      fst status                                what is going on, and what to do next
+      fst wait --synced && echo done            for scripts
+      fst conflicts list                        files that two devices changed at once
+      fst demo                                  see it work, in one minute
+
+    Two-way, end-to-end encrypted file synchronisation
+
+    Usage: fst [OPTIONS] [COMMAND]
+
+    Commands:
+      up           Set everything up and sync a folder, in one command
+      init         Make this a device of an account
+      add          Sync a folder
+      remove       Stop syncing a folder; its files stay
+      daemon       The sync daemon
+      status       What is going on, and what to do next
+      wait         Wait until everything that exists now is synced
+      sync         Sync now, with or without a daemon
+      pause        Stand still until told to resume
+      resume       Go on
+      resync       Compare everything anew, trusting no cache; never deletes
+      history      What was changed, when, and by which device
+      conflicts    Files that two devices changed at once
+      devices      The devices of the account
+      demo         See it work: a private server and two devices in a temporary folder
+      explain      What an error code means and what to do
+      completions  Completions for a shell
+      version      The version
+
+    Options:
+      -h, --help     Print help
+      -V, --version  Print version
+
+    Global flags:
+      -v, --verbose...                 Say more (repeatable)
+      -q, --quiet                      Say nothing but the result
+          --json                       Print one JSON document
+          --plain                      No drawing, fields separated by tabs
+          --color <auto|always|never>  When to use colours
+          --no-input                   Never ask: fail instead
+      -y, --yes                        Answer every question with yes
+
+    Exit codes, errors: fst explain FST-nnnn, fst explain exit-codes
+    ");
+}
+
+#[test]
+fn help_of_up() {
+    let help = Home::new().fst(["up", "--help"]).ok().out;
+    insta::assert_snapshot!(help, @"
+    Set everything up and sync a folder, in one command
+
+    Usage: fst up [OPTIONS] <PATH>
+
+    Arguments:
+      <PATH>  The folder; it is made when it does not exist
+
+    Options:
+          --server <URL>         Server of an account that exists already
+          --join <STRING>        One-time string from 'fst up' or 'fst devices invite' on another device
+          --remote-path </NAME>  Folder on the server; by default the last part of PATH [alias:
+                                 --remote]
+          --name <NAME>          Name of this device; by default the name of the machine
+          --timeout <TIMEOUT>    Longest time to wait for the first sync [default: 10m]
+          --insecure-http        Allow plain http to a server that is not on this machine
+      -h, --help                 Print help
+
+    Global flags:
+      -v, --verbose...                 Say more (repeatable)
+      -q, --quiet                      Say nothing but the result
+          --json                       Print one JSON document
+          --plain                      No drawing, fields separated by tabs
+          --color <auto|always|never>  When to use colours
+          --no-input                   Never ask: fail instead
+      -y, --yes                        Answer every question with yes
+
+    Running it again changes nothing that is there: it adds the folder if it is missing, makes sure that
+    the daemon runs, waits until everything is synced and prints a fresh line for the next device.
+    ");
+}
+
+#[test]
+fn fst_alone_names_the_first_commands() {
+    let help = Home::new().fst([""; 0]).ok().out;
+    insta::assert_snapshot!(help, @"
+    FileSyncTool: two-way, end-to-end encrypted file synchronisation
+
+      fst up ~/Documents       set everything up and sync a folder
+      fst status               what is going on, and what to do next
+      fst add PATH             sync one more folder
+      fst devices invite       let a further device in
+      fst conflicts list       files that two devices changed at once
+      fst --help               everything else
+    ");
+}
+
+#[test]
+fn an_error_is_explained_offline() {
+    let text = Home::new().fst(["explain", "FST-1103"]).ok().out;
+    insta::assert_snapshot!(text, @"
+    FST-1103   the join string is not valid any more
+
+      About      account, keys and files
+      Next       make a new one on another device: fst devices invite
+      Exit code  4 (sign-in or permission needed)
+    ");
+}
+
+#[test]
+fn every_shell_gets_completions() {
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let script = Home::new().fst(["completions", shell]).ok().out;
+        assert!(script.contains("conflicts"), "{shell}");
+    }
+}

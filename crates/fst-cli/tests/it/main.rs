@@ -1,0 +1,12 @@
+//! The command as people and scripts meet it: real processes, homes of their own, no sleeps.
+//!
+//! One file per subject; [`world`] starts homes and servers and ends every process it started. Invariant:
+//! a test waits with `fst wait` only; ports are free ones.
+
+mod contract;
+mod daemons;
+mod enrolling;
+mod help;
+mod problems;
+mod upping;
+mod world;
