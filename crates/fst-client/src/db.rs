@@ -153,12 +153,18 @@ impl Db {
 
     /// Opens an existing database for reading only, beside a running daemon.
     ///
+    /// `None` while the daemon is still creating it: there is nothing to read yet.
+    ///
     /// # Errors
-    /// [`DbError`] when it does not exist or is damaged.
-    pub fn open_read_only(path: &Path) -> Result<Self, DbError> {
+    /// [`DbError`] when it does not exist, is damaged or of another version.
+    pub fn open_read_only(path: &Path) -> Result<Option<Self>, DbError> {
         let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
         let conn = Connection::open_with_flags(path, flags).map_err(sql("open"))?;
-        Ok(Self { conn })
+        match schema_of(&conn)? {
+            0 => Ok(None),
+            SCHEMA_VERSION => Ok(Some(Self { conn })),
+            found => Err(DbError::Schema { found }),
+        }
     }
 
     /// A database that lives in memory, for simulations.
@@ -175,10 +181,7 @@ impl Db {
             "PRAGMA synchronous=FULL; PRAGMA cache_size=-4096; PRAGMA temp_store=MEMORY;",
         )
         .map_err(sql("set pragmas"))?;
-        let found: i64 = conn
-            .query_row("PRAGMA user_version", [], |row| row.get(0))
-            .map_err(sql("read schema version"))?;
-        match found {
+        match schema_of(&conn)? {
             0 => {
                 let script = format!(
                     "BEGIN; {} PRAGMA user_version={SCHEMA_VERSION}; COMMIT;",
@@ -301,6 +304,11 @@ impl Db {
 /// Device and inode numbers use all 64 bits; they are stored by their bits.
 pub(crate) fn to_bits(n: u64) -> i64 {
     i64::from_ne_bytes(n.to_ne_bytes())
+}
+
+/// Version of the schema; 0 before there is one.
+fn schema_of(conn: &Connection) -> Result<i64, DbError> {
+    conn.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(sql("read schema version"))
 }
 
 fn get_bits(row: &Row<'_>, column: usize) -> Result<u64, DbError> {

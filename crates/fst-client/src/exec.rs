@@ -444,7 +444,9 @@ fn note_failure(
         FolderError::Vault(error) => crate::error::vault_code(error),
         FolderError::Sealed(_) => ErrorCode::CannotOpen,
     };
-    out.needs_recovery |= matches!(&error, FolderError::Vault(VaultError::Displaced { .. }));
+    // A swap that was undone may leave our own file under a tag that must be free next time.
+    out.needs_recovery |=
+        matches!(step, DiskStep::Write { expect: Some(_), .. } | DiskStep::Remove { .. });
     out.failed.push(step.node());
     // What changed meanwhile, or waits for such a thing, is planned again and is nobody's problem.
     if !is_passing(&error) {

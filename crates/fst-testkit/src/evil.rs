@@ -46,9 +46,9 @@ pub enum Attack {
 /// Lies about entries. "Fresh" ones are those that came after the attack was armed.
 #[derive(Debug, Clone)]
 pub enum LogAttack {
-    /// One bit of the first fresh header differs, in a field that no other rule binds.
+    /// One bit of the last fresh header differs, in a field that no other rule binds.
     FlipEntryByte,
-    /// The first fresh entry is signed by somebody else.
+    /// The last fresh entry is signed by somebody else.
     ForgeSignature,
     /// The second fresh entry is left out.
     DropMiddleEntry,
@@ -232,6 +232,7 @@ pub struct EvilRemote {
     state: Mutex<State>,
     n_requests: AtomicU64,
     n_lies: AtomicU64,
+    n_object_bytes: AtomicU64,
 }
 
 impl EvilRemote {
@@ -244,6 +245,7 @@ impl EvilRemote {
             state: Mutex::default(),
             n_requests: AtomicU64::new(0),
             n_lies: AtomicU64::new(0),
+            n_object_bytes: AtomicU64::new(0),
         })
     }
 
@@ -273,6 +275,16 @@ impl EvilRemote {
     #[must_use]
     pub fn n_lies(&self) -> u64 {
         self.n_lies.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of objects that went either way so far.
+    #[must_use]
+    pub fn n_object_bytes(&self) -> u64 {
+        self.n_object_bytes.load(Ordering::Relaxed)
+    }
+
+    fn weigh(&self, objects: &[u8]) {
+        self.n_object_bytes.fetch_add(objects.len() as u64, Ordering::Relaxed);
     }
 
     fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
@@ -457,6 +469,7 @@ impl Remote for EvilRemote {
     }
 
     fn commit(&self, space: SpaceId, commit: &wire::Commit) -> Result<Receipt, RemoteError> {
+        self.weigh(&commit.objects);
         match self.plan().0 {
             Some(Attack::ForkTwoClients) => self.commit_to_branch(space, commit),
             Some(Attack::Receipt(ReceiptAttack::ForgottenAcknowledgement)) => self.forget(space),
@@ -495,6 +508,7 @@ impl Remote for EvilRemote {
 
     fn upload(&self, space: SpaceId, frame: Vec<u8>) -> Result<(), RemoteError> {
         self.plan();
+        self.weigh(&frame);
         self.inner.upload(space, frame)
     }
 
@@ -505,6 +519,7 @@ impl Remote for EvilRemote {
 
     fn objects(&self, space: SpaceId, ids: &[ObjectId]) -> Result<Vec<u8>, RemoteError> {
         let frame = self.inner.objects(space, ids)?;
+        self.weigh(&frame);
         match self.plan().0 {
             Some(Attack::Object(attack)) => self.lie(frames::bend(&attack, &frame)),
             Some(Attack::GarbageCbor) => self.garbage("objects"),

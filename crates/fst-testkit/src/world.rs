@@ -6,7 +6,7 @@
 //! Source: docs/design/sync-semantics.md §"What must hold", rows S1–S6, C1–C5 there.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use fst_fs::fake::{FakeEntry, FakeVault};
@@ -20,6 +20,7 @@ pub(crate) mod device;
 mod user;
 
 pub use device::Device;
+use user::Durability;
 
 /// When every world begins.
 const START_MS: u64 = 1_700_000_000_000;
@@ -91,6 +92,9 @@ pub struct Report {
     pub n_files: usize,
 }
 
+/// A write in the middle of a sync: where, what was there, what is there now.
+type Meanwhile = (RelPath, Option<Vec<u8>>, Vec<u8>);
+
 /// A running world.
 #[derive(Debug)]
 pub struct World {
@@ -100,6 +104,8 @@ pub struct World {
     plan: Plan,
     report: Report,
     n_contents: u64,
+    /// What users did in the middle of a sync: path, content before, content after.
+    meanwhile: Arc<Mutex<Vec<Meanwhile>>>,
     /// Every content a user wrote, and whether a user has knowingly replaced or removed it since.
     contents: BTreeMap<Vec<u8>, bool>,
 }
@@ -132,6 +138,7 @@ impl World {
             plan,
             report: Report::default(),
             n_contents: 0,
+            meanwhile: Arc::default(),
             contents: BTreeMap::new(),
         }
     }
@@ -162,8 +169,12 @@ impl World {
     }
 
     fn sync(&mut self, at: usize) {
+        if self.rng.chance(30) && (at == 0 || !self.plan.is_single_user) {
+            self.interfere(at);
+        }
         let outcome = self.devices[at].sync();
         self.say(format!("{at}: sync {outcome}"));
+        self.note_interference(Durability::Kept);
     }
 
     /// A crash at a random changing call of the disk or a random request, in the middle of a sync.
@@ -172,6 +183,8 @@ impl World {
         let is_power_cut = self.rng.chance(30);
         let outcome = self.devices[at].crash_in_sync(n, self.rng.chance(70), is_power_cut);
         self.report.n_crashes += 1;
+        let durability = if is_power_cut { Durability::Lost } else { Durability::Kept };
+        self.note_interference(durability);
         self.say(format!("{at}: crash after {n} ({outcome})"));
     }
 
@@ -185,8 +198,10 @@ impl World {
         for _ in 0..QUIET_ROUNDS_MAX {
             self.clock.advance(1_000);
             let outcomes: Vec<String> = self.devices.iter_mut().map(Device::sync).collect();
+            let is_disturbed = self.note_interference(Durability::Kept);
             self.say(format!("calm: {}", outcomes.join(", ")));
-            quiet = if outcomes.iter().all(|o| o == "Quiet") { quiet + 1 } else { 0 };
+            let is_quiet = !is_disturbed && outcomes.iter().all(|o| o == "Quiet");
+            quiet = if is_quiet { quiet + 1 } else { 0 };
             if quiet == 2 {
                 return;
             }

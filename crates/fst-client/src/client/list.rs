@@ -92,7 +92,7 @@ impl Client {
         for folder in folders {
             let file = self.database(folder);
             if file.exists() {
-                out.push((folder, Db::open_read_only(&file)?));
+                out.extend(Db::open_read_only(&file)?.map(|db| (folder, db)));
             }
         }
         Ok(out)

@@ -2,10 +2,11 @@
 //!
 //! Invariant: afterwards the stage is empty, and every content of the user that lay there is in the folder
 //! again, at its place or beside it. Drafts are ours and go; a swap tag goes only when its content is known
-//! to history (base or remote of its node); a move tag goes back to where base has it.
+//! to history (base or remote of its node) or to a conflict copy beside its place; a move tag goes back to
+//! where base has it.
 
 use fst_crypto::key::SpaceKeys;
-use fst_engine::naming::{Origin, conflict_name};
+use fst_engine::naming::{Origin, conflict_name, original_of};
 use fst_fs::vault::{FileKind, StagedEntry, StageName, Vault, VaultError};
 use fst_proto::ids::{ContentId, NodeId};
 use fst_proto::path::{Name, RelPath};
@@ -80,8 +81,50 @@ fn is_known(
         FileKind::Dir | FileKind::Special => return Ok(false),
     };
     let has = |known: Option<ContentId>| known == Some(id);
-    Ok(has(state.base.get(node).map(|n| n.content.id))
-        || has(state.remote.get(node).map(|n| n.content.id)))
+    let is_in_history = has(state.base.get(node).map(|n| n.content.id))
+        || has(state.remote.get(node).map(|n| n.content.id));
+    Ok(is_in_history || is_copied(vault, keys, state, (node, id))?)
+}
+
+/// Whether a conflict copy beside the node's place holds this content: the crash came after it was placed.
+fn is_copied(
+    vault: &dyn Vault,
+    keys: &SpaceKeys,
+    state: &Loaded,
+    (node, id): (NodeId, ContentId),
+) -> Result<bool, VaultError> {
+    let Some(home) = state.base.path(node).or_else(|| state.remote.path(node)) else {
+        return Ok(false);
+    };
+    let dir = home.parent().unwrap_or_default();
+    let beside = match vault.list(&dir) {
+        Ok(entries) => entries,
+        Err(VaultError::NotFound { .. } | VaultError::NotADirectory { .. }) => return Ok(false),
+        Err(other) => return Err(other),
+    };
+    for name in beside.into_iter().filter_map(|entry| entry.name.ok()) {
+        let is_copy = original_of(&name).as_ref() == home.name();
+        let Some(path) = dir.child(name).ok().filter(|_| is_copy) else { continue };
+        if content_at(vault, keys, &path)? == Some(id) {
+            // Its name may not be on the disk for good, and what it is a copy of is about to go.
+            vault.sync_stage()?;
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn content_at(
+    vault: &dyn Vault,
+    keys: &SpaceKeys,
+    path: &RelPath,
+) -> Result<Option<ContentId>, VaultError> {
+    let Some(stat) = vault.stat(path)? else { return Ok(None) };
+    Ok(match stat.kind {
+        FileKind::File => Some(hash_file(keys, vault.open_read(path)?.as_mut(), stat.size)?),
+        FileKind::Symlink => Some(content_of(keys, &vault.read_link(path)?)),
+        FileKind::Dir | FileKind::Special => None,
+    })
 }
 
 /// Puts a staged object back where base has its node, or beside it under a conflict name.

@@ -82,7 +82,10 @@ impl Folder {
             }
             check_promise(&state.range.head(), &promised)?;
             check_floors(tx, &state.range.head(), floors)?;
-            tx.set_meta("receipt", &wire::to_cbor(&page.receipt))?;
+            // A promise that is not kept yet stands until it is.
+            if floors.iter().all(|floor| floor.size <= state.range.size()) {
+                tx.set_meta("receipt", &wire::to_cbor(&page.receipt))?;
+            }
             Ok::<_, LogError>(())
         });
         match done {

@@ -61,6 +61,11 @@ pub(super) fn log(
                 log[last].payload = payload;
             }
         },
+        // No later entry builds on the last one: only its own signature can tell.
+        LogAttack::FlipEntryByte | LogAttack::ForgeSignature if n_fresh > 0 => {
+            let last = log.len() - 1;
+            entry(attack, &mut log[last], key);
+        },
         _ if n_fresh > 0 => entry(attack, &mut log[n_seen], key),
         _ => {},
     }

@@ -186,8 +186,11 @@ impl Device {
 
     /// Syncs with a crash planned after `n` changing calls of the disk, or `n` requests; then starts anew.
     pub fn crash_in_sync(&mut self, n: u64, on_disk: bool, is_power_cut: bool) -> String {
+        // What was planned for a moment that never came is off.
+        self.close();
+        self.vault.revive();
         if on_disk {
-            self.vault.crash_at(n);
+            self.vault.crash_at(self.vault.n_calls() + n);
         } else {
             self.weather.dark_after(n);
         }

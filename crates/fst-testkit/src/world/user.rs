@@ -1,5 +1,7 @@
 //! What the user of a simulated device does: a small pool of names, so that things collide.
 
+use std::sync::{Arc, PoisonError};
+
 use fst_fs::fake::{FakeEntry, FakeVault};
 use fst_proto::path::RelPath;
 
@@ -8,6 +10,15 @@ use super::{World, path};
 /// Names to choose from; few, so that users meet.
 const FILES: [&str; 6] = ["a", "b", "d/a", "d/c", "e/a", "d/f/g"];
 const DIRS: [&str; 3] = ["d", "e", "d/f"];
+
+/// What a power cut means for a write of a moment ago.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Durability {
+    /// It stands.
+    Kept,
+    /// The disk had not got it yet: nobody's fault.
+    Lost,
+}
 
 impl World {
     pub(super) fn user_acts(&mut self, at: usize) {
@@ -26,9 +37,43 @@ impl World {
         };
         // A power cut may take what no barrier has seen; that would be the disk's loss, not ours.
         drop(fst_fs::vault::Vault::sync_stage(&vault));
+        self.note_interference(Durability::Kept);
         if let Some(what) = what {
             self.say(format!("{at}: user {what}"));
         }
+    }
+
+    /// Plans a write of the user right before a changing call of the coming sync: the moment between look and
+    /// replacement.
+    pub(super) fn interfere(&mut self, at: usize) {
+        let target = path(FILES[self.rng.below(FILES.len())]);
+        let bytes = self.fresh();
+        let meanwhile = Arc::clone(&self.meanwhile);
+        let vault = &self.devices[at].vault;
+        let nth = vault.n_calls() + 1 + self.rng.next() % 12;
+        vault.interfere_at(nth, move |vault| {
+            let before = vault.user_read(&target);
+            if vault.user_write(&target, &bytes).is_ok() {
+                let mut log = meanwhile.lock().unwrap_or_else(PoisonError::into_inner);
+                log.push((target, before, bytes));
+            }
+        });
+    }
+
+    /// Books what users did in the middle of syncs; says whether they did anything.
+    pub(super) fn note_interference(&mut self, durability: Durability) -> bool {
+        let mut log = self.meanwhile.lock().unwrap_or_else(PoisonError::into_inner);
+        let done = std::mem::take(&mut *log);
+        drop(log);
+        let has_happened = !done.is_empty();
+        for (path, before, after) in done {
+            if let Some(before) = before {
+                self.contents.insert(before, true);
+            }
+            self.say(format!("user wrote {path} meanwhile"));
+            self.contents.insert(after, durability == Durability::Lost);
+        }
+        has_happened
     }
 
     fn pick(&self, vault: &FakeVault, want: impl Fn(&FakeEntry) -> bool) -> Option<RelPath> {

@@ -6,11 +6,13 @@
 //! Not here: objects (`objects`), joining devices (`joins`), forks and broken promises (`forks`).
 //! Source: docs/design/crypto-format.md §4.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use fst_fs::fake::FakeEntry;
 use fst_proto::error::ErrorCode;
 use fst_proto::ids::SpaceId;
+use fst_proto::path::RelPath;
 use fst_proto::wire::Entry;
 use fst_testkit::evil::{
     AccountAttack, Attack, EvilRemote, Insider, LogAttack, ReceiptAttack, Rewrite, whole_log,
@@ -102,10 +104,6 @@ impl Stage {
     /// With an honest server everybody converges, and everything is there.
     fn assert_heals(&mut self) {
         self.evil.lift();
-        self.assert_converges();
-    }
-
-    fn assert_converges(&mut self) {
         self.scene.quiet();
         let tree = self.scene.assert_equal();
         let file = |name: &str| match tree.get(&path(name)) {
@@ -122,8 +120,19 @@ impl Stage {
     }
 }
 
+/// Every one of these contents is in some file.
+fn assert_has(tree: &BTreeMap<RelPath, FakeEntry>, contents: &[&[u8]]) {
+    for wanted in contents {
+        let is_there = tree.values().any(|entry| match entry {
+            FakeEntry::File { bytes, .. } => bytes == wanted,
+            FakeEntry::Dir | FakeEntry::Symlink(_) | FakeEntry::Special => false,
+        });
+        assert!(is_there, "lost {}", String::from_utf8_lossy(&wanted[..wanted.len().min(40)]));
+    }
+}
+
 /// Puts an adversary, honest at first, into the line of device `at`.
-fn capture(scene: &mut Scene, at: usize) -> Arc<EvilRemote> {
+pub(crate) fn capture(scene: &mut Scene, at: usize) -> Arc<EvilRemote> {
     let key = scene.server_key();
     let mut held = None;
     scene.devices[at].wrap_remote(|inner| {

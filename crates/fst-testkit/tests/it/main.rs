@@ -1,4 +1,5 @@
 //! World simulations and the adversary server.
 
+mod crash;
 mod evil;
 mod world;

@@ -1,0 +1,235 @@
+//! A crash at every step: of the disk, with and without a power cut, and of the line.
+//!
+//! One scenario with every kind of change is replayed with the fault at the first, second, … changing call or
+//! request of one device, until no fault happens any more. Afterwards everybody syncs in peace, and the end is
+//! that of a run without faults. Source: STYLE.md rule 39; docs/design/sync-semantics.md §"What must hold".
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use fst_fs::fake::{FakeEntry, PowerCut};
+use fst_proto::path::RelPath;
+use fst_testkit::scene::{Scene, brief, noise, path};
+
+use crate::evil::capture;
+
+const AUTHOR: usize = 0;
+const OTHER: usize = 1;
+
+/// Every run ends: no scenario makes so many calls.
+const STEPS_MAX: u64 = 5_000;
+
+/// Larger than one chunk, and small enough to be replayed some hundred times.
+const BIG: usize = (1 << 20) + 50_000;
+
+#[derive(Debug, Clone, Copy)]
+enum Fault {
+    /// The process ends at a changing call of the disk.
+    Crash,
+    /// So does the machine.
+    PowerCut(PowerCut),
+    /// The answer to a request does not arrive, and the process ends.
+    Dark,
+}
+
+/// Two devices in sync, then changed on both without syncing.
+fn changed() -> Scene {
+    let mut scene = Scene::new(11, 2);
+    for name in ["edit", "rename", "swap-1", "swap-2", "gone", "local-loses", "remote-loses"] {
+        scene.write(AUTHOR, name, format!("{name}, first").as_bytes());
+    }
+    scene.user(AUTHOR, |vault| vault.user_mkdir(&path("tree")));
+    scene.user(AUTHOR, |vault| vault.user_mkdir(&path("tree/sub")));
+    scene.write(AUTHOR, "tree/one", b"one");
+    scene.write(AUTHOR, "tree/sub/two", b"two");
+    scene.write(AUTHOR, "big", &noise(1, BIG));
+    scene.user(AUTHOR, |vault| vault.user_symlink(&path("link"), b"edit"));
+    scene.quiet();
+    scene.write(OTHER, "local-loses", b"local-loses, written first by the other");
+    scene.write(AUTHOR, "remote-loses", b"remote-loses, written first by the author");
+    author_changes(&scene);
+    scene.write(AUTHOR, "local-loses", b"local-loses, written last by the author");
+    scene.write(OTHER, "remote-loses", b"remote-loses, written last by the other");
+    scene.write(OTHER, "from-other", b"a new file of the other");
+    scene
+}
+
+fn author_changes(scene: &Scene) {
+    let rename = |from: &str, to: &str| {
+        scene.user(AUTHOR, |vault| vault.user_rename(&path(from), &path(to)));
+    };
+    scene.write(AUTHOR, "create", b"a new file of the author");
+    scene.write(AUTHOR, "edit", b"edit, second");
+    scene.user(AUTHOR, |vault| vault.user_mkdir(&path("dir")));
+    rename("rename", "dir/renamed");
+    rename("swap-1", "swap-0");
+    rename("swap-2", "swap-1");
+    rename("swap-0", "swap-2");
+    scene.user(AUTHOR, |vault| vault.user_remove(&path("gone")));
+    scene.user(AUTHOR, |vault| vault.user_remove(&path("tree")));
+    scene.write(AUTHOR, "big", &noise(2, BIG));
+    scene.user(AUTHOR, |vault| vault.user_remove(&path("link")));
+    scene.user(AUTHOR, |vault| vault.user_symlink(&path("link"), b"create"));
+}
+
+/// What everybody shows in the end: paths and contents, and apart from them the conflict copies.
+#[derive(Debug, PartialEq, Eq)]
+struct End {
+    tree: BTreeMap<RelPath, FakeEntry>,
+    copies: BTreeSet<Vec<u8>>,
+}
+
+fn end_of(scene: &mut Scene, context: &str) -> End {
+    scene.quiet();
+    let (copies, tree): (BTreeMap<_, _>, BTreeMap<_, _>) = scene
+        .assert_equal()
+        .into_iter()
+        .partition(|(path, _)| path.to_string().contains("(conflict"));
+    let n_copies = copies.len();
+    let bytes = |entry: FakeEntry| match entry {
+        FakeEntry::File { bytes, .. } => bytes,
+        other => panic!("a conflict copy is {}", brief(&other)),
+    };
+    let names: Vec<String> = copies.keys().map(ToString::to_string).collect();
+    let copies: BTreeSet<Vec<u8>> = copies.into_values().map(bytes).collect();
+    assert_eq!(copies.len(), n_copies, "{context}: a conflict copy was made twice: {names:?}");
+    End { tree, copies }
+}
+
+/// Runs the scenario with the fault at step `n` of device `at`. Returns whether it happened.
+fn replay(at: usize, fault: Fault, n: u64, expected: &End) -> bool {
+    let context = format!("device {at}, {fault:?} at step {n}");
+    let mut scene = changed();
+    let device = &scene.devices[at];
+    let n_requests = device.weather.n_requests() + n;
+    match fault {
+        Fault::Crash | Fault::PowerCut(_) => device.vault.crash_at(device.vault.n_calls() + n),
+        Fault::Dark => device.weather.dark_after(n),
+    }
+    let mut has_happened = false;
+    for turn in [AUTHOR, OTHER, AUTHOR, OTHER] {
+        scene.clock.advance(1_000);
+        drop(scene.devices[turn].sync());
+        let device = &mut scene.devices[at];
+        let is_dark = matches!(fault, Fault::Dark) && device.weather.n_requests() >= n_requests;
+        if !has_happened && (device.vault.is_crashed() || is_dark) {
+            has_happened = true;
+            if let Fault::PowerCut(cut) = fault {
+                device.vault.power_cut(cut);
+            }
+            device.weather.dark_after(0);
+            device.close();
+            device.vault.revive();
+        }
+    }
+    let device = &scene.devices[at];
+    device.vault.revive();
+    device.weather.dark_after(0);
+    let end = end_of(&mut scene, &context);
+    let lines = |end: &End| -> Vec<String> {
+        let line = |(path, entry): (&RelPath, &FakeEntry)| format!("{path}: {}", brief(entry));
+        let copies = end.copies.iter().map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+        end.tree.iter().map(line).chain(copies).collect()
+    };
+    assert_eq!(lines(&end), lines(expected), "{context}");
+    assert!(end == *expected, "{context}: other bytes");
+    has_happened
+}
+
+fn check(at: usize, fault: Fault) {
+    let expected = end_of(&mut changed(), "without faults");
+    assert_eq!(expected.copies.len(), 2, "one copy for each conflict");
+    let n_steps = (1..STEPS_MAX).take_while(|&n| replay(at, fault, n, &expected)).count();
+    assert!(n_steps > 3, "the scenario has more steps than {n_steps}");
+    println!("device {at}, {fault:?}: {n_steps} steps");
+    assert!(n_steps + 1 < usize::try_from(STEPS_MAX).unwrap_or(0), "it never ends");
+}
+
+#[test]
+fn author_crashes_at_every_step() {
+    check(AUTHOR, Fault::Crash);
+}
+
+#[test]
+fn other_crashes_at_every_step() {
+    check(OTHER, Fault::Crash);
+}
+
+#[test]
+fn author_loses_power_at_every_step() {
+    check(AUTHOR, Fault::PowerCut(PowerCut::Everything));
+}
+
+#[test]
+fn other_loses_power_at_every_step() {
+    check(OTHER, Fault::PowerCut(PowerCut::Everything));
+}
+
+#[test]
+fn author_loses_contents_at_every_step() {
+    check(AUTHOR, Fault::PowerCut(PowerCut::Contents));
+}
+
+#[test]
+fn other_loses_contents_at_every_step() {
+    check(OTHER, Fault::PowerCut(PowerCut::Contents));
+}
+
+#[test]
+fn author_goes_dark_at_every_request() {
+    check(AUTHOR, Fault::Dark);
+}
+
+#[test]
+fn other_goes_dark_at_every_request() {
+    check(OTHER, Fault::Dark);
+}
+
+/// Both devices in sync, the second one without its database.
+fn forgetful() -> Scene {
+    let mut scene = changed();
+    scene.quiet();
+    scene.devices[OTHER].lose_database();
+    scene
+}
+
+#[test]
+fn lose_database_with_equal_contents() {
+    let mut scene = forgetful();
+    let before = scene.assert_equal();
+    let (space, head) = scene.devices[AUTHOR].verified_head();
+    let line = capture(&mut scene, OTHER);
+    scene.quiet();
+    assert!(scene.assert_equal() == before, "nothing changes");
+    assert_eq!(scene.head(space), head, "nothing is committed");
+    assert_eq!(line.n_object_bytes(), 0, "no content travels");
+}
+
+#[test]
+fn lose_database_with_local_edits() {
+    let mut scene = forgetful();
+    let before = scene.assert_equal();
+    scene.write(OTHER, "edit", b"edit, third, by the other");
+    scene.write(OTHER, "fresh", b"new while the database was lost");
+    scene.write(AUTHOR, "create", b"create, second, by the author");
+    let end = end_of(&mut scene, "without faults");
+    let is_in_end = |wanted: &[u8]| {
+        let in_tree = end.tree.values().any(
+            |entry| matches!(entry, FakeEntry::File { bytes, .. } if bytes.as_slice() == wanted),
+        );
+        in_tree || end.copies.contains(wanted)
+    };
+    for wanted in [
+        &b"edit, third, by the other"[..],
+        b"new while the database was lost",
+        b"create, second, by the author",
+    ] {
+        assert!(is_in_end(wanted), "lost {}", String::from_utf8_lossy(wanted));
+    }
+    for (path, entry) in &before {
+        let is_replaced = ["edit", "create"].contains(&path.to_string().as_str());
+        if let FakeEntry::File { bytes, .. } = entry {
+            assert!(is_replaced || is_in_end(bytes), "lost {path}");
+        }
+    }
+    assert!(end.copies.len() <= 4, "{} conflict copies", end.copies.len());
+}
