@@ -2,7 +2,7 @@
 //!
 //! Parsed by clap in [`crate::cmd::run_line`]. Invariant: every line of the product brief parses word for
 //! word; a flag means the same in every command. Not here: what commands do ([`crate::cmd`]).
-//! Source: docs/design/decisions §7; interfaces 1.2 and 1.3.
+//! Source: docs/design/commands.md.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -324,7 +324,9 @@ pub(crate) enum DevicesCommand {
 pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     let (number, unit) = text.split_at(digits);
-    let number: u64 = number.parse().map_err(|_| "begin with a number, as in 30s".to_owned())?;
+    let number: u64 = number
+        .parse()
+        .map_err(|_| "begin with a number, as in 30s".to_owned())?;
     let ms_per_unit = match unit.trim() {
         "ms" => 1,
         "" | "s" => 1000,

@@ -54,7 +54,9 @@ pub(crate) fn run_line(words: &[OsString]) -> u8 {
 
 fn run(command: Option<Command>, global: Global) -> Result<Answer, Failure> {
     let context = Context::new(global)?;
-    let Some(command) = command else { return Ok(short::run(&context)) };
+    let Some(command) = command else {
+        return Ok(short::run(&context));
+    };
     match command {
         Command::Up(args) => up::run(&context, &args),
         Command::Init(args) => init::run(&context, &args),
@@ -65,9 +67,10 @@ fn run(command: Option<Command>, global: Global) -> Result<Answer, Failure> {
         Command::Wait(args) => wait::run(&context, &args),
         Command::Sync { path } => sync::run(&context, path.as_deref()),
         Command::Pause { path } => pause::pause(&context, path.as_deref()),
-        Command::Resume { path, accept_deletions } => {
-            pause::resume(&context, path.as_deref(), accept_deletions)
-        },
+        Command::Resume {
+            path,
+            accept_deletions,
+        } => pause::resume(&context, path.as_deref(), accept_deletions),
         Command::Resync { full: _ } => resync::run(&context),
         Command::History { limit, path } => history::run(&context, limit, path.as_deref()),
         Command::Conflicts(command) => conflicts::run(&context, &command),
@@ -109,7 +112,11 @@ fn usage(error: &clap::Error, words: &[OsString]) -> u8 {
     }
     if words.iter().any(|word| word == "--json") {
         let summary = text.to_string();
-        let summary = summary.lines().next().unwrap_or_default().trim_start_matches("error: ");
+        let summary = summary
+            .lines()
+            .next()
+            .unwrap_or_default()
+            .trim_start_matches("error: ");
         let failure = Failure::new(ErrorCode::Usage, summary);
         return print_failure(&failure, true);
     }

@@ -79,7 +79,8 @@ impl Context {
     /// This program, to start it anew as a daemon.
     pub(crate) fn program() -> Result<PathBuf, Failure> {
         let failed = |error: std::io::Error| {
-            Failure::new(ErrorCode::Internal, "this program cannot find itself").because(error.to_string())
+            Failure::new(ErrorCode::Internal, "this program cannot find itself")
+                .because(error.to_string())
         };
         std::env::current_exe().map_err(failed)
     }

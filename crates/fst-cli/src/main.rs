@@ -3,7 +3,7 @@
 //! Everything that is decided or done lies in `fst-client` and `fst-daemon`; here are words and exit codes.
 //! Invariant: results go to standard output, talk to standard error; exit codes and JSON fields are a
 //! public contract. Not here: synchronising, sockets of the daemon, the server.
-//! Source: docs/design/decisions on commands that scripts rely on.
+//! Source: docs/design/commands.md.
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;

@@ -15,7 +15,10 @@ pub(crate) mod table;
 
 /// How results are drawn.
 #[derive(Debug, Clone, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "four independent wishes of the person at the terminal")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "four independent wishes of the person at the terminal"
+)]
 pub(crate) struct Look {
     /// With colours.
     pub has_color: bool,
@@ -133,7 +136,9 @@ pub(crate) fn quote(word: &str) -> String {
     if !word.is_empty() && word.chars().all(is_plain) {
         return word.to_owned();
     }
-    let (home, rest) = word.strip_prefix("~/").map_or(("", word), |rest| ("~/", rest));
+    let (home, rest) = word
+        .strip_prefix("~/")
+        .map_or(("", word), |rest| ("~/", rest));
     format!("{home}'{}'", rest.replace('\'', r"'\''"))
 }
 
@@ -143,11 +148,17 @@ mod tests {
 
     #[test]
     fn paths_are_cut_in_the_middle() {
-        let look = Look { has_symbols: true, ..Look::default() };
+        let look = Look {
+            has_symbols: true,
+            ..Look::default()
+        };
         assert_eq!(look.clip("short", 10), "short");
         assert_eq!(look.clip("~/Documents/long/name.txt", 12), "~/Doc…me.txt");
         assert_eq!(look.clip("a\nb", 10), "a\\nb");
-        assert_eq!(Look::default().clip("~/Documents/long/name.txt", 12), "~/Doc..e.txt");
+        assert_eq!(
+            Look::default().clip("~/Documents/long/name.txt", 12),
+            "~/Doc..e.txt"
+        );
     }
 
     #[test]
@@ -162,7 +173,11 @@ mod tests {
     fn symbols_have_an_ascii_form_and_colour_is_an_extra() {
         let look = Look::default();
         assert_eq!(look.symbol(Symbol::Good), "ok");
-        let look = Look { has_symbols: true, has_color: true, ..look };
+        let look = Look {
+            has_symbols: true,
+            has_color: true,
+            ..look
+        };
         assert_eq!(look.symbol(Symbol::Good), "\u{1b}[32m✓\u{1b}[0m");
         assert_eq!(look.symbol(Symbol::Both), "⇄");
     }

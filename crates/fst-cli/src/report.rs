@@ -2,7 +2,7 @@
 //!
 //! Made by [`crate::cmd`], printed once by [`crate::cmd::run_line`]. Invariant: every failure has a code and
 //! a next step; JSON envelopes are a public contract. Not here: drawing ([`crate::render`]).
-//! Source: docs/design/interfaces 1.2 (envelope, exit codes), 1.7 (catalogue).
+//! Source: docs/design/commands.md §§1–2.
 
 use std::error::Error;
 
@@ -32,7 +32,14 @@ impl Answer {
     /// An answer with exit code 0.
     pub(crate) fn new(schema: &'static str, data: Value, text: impl Into<String>) -> Self {
         let (warnings, next) = (Vec::new(), Vec::new());
-        Self { schema, data, text: text.into(), warnings, next, exit: 0 }
+        Self {
+            schema,
+            data,
+            text: text.into(),
+            warnings,
+            next,
+            exit: 0,
+        }
     }
 
     /// Adds a command that makes sense next.
@@ -83,7 +90,12 @@ impl Failure {
     /// A failure with the code's own next step.
     pub(crate) fn new(code: ErrorCode, message: impl Into<String>) -> Self {
         let hint = code.next_step().to_owned();
-        Self { code, message: message.into(), causes: Vec::new(), hint }
+        Self {
+            code,
+            message: message.into(),
+            causes: Vec::new(),
+            hint,
+        }
     }
 
     /// Replaces the next step by a better one.
@@ -158,7 +170,9 @@ pub(crate) fn exit_of(code: ErrorCode) -> u8 {
 pub(crate) fn commands_in(hint: &str) -> Vec<String> {
     let parts = hint.split(" and ").flat_map(|part| part.split([',', ';']));
     let command = |part: &str| {
-        let at = part.find("fst ").filter(|&at| at == 0 || part[..at].ends_with(' '))?;
+        let at = part
+            .find("fst ")
+            .filter(|&at| at == 0 || part[..at].ends_with(' '))?;
         Some(part[at..].trim().to_owned())
     };
     parts.filter_map(command).collect()
@@ -215,11 +229,14 @@ mod tests {
     #[test]
     fn commands_are_found_in_next_steps() {
         assert_eq!(commands_in("fst status"), ["fst status"]);
-        assert_eq!(commands_in("mount or restore it, then: fst resume PATH"), ["fst resume PATH"]);
-        assert_eq!(commands_in("put it back, or: fst remove P and fst add P"), [
-            "fst remove P",
-            "fst add P"
-        ]);
+        assert_eq!(
+            commands_in("mount or restore it, then: fst resume PATH"),
+            ["fst resume PATH"]
+        );
+        assert_eq!(
+            commands_in("put it back, or: fst remove P and fst add P"),
+            ["fst remove P", "fst add P"]
+        );
         assert!(commands_in("rename it").is_empty());
     }
 
@@ -238,15 +255,19 @@ mod tests {
     fn an_error_for_programs_has_the_fields_of_the_contract() {
         let failure = Failure::new(ErrorCode::UnknownFolder, ErrorCode::UnknownFolder.title())
             .about("~/Photos")
-            .because("/home/a/Photos");
-        insta::assert_snapshot!(failure.envelope(), @r#"{"code":"FST-1202","exit":5,"hint":"fst add ~/Photos --two-way","message":"this folder is not synced: /home/a/Photos","ok":false,"run":["fst add ~/Photos --two-way"],"schema":"fst.error/1"}"#);
+            .because("/h/anna/Photos");
+        insta::assert_snapshot!(failure.envelope(), @r#"{"code":"FST-1202","exit":5,"hint":"fst add ~/Photos --two-way","message":"this folder is not synced: /h/anna/Photos","ok":false,"run":["fst add ~/Photos --two-way"],"schema":"fst.error/1"}"#);
     }
 
     #[test]
     fn an_answer_for_programs_has_the_fields_of_the_contract() {
-        let answer = Answer::new("fst.version/1", json!({ "version": "3.2.0" }), "fst 3.2.0\n")
-            .then("fst status")
-            .warn(["one".to_owned()]);
+        let answer = Answer::new(
+            "fst.version/1",
+            json!({ "version": "3.2.0" }),
+            "fst 3.2.0\n",
+        )
+        .then("fst status")
+        .warn(["one".to_owned()]);
         insta::assert_snapshot!(answer.envelope(), @r#"{"data":{"version":"3.2.0"},"next":[{"run":"fst status"}],"ok":true,"schema":"fst.version/1","warnings":["one"]}"#);
     }
 }

@@ -8,7 +8,9 @@ use std::io::Write as _;
 pub(crate) fn print(text: &str) {
     // The reader may have closed the pipe: it has seen what it wanted.
     let mut out = std::io::stdout().lock();
-    out.write_all(text.as_bytes()).and_then(|()| out.flush()).unwrap_or_default();
+    out.write_all(text.as_bytes())
+        .and_then(|()| out.flush())
+        .unwrap_or_default();
 }
 
 /// Says something that is not the result.

@@ -6,9 +6,10 @@
 //! commit is sent, so a lost answer never makes our own commit a rival. Memory: one batch and one frame.
 //! Not here: what to push ([`fst_engine::reconcile`]). Source: docs/design/wire.md.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
 use fst_crypto::batch::BatchSealer;
+use fst_engine::batch::cuts;
 use fst_engine::identify::FileKey;
 use fst_engine::plan::{PushKind, PushOp};
 use fst_engine::tree::Tree;
@@ -93,36 +94,62 @@ impl Pusher<'_> {
         held: &BTreeSet<NodeId>,
     ) -> Result<Pushed, FolderError> {
         let mut out = Pushed::default();
+        let mut done: BTreeSet<NodeId> = BTreeSet::new();
         let mut dropped = held.clone();
-        let mut batch: Vec<Ready> = Vec::new();
-        let mut uploader = Uploader::new(self.space);
-        let mut bytes = 0;
-        for op in ops {
-            if is_dropped(op, &dropped) {
-                dropped.insert(op.node);
-                continue;
+        loop {
+            let left = still_to_do(ops, &done, &mut dropped);
+            match self.pass(&left, &mut done, &mut out)? {
+                Pass::Ended => return Ok(out),
+                // What depends on it must not be sent either: cut the rest into batches anew.
+                Pass::Unreadable(node) => drop(dropped.insert(node)),
             }
-            match self.prepare(op, &mut uploader) {
-                Ok(ready) => {
-                    let is_full = batch.len() == limits::BATCH_OPS_MAX
-                        || bytes + ready.len() > limits::BATCH_BYTES_MAX;
-                    if is_full && !self.commit(&mut batch, &mut uploader, &mut out)? {
-                        return Ok(out);
-                    }
-                    bytes = if is_full { 0 } else { bytes } + ready.len();
-                    batch.push(ready);
-                },
+        }
+    }
+
+    /// Sends batches that end where the tree is well formed, each within its limits.
+    fn pass(
+        &mut self,
+        ops: &[PushOp],
+        done: &mut BTreeSet<NodeId>,
+        out: &mut Pushed,
+    ) -> Result<Pass, FolderError> {
+        let cuts: BTreeSet<usize> = cuts(&self.state.remote, ops).into_iter().collect();
+        let mut uploader = Uploader::new(self.space);
+        let mut batch: VecDeque<Ready> = VecDeque::new();
+        let mut start = 0;
+        for (index, op) in ops.iter().enumerate() {
+            let ready = match self.prepare(op, &mut uploader) {
+                Ok(ready) => ready,
                 Err(FolderError::Vault(error)) => {
-                    dropped.insert(op.node);
-                    self.note(op, &error, &mut out);
+                    self.note(op, &error, out);
+                    return Ok(Pass::Unreadable(op.node));
                 },
                 Err(error) => return Err(error),
+            };
+            let bytes: usize = batch.iter().map(Ready::len).sum();
+            let is_full = batch.len() == limits::BATCH_OPS_MAX
+                || bytes + ready.len() > limits::BATCH_BYTES_MAX;
+            if is_full {
+                let Some(&cut) = cuts.range(start + 1..=index).next_back() else {
+                    tracing::error!(ops = batch.len(), "these changes do not fit one commit");
+                    return Ok(Pass::Ended);
+                };
+                let part: Vec<Ready> = batch.drain(..cut - start).collect();
+                if !self.commit(&part, &mut uploader, out)? {
+                    return Ok(Pass::Ended);
+                }
+                done.extend(part.iter().map(|ready| ready.op.node));
+                start = cut;
             }
+            batch.push_back(ready);
         }
-        if !batch.is_empty() {
-            self.commit(&mut batch, &mut uploader, &mut out)?;
+        let last = cuts.last().copied().unwrap_or(0).max(start);
+        let part: Vec<Ready> = batch.drain(..last - start).collect();
+        out.is_stale |= !batch.is_empty();
+        if !part.is_empty() {
+            self.commit(&part, &mut uploader, out)?;
         }
-        Ok(out)
+        Ok(Pass::Ended)
     }
 
     fn note(&self, op: &PushOp, error: &VaultError, out: &mut Pushed) {
@@ -227,12 +254,11 @@ impl Pusher<'_> {
     /// Sends one batch. False when it was refused on its merits: plan again.
     fn commit(
         &mut self,
-        batch: &mut Vec<Ready>,
+        ready: &[Ready],
         uploader: &mut Uploader<'_>,
         out: &mut Pushed,
     ) -> Result<bool, FolderError> {
-        let ready = std::mem::take(batch);
-        let commit = self.seal(&ready, uploader.take_frame())?;
+        let commit = self.seal(ready, uploader.take_frame())?;
         let header_hash = sha256(&[&commit.header]);
         let ctr = self.next_ctr();
         self.db.transaction(|tx| tx.put_intent(&header_hash, ctr))?;
@@ -249,7 +275,7 @@ impl Pusher<'_> {
             out.is_stale = true;
             return Ok(false);
         }
-        for item in &ready {
+        for item in ready {
             if let Some(key) = item.key {
                 self.state.base_keys.insert(item.op.node, key);
             }
@@ -370,6 +396,31 @@ struct Stage<'a> {
     remote: &'a dyn Remote,
     db: crate::db::Reader<'a>,
     space: &'a Space,
+}
+
+/// How a pass over the operations ended.
+enum Pass {
+    /// Everything that can be sent was sent, or was refused.
+    Ended,
+    /// The bytes of this node cannot be had now.
+    Unreadable(NodeId),
+}
+
+/// Operations that are neither done nor depend on a dropped node; parents come before children.
+fn still_to_do(
+    ops: &[PushOp],
+    done: &BTreeSet<NodeId>,
+    dropped: &mut BTreeSet<NodeId>,
+) -> Vec<PushOp> {
+    let mut left = Vec::new();
+    for op in ops {
+        if is_dropped(op, dropped) {
+            dropped.insert(op.node);
+        } else if !done.contains(&op.node) {
+            left.push(op.clone());
+        }
+    }
+    left
 }
 
 fn is_dropped(op: &PushOp, dropped: &BTreeSet<NodeId>) -> bool {

@@ -2,7 +2,7 @@
 //!
 //! Asks every folder for one more whole cycle that begins after the request ([`crate::worker`] keeps the
 //! [`Ticket`]s) and waits for all of them. Invariant: a watcher is never trusted; a paused folder is not
-//! waited for. Source: docs/design/decisions, `fst wait --synced` is a barrier.
+//! waited for. Source: docs/design/commands.md §4.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -35,18 +35,27 @@ impl Ticket {
 pub(crate) fn run_barrier(board: &Board, path: Option<&Path>, timeout: Duration) -> Reply {
     let seats = match board.seats_at(path) {
         Ok(seats) => seats,
-        Err(error) => return Reply::Failed { problem: error.problem() },
+        Err(error) => {
+            return Reply::Failed {
+                problem: error.problem(),
+            };
+        },
     };
     let mut open: Vec<Option<Arc<Seat>>> = seats.into_iter().map(unpaused).collect();
     let (landed, landings) = mpsc::channel();
     for (seat, waiting) in open.iter().enumerate() {
         if let Some(waiting) = waiting {
-            waiting.tell(Command::Barrier(Ticket { seat, landed: landed.clone() }));
+            waiting.tell(Command::Barrier(Ticket {
+                seat,
+                landed: landed.clone(),
+            }));
         }
     }
     drop(landed);
     let clock = Monotonic::start();
-    let deadline = clock.now().plus_ms(u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX));
+    let deadline = clock
+        .now()
+        .plus_ms(u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX));
     loop {
         match landings.recv_timeout(deadline.after(clock.now())) {
             Ok(seat) => open[seat] = None,
@@ -64,7 +73,9 @@ fn unpaused(seat: Arc<Seat>) -> Option<Arc<Seat>> {
 
 fn timed_out(open: &[Option<Arc<Seat>>]) -> Reply {
     let reasons: Vec<String> = open.iter().flatten().map(|seat| reason(seat)).collect();
-    Reply::Failed { problem: Problem::new(ErrorCode::WaitTimedOut, reasons.join("; ")) }
+    Reply::Failed {
+        problem: Problem::new(ErrorCode::WaitTimedOut, reasons.join("; ")),
+    }
 }
 
 fn reason(seat: &Seat) -> String {
@@ -75,5 +86,76 @@ fn reason(seat: &Seat) -> String {
             "{}: {} to send, {} to receive, {} bytes ({})",
             folder.path, pending.uploads, pending.downloads, pending.bytes, folder.phase
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::Receiver;
+
+    use fst_client::config::{FolderConfig, Mode};
+
+    use super::*;
+
+    /// A board with one folder and the inbox of its worker.
+    fn board(paused: bool) -> (Board, Receiver<Command>) {
+        let (commands, inbox) = mpsc::channel();
+        let config = FolderConfig {
+            path: "/h/anna/Documents".into(),
+            remote_path: "/Documents".to_owned(),
+            mode: Mode::TwoWay,
+            ignore: Vec::new(),
+            paused,
+        };
+        let board = Board::default();
+        board.set_seats(vec![Arc::new(Seat::new(config, commands))]);
+        (board, inbox)
+    }
+
+    #[test]
+    fn it_ends_when_the_folder_lands() {
+        let (board, inbox) = board(false);
+        std::thread::spawn(move || match inbox.recv() {
+            Ok(Command::Barrier(ticket)) => ticket.land(),
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(
+            run_barrier(&board, None, Duration::from_secs(60)),
+            Reply::Done
+        );
+    }
+
+    #[test]
+    fn it_does_not_wait_for_a_paused_folder() {
+        let (board, _inbox) = board(true);
+        assert_eq!(
+            run_barrier(&board, None, Duration::from_secs(60)),
+            Reply::Done
+        );
+    }
+
+    #[test]
+    fn it_gives_the_reason_when_time_is_over() {
+        let (board, inbox) = board(false);
+        let problem = Problem::new(ErrorCode::Unreachable, "connection refused");
+        board.seats()[0].view().trouble = Some(problem);
+        let reply = run_barrier(&board, None, Duration::from_millis(1));
+        drop(inbox);
+        let Reply::Failed { problem } = reply else {
+            panic!("{reply:?}")
+        };
+        assert_eq!(problem.error_code(), Some(ErrorCode::WaitTimedOut));
+        assert_eq!(problem.detail, "/h/anna/Documents: connection refused");
+    }
+
+    #[test]
+    fn a_folder_that_is_removed_meanwhile_is_not_waited_for() {
+        let (board, inbox) = board(false);
+        // The worker ends without an answer.
+        std::thread::spawn(move || drop(inbox.recv()));
+        assert_eq!(
+            run_barrier(&board, None, Duration::from_secs(60)),
+            Reply::Done
+        );
     }
 }

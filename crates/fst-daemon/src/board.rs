@@ -53,8 +53,15 @@ pub(crate) struct View {
 impl Seat {
     /// A seat whose worker listens at the other end of `commands`.
     pub(crate) fn new(config: FolderConfig, commands: Sender<Command>) -> Self {
-        let view = View { is_paused: config.paused, ..View::default() };
-        Self { config, commands, view: Mutex::new(view) }
+        let view = View {
+            is_paused: config.paused,
+            ..View::default()
+        };
+        Self {
+            config,
+            commands,
+            view: Mutex::new(view),
+        }
     }
 
     /// Tells the worker; a worker that has ended needs no telling.
@@ -71,8 +78,16 @@ impl Seat {
     pub(crate) fn status(&self) -> (FolderStatus, Pending) {
         let view = self.view();
         let from_config = status::of_config(&self.config);
-        let (seen, pending) = view.handle.as_ref().map(StatusHandle::read).unwrap_or_default();
-        let stopped = if view.is_paused { None } else { view.trouble.clone() };
+        let (seen, pending) = view
+            .handle
+            .as_ref()
+            .map(StatusHandle::read)
+            .unwrap_or_default();
+        let stopped = if view.is_paused {
+            None
+        } else {
+            view.trouble.clone()
+        };
         let folder = FolderStatus {
             path: from_config.path,
             remote_path: from_config.remote_path,
@@ -81,7 +96,13 @@ impl Seat {
             ..seen
         };
         let state = state_of(&view, &folder);
-        (FolderStatus { state: state.as_str().to_owned(), ..folder }, pending)
+        (
+            FolderStatus {
+                state: state.as_str().to_owned(),
+                ..folder
+            },
+            pending,
+        )
     }
 }
 
@@ -91,7 +112,8 @@ fn state_of(view: &View, folder: &FolderStatus) -> State {
         _ if view.is_paused => State::Paused,
         Some(problem) if is_away(problem) => State::Offline,
         Some(_) => State::Error,
-        None if !view.is_settled => State::Syncing,
+        // Between cycles a hint may be nothing, such as our own write: only found work counts.
+        None if !view.is_settled || folder.state == State::Syncing.as_str() => State::Syncing,
         None if folder.conflicts > 0 || !folder.problems.is_empty() => State::Attention,
         None => State::Idle,
     }
@@ -99,7 +121,10 @@ fn state_of(view: &View, folder: &FolderStatus) -> State {
 
 /// Whether this code means that the server cannot be reached, rather than that it refused.
 pub(crate) fn is_network(code: ErrorCode) -> bool {
-    matches!(code, ErrorCode::Unreachable | ErrorCode::NotAServer | ErrorCode::Stopping)
+    matches!(
+        code,
+        ErrorCode::Unreachable | ErrorCode::NotAServer | ErrorCode::Stopping
+    )
 }
 
 impl Board {
@@ -114,7 +139,10 @@ impl Board {
         let Some(path) = path else { return Ok(seats) };
         seats.retain(|seat| seat.config.path == path);
         if seats.is_empty() {
-            return Err(DaemonError::refused(ErrorCode::UnknownFolder, crate::error::shown(path)));
+            return Err(DaemonError::refused(
+                ErrorCode::UnknownFolder,
+                crate::error::shown(path),
+            ));
         }
         Ok(seats)
     }
@@ -166,11 +194,13 @@ impl Board {
 }
 
 fn sum(amounts: &[Pending]) -> Pending {
-    amounts.iter().fold(Pending::default(), |total, one| Pending {
-        uploads: total.uploads + one.uploads,
-        downloads: total.downloads + one.downloads,
-        bytes: total.bytes + one.bytes,
-    })
+    amounts
+        .iter()
+        .fold(Pending::default(), |total, one| Pending {
+            uploads: total.uploads + one.uploads,
+            downloads: total.downloads + one.downloads,
+            bytes: total.bytes + one.bytes,
+        })
 }
 
 /// A panic elsewhere leaves plain values behind a poisoned lock: they stay readable.

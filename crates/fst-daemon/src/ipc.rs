@@ -11,3 +11,6 @@ pub(crate) use server::{Call, serve};
 
 /// Longest line: a status with thousands of problems stays below.
 const LINE_BYTES_MAX: u64 = 16 << 20;
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,7 @@
 //! session of its own, writes one [`Announcement`] to the pipe it got as standard output, and goes on.
 //! Invariant: [`start`] returns when the daemon can be talked to, or with the reason why it never will.
 //! Not here: running as a daemon ([`crate::Daemon`]).
-//! Source: docs/design/decisions §10: when it stays in the foreground.
+//! Source: docs/design/commands.md §5.
 
 use std::ffi::OsString;
 use std::io::{BufRead as _, BufReader, Write};
@@ -25,6 +25,9 @@ use crate::{DaemonError, log};
 
 /// Longest time a healthy daemon takes to start: an embedded server may have to recover its database.
 const START_LIMIT: Duration = Duration::from_secs(60);
+
+/// Longest time a killed process takes to give its lock back: it may have much memory to free.
+const DYING_LIMIT: Duration = Duration::from_secs(3);
 
 /// Longest time a healthy daemon takes to stop.
 const STOP_LIMIT: Duration = Duration::from_secs(15);
@@ -55,7 +58,11 @@ pub fn decide_place(is_forced: bool, systemd_exec_pid: Option<OsString>, pid: u3
     let is_service = systemd_exec_pid
         .and_then(|text| text.into_string().ok())
         .is_some_and(|text| text == pid.to_string());
-    if is_forced || is_service || pid == 1 { Place::Foreground } else { Place::Background }
+    if is_forced || is_service || pid == 1 {
+        Place::Foreground
+    } else {
+        Place::Background
+    }
 }
 
 /// Starts `program` as a daemon in the background and waits until it can be talked to.
@@ -64,12 +71,13 @@ pub fn decide_place(is_forced: bool, systemd_exec_pid: Option<OsString>, pid: u3
 /// [`DaemonError::Locked`] when one runs already; what the daemon itself failed with;
 /// [`DaemonError::TooSlow`] when it says nothing.
 pub fn start(dirs: &Dirs, program: &Path) -> Result<DaemonRecord, DaemonError> {
-    if is_held(dirs) {
-        return Err(DaemonError::Locked { state: dirs.state.clone() });
-    }
+    await_lock(dirs)?;
     let log = log::open(dirs)?;
-    let failed =
-        |source| DaemonError::File { what: "start", path: program.to_owned(), source };
+    let failed = |source| DaemonError::File {
+        what: "start",
+        path: program.to_owned(),
+        source,
+    };
     let mut child = Command::new(program)
         .args(["daemon", "start", "--foreground", "--detached"])
         .current_dir("/")
@@ -88,6 +96,18 @@ pub fn start(dirs: &Dirs, program: &Path) -> Result<DaemonRecord, DaemonError> {
     }
 }
 
+/// A daemon that was just killed still holds the lock for a moment; one that answers keeps it.
+fn await_lock(dirs: &Dirs) -> Result<(), DaemonError> {
+    let is_free =
+        !is_held(dirs) || (Connection::open(dirs).is_err() && wait_until_free(dirs, DYING_LIMIT)?);
+    if is_free {
+        return Ok(());
+    }
+    Err(DaemonError::Locked {
+        state: dirs.state.clone(),
+    })
+}
+
 fn read_line(pipe: ChildStdout) -> Result<String, DaemonError> {
     let (line, lines) = mpsc::channel();
     // The read ends with the line or with the child, so the thread does not outlive this command for long.
@@ -98,7 +118,10 @@ fn read_line(pipe: ChildStdout) -> Result<String, DaemonError> {
     });
     match lines.recv_timeout(START_LIMIT) {
         Ok(read) => read.map_err(DaemonError::Talk),
-        Err(_) => Err(DaemonError::TooSlow { what: "start", seconds: START_LIMIT.as_secs() }),
+        Err(_) => Err(DaemonError::TooSlow {
+            what: "start",
+            seconds: START_LIMIT.as_secs(),
+        }),
     }
 }
 
@@ -127,7 +150,9 @@ pub fn announce_failure(pipe: &mut dyn Write, problem: &Problem) {
 fn announce(pipe: &mut dyn Write, announcement: &Announcement) {
     let line = serde_json::to_string(announcement).unwrap_or_default();
     // The starter may have been interrupted; the daemon runs all the same.
-    writeln!(pipe, "{line}").and_then(|()| pipe.flush()).unwrap_or_default();
+    writeln!(pipe, "{line}")
+        .and_then(|()| pipe.flush())
+        .unwrap_or_default();
 }
 
 /// How a daemon ended.
@@ -150,12 +175,20 @@ pub fn stop(dirs: &Dirs, force: Force) -> Result<Stopped, DaemonError> {
         return Ok(Stopped::NotRunning);
     }
     let asked = Connection::open(dirs).and_then(|mut daemon| daemon.ask(&Request::Stop));
-    let limit = if asked.is_ok() { STOP_LIMIT } else { Duration::ZERO };
+    // One that does not answer may be on its way out already.
+    let limit = if asked.is_ok() {
+        STOP_LIMIT
+    } else {
+        DYING_LIMIT
+    };
     if wait_until_free(dirs, limit)? {
         return Ok(Stopped::Gracefully);
     }
     match force {
-        Force::No => Err(DaemonError::TooSlow { what: "stop", seconds: STOP_LIMIT.as_secs() }),
+        Force::No => Err(DaemonError::TooSlow {
+            what: "stop",
+            seconds: limit.as_secs(),
+        }),
         Force::Kill => kill(dirs),
     }
 }
@@ -170,7 +203,7 @@ pub enum Force {
 }
 
 fn kill(dirs: &Dirs) -> Result<Stopped, DaemonError> {
-    // The lock is held, so the recorded process is alive and is the daemon.
+    // The lock is held, and its holder removed what a dead daemon had recorded: this is its process.
     let pid = DaemonRecord::read(dirs)
         .and_then(|record| i32::try_from(record.pid).ok())
         .and_then(rustix::process::Pid::from_raw);
@@ -181,7 +214,10 @@ fn kill(dirs: &Dirs) -> Result<Stopped, DaemonError> {
     if wait_until_free(dirs, STOP_LIMIT)? {
         return Ok(Stopped::Killed);
     }
-    Err(DaemonError::TooSlow { what: "die", seconds: STOP_LIMIT.as_secs() })
+    Err(DaemonError::TooSlow {
+        what: "die",
+        seconds: STOP_LIMIT.as_secs(),
+    })
 }
 
 #[cfg(test)]

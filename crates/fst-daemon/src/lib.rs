@@ -5,7 +5,7 @@
 //! Invariant: a folder that fails never stops another one; the daemon may be killed at any moment.
 //! Not here: what a cycle does (`fst-client`), rendering (`fst-cli`), the server itself: it comes in
 //! through [`Hooks`].
-//! Source: docs/design/decisions on the public contract for scripts.
+//! Source: docs/design/commands.md §§3–5.
 //!
 //! ```no_run
 //! use fst_daemon::{Daemon, Hooks};

@@ -20,10 +20,14 @@ impl DaemonLock {
         let file = open(dirs)?;
         match file.try_lock() {
             Ok(()) => Ok(Self(file)),
-            Err(TryLockError::WouldBlock) => Err(DaemonError::Locked { state: dirs.state.clone() }),
-            Err(TryLockError::Error(source)) => {
-                Err(DaemonError::File { what: "lock", path: path_of(dirs), source })
-            },
+            Err(TryLockError::WouldBlock) => Err(DaemonError::Locked {
+                state: dirs.state.clone(),
+            }),
+            Err(TryLockError::Error(source)) => Err(DaemonError::File {
+                what: "lock",
+                path: path_of(dirs),
+                source,
+            }),
         }
     }
 }
@@ -64,14 +68,24 @@ fn open(dirs: &Dirs) -> Result<File, DaemonError> {
         .truncate(false)
         .mode(0o600)
         .open(&path)
-        .map_err(|source| DaemonError::File { what: "open", path, source })
+        .map_err(|source| DaemonError::File {
+            what: "open",
+            path,
+            source,
+        })
 }
 
 /// Makes a directory of ours that only its owner may enter.
 pub(crate) fn private_dir(path: &Path) -> Result<(), DaemonError> {
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|source| {
-        DaemonError::File { what: "make the directory", path: path.to_owned(), source }
-    })
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(|source| DaemonError::File {
+            what: "make the directory",
+            path: path.to_owned(),
+            source,
+        })
 }
 
 #[cfg(test)]
@@ -87,7 +101,10 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let dirs = dirs(home.path());
         let first = DaemonLock::take(&dirs).unwrap();
-        assert!(matches!(DaemonLock::take(&dirs), Err(DaemonError::Locked { .. })));
+        assert!(matches!(
+            DaemonLock::take(&dirs),
+            Err(DaemonError::Locked { .. })
+        ));
         assert!(!wait_until_free(&dirs, Duration::from_millis(1)).unwrap());
         drop(first);
         assert!(wait_until_free(&dirs, Duration::from_secs(5)).unwrap());

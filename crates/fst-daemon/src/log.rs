@@ -42,7 +42,11 @@ pub fn open(dirs: &Dirs) -> Result<File, DaemonError> {
         .create(true)
         .mode(0o600)
         .open(&path)
-        .map_err(|source| DaemonError::File { what: "open the log", path, source })
+        .map_err(|source| DaemonError::File {
+            what: "open the log",
+            path,
+            source,
+        })
 }
 
 /// Sends log lines to the file, and to standard error as well when the daemon stays in the foreground.
@@ -52,18 +56,24 @@ pub fn open(dirs: &Dirs) -> Result<File, DaemonError> {
 /// # Errors
 /// [`DaemonError::File`] when the log cannot be opened.
 pub fn start(dirs: &Dirs, filter: Option<&str>, echo: Echo) -> Result<(), DaemonError> {
-    let file = fmt::layer().with_ansi(false).with_writer(Mutex::new(open(dirs)?));
+    let file = fmt::layer()
+        .with_ansi(false)
+        .with_writer(Mutex::new(open(dirs)?));
     let wanted = || EnvFilter::new(filter.unwrap_or(FILTER));
     let screen = match echo {
         Echo::Screen => {
             let has_color = std::io::stderr().is_terminal();
-            let screen = fmt::layer().with_ansi(has_color).with_writer(std::io::stderr);
+            let screen = fmt::layer()
+                .with_ansi(has_color)
+                .with_writer(std::io::stderr);
             Some(screen.with_filter(wanted()))
         },
         Echo::FileOnly => None,
     };
-    let started =
-        tracing_subscriber::registry().with(file.with_filter(wanted())).with(screen).try_init();
+    let started = tracing_subscriber::registry()
+        .with(file.with_filter(wanted()))
+        .with(screen)
+        .try_init();
     if started.is_err() {
         tracing::debug!("a log is set up already");
     }
@@ -95,7 +105,10 @@ mod tests {
     fn a_large_log_is_moved_aside() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("daemon.log");
-        File::create(&path).unwrap().set_len(LOG_BYTES_MAX + 1).unwrap();
+        File::create(&path)
+            .unwrap()
+            .set_len(LOG_BYTES_MAX + 1)
+            .unwrap();
         rotate(&path);
         assert!(!path.exists());
         assert!(dir.path().join("daemon.log.1").exists());

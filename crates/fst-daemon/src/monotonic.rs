@@ -24,7 +24,10 @@ pub(crate) struct Monotonic(Instant);
 
 impl Monotonic {
     /// A clock whose zero is now.
-    #[expect(clippy::disallowed_methods, reason = "the one real clock of the daemon")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one real clock of the daemon"
+    )]
     pub(crate) fn start() -> Self {
         Self(Instant::now())
     }

@@ -53,7 +53,11 @@ pub(crate) struct Pace {
 impl Pace {
     /// A folder that has not been looked at yet is due at once.
     pub(crate) fn new(now: Tick) -> Self {
-        Self { due: now, changes: Settle::default(), failures: 0 }
+        Self {
+            due: now,
+            changes: Settle::default(),
+            failures: 0,
+        }
     }
 
     /// Moment of the next cycle.

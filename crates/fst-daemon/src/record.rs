@@ -31,8 +31,11 @@ impl DaemonRecord {
     pub(crate) fn write(&self, dirs: &Dirs) -> Result<(), DaemonError> {
         let bytes = serde_json::to_vec_pretty(self).map_err(DaemonError::Protocol)?;
         let path = path_of(dirs);
-        write_durably(&path, &bytes)
-            .map_err(|source| DaemonError::File { what: "write", path, source })
+        write_durably(&path, &bytes).map_err(|source| DaemonError::File {
+            what: "write",
+            path,
+            source,
+        })
     }
 
     pub(crate) fn remove(dirs: &Dirs) {

@@ -41,7 +41,11 @@ impl Listener {
         let mut failures: u32 = 0;
         loop {
             let seen = self.listen_once();
-            failures = if seen.has_connected { 0 } else { failures.saturating_add(1) };
+            failures = if seen.has_connected {
+                0
+            } else {
+                failures.saturating_add(1)
+            };
             self.note(&seen);
             let pause = retry::delay(failures, self.jitter.draw()).min(RECONNECT_MS_MAX);
             match self.end.recv_timeout(Duration::from_millis(pause)) {
@@ -61,7 +65,10 @@ impl Listener {
                 ControlFlow::Continue(())
             })
         });
-        Seen { has_connected, result }
+        Seen {
+            has_connected,
+            result,
+        }
     }
 
     fn take(&self, client: &Client, event: &RemoteEvent) {
@@ -69,7 +76,10 @@ impl Listener {
             RemoteEvent::Connected => {
                 self.board.connected();
                 self.count_devices(client);
-                self.board.seats().iter().for_each(|seat| seat.tell(Command::Reconnected));
+                self.board
+                    .seats()
+                    .iter()
+                    .for_each(|seat| seat.tell(Command::Reconnected));
             },
             RemoteEvent::Changed(space) => self.wake(*space),
             RemoteEvent::KeepAlive => self.count_devices(client),

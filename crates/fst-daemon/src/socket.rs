@@ -45,7 +45,11 @@ impl ControlSocket {
         let listener = UnixListener::bind(&place.path).map_err(fail)?;
         let only_owner = std::fs::Permissions::from_mode(0o600);
         std::fs::set_permissions(&place.path, only_owner).map_err(fail)?;
-        Ok(Self { listener, path: place.path, own_dir: place.own_dir })
+        Ok(Self {
+            listener,
+            path: place.path,
+            own_dir: place.own_dir,
+        })
     }
 
     /// Removes the socket's traces.
@@ -72,12 +76,22 @@ fn choose(dirs: &Dirs, runtime: Option<PathBuf>, temp: &Path) -> Place {
     let in_state = Some(dirs.state.join("daemon.sock")).filter(fits);
     let pid = std::process::id();
     // Several homes may share one runtime directory, hence the process id.
-    let in_runtime = || runtime.map(|dir| dir.join(format!("fst-{pid}.sock"))).filter(fits);
+    let in_runtime = || {
+        runtime
+            .map(|dir| dir.join(format!("fst-{pid}.sock")))
+            .filter(fits)
+    };
     match in_state.or_else(in_runtime) {
-        Some(path) => Place { path, own_dir: None },
+        Some(path) => Place {
+            path,
+            own_dir: None,
+        },
         None => {
             let dir = temp.join(format!("fst-{pid}"));
-            Place { path: dir.join("daemon.sock"), own_dir: Some(dir) }
+            Place {
+                path: dir.join("daemon.sock"),
+                own_dir: Some(dir),
+            }
         },
     }
 }
@@ -115,7 +129,10 @@ mod tests {
     fn only_the_owner_may_connect() {
         let home = tempfile::tempdir().unwrap();
         let socket = ControlSocket::bind(&dirs(home.path().to_str().unwrap()), None).unwrap();
-        let mode = std::fs::metadata(&socket.path).unwrap().permissions().mode();
+        let mode = std::fs::metadata(&socket.path)
+            .unwrap()
+            .permissions()
+            .mode();
         assert_eq!(mode & 0o777, 0o600);
         // A second bind replaces what a dead daemon left behind.
         drop(socket);

@@ -53,7 +53,9 @@ impl State {
             Self::Attention,
             Self::Error,
         ];
-        all.into_iter().find(|state| state.as_str() == word).unwrap_or(Self::Error)
+        all.into_iter()
+            .find(|state| state.as_str() == word)
+            .unwrap_or(Self::Error)
     }
 }
 
@@ -89,7 +91,13 @@ pub fn of_config(folder: &FolderConfig) -> FolderStatus {
 pub fn without_daemon(config: &Config) -> Status {
     let problem = Problem::new(ErrorCode::NoDaemon, ErrorCode::NoDaemon.title());
     let folders = config.folders.iter().map(|folder| FolderStatus {
-        state: if folder.paused { State::Paused } else { State::Error }.as_str().to_owned(),
+        state: if folder.paused {
+            State::Paused
+        } else {
+            State::Error
+        }
+        .as_str()
+        .to_owned(),
         stopped: (!folder.paused).then(|| problem.clone()),
         ..of_config(folder)
     });
@@ -118,7 +126,13 @@ mod tests {
     }
 
     fn overall_of(states: &[State], connected: bool) -> State {
-        overall(&folders(states), &ServerStatus { connected, ..ServerStatus::default() })
+        overall(
+            &folders(states),
+            &ServerStatus {
+                connected,
+                ..ServerStatus::default()
+            },
+        )
     }
 
     #[test]

@@ -99,6 +99,8 @@ impl Daemon {
     /// [`DaemonError::Refused`] when the embedded server does not start; [`DaemonError::File`] for sockets.
     pub fn run(dirs: &Dirs, hooks: Hooks) -> Result<ExitReason, DaemonError> {
         let lock = DaemonLock::take(dirs)?;
+        // A daemon that was killed left its record; nobody may take that process id for ours.
+        DaemonRecord::remove(dirs);
         let config = Config::load(dirs)?;
         let server = start_server(&config, hooks.start_server)?;
         let client = open_client(dirs, server.is_some())?;
@@ -108,10 +110,11 @@ impl Daemon {
         let record = announce(dirs, &socket)?;
         let mut supervisor = Supervisor::new(dirs.clone(), Jitter::new(seed()));
         let traces = (socket.path.clone(), socket.own_dir());
-        spawn_server(socket, Arc::clone(&supervisor.board), events);
         if let Some(client) = &client {
             supervisor.adopt(client);
         }
+        // Only now: a barrier that came before the folders would have nothing to wait for.
+        spawn_server(socket, Arc::clone(&supervisor.board), events);
         if let Some(on_ready) = hooks.on_ready {
             on_ready(&record);
         }
@@ -151,7 +154,11 @@ fn open_client(dirs: &Dirs, has_server: bool) -> Result<Option<Client>, DaemonEr
 }
 
 fn catch_signals(events: &Sender<Event>) -> Result<(), DaemonError> {
-    let failed = |source| DaemonError::File { what: "catch signals for", path: "/".into(), source };
+    let failed = |source| DaemonError::File {
+        what: "catch signals for",
+        path: "/".into(),
+        source,
+    };
     // The first signal drains; a second one ends the process at once.
     let is_second = Arc::new(AtomicBool::new(false));
     for signal in [SIGTERM, SIGINT] {
@@ -205,22 +212,30 @@ struct Supervisor {
 
 impl Supervisor {
     fn new(dirs: Dirs, jitter: Jitter) -> Self {
-        Self { dirs, board: Arc::default(), crew: Crew::default(), jitter, listener: None }
+        Self {
+            dirs,
+            board: Arc::default(),
+            crew: Crew::default(),
+            jitter,
+            listener: None,
+        }
     }
 
     /// Takes up an account: its folders and its event stream.
     fn adopt(&mut self, client: &Client) {
-        self.board.introduce(client.server_url(), client.device_name());
+        self.board
+            .introduce(client.server_url(), client.device_name());
         self.seat(&client.config().folders);
         if self.listener.is_none() {
             self.listener = Some(self.listen());
         }
     }
 
-    fn seat(&mut self, folders: &[FolderConfig]) {
+    fn seat(&mut self, folders: &[FolderConfig]) -> bool {
         let seed = u64::from(self.jitter.draw()) << 16;
-        self.crew.seat(folders, &self.dirs, &self.board, seed);
+        let have_left = self.crew.seat(folders, &self.dirs, &self.board, seed);
         self.board.set_seats(self.crew.seats());
+        have_left
     }
 
     fn listen(&mut self) -> Sender<Infallible> {
@@ -240,7 +255,11 @@ impl Supervisor {
             match inbox.recv() {
                 Ok(Event::Call(call)) => {
                     let is_stop = call.request == Request::Stop;
-                    let reply = if is_stop { Reply::Done } else { self.answer(&call.request) };
+                    let reply = if is_stop {
+                        Reply::Done
+                    } else {
+                        self.answer(&call.request)
+                    };
                     // A command that gave up needs no answer.
                     call.reply.send(reply).unwrap_or_default();
                     if is_stop {
@@ -255,9 +274,10 @@ impl Supervisor {
     fn answer(&mut self, request: &Request) -> Reply {
         let result = match request {
             Request::Pause { path } => self.pause(path.as_deref()),
-            Request::Resume { path, accept_deletions } => {
-                self.resume(path.as_deref(), *accept_deletions)
-            },
+            Request::Resume {
+                path,
+                accept_deletions,
+            } => self.resume(path.as_deref(), *accept_deletions),
             Request::Sync => self.tell(None, || Command::RemoteChange),
             Request::Resync => self.tell(None, || Command::Resync),
             Request::Remove { path } => self.remove(Path::new(path)),
@@ -267,7 +287,9 @@ impl Supervisor {
         };
         match result {
             Ok(()) => Reply::Done,
-            Err(error) => Reply::Failed { problem: error.problem() },
+            Err(error) => Reply::Failed {
+                problem: error.problem(),
+            },
         }
     }
 
@@ -299,12 +321,18 @@ impl Supervisor {
         let mut client = Client::open(&self.dirs)?;
         let mut kept = client.config().folders.clone();
         kept.retain(|folder| folder.path != path);
-        self.seat(&kept);
-        let removed = client.remove_folder(path);
+        let removed = if self.seat(&kept) {
+            client
+                .remove_folder(path)
+                .map(drop)
+                .map_err(DaemonError::from)
+        } else {
+            let detail = "the folder is in the middle of a long step; try again when it is over";
+            Err(DaemonError::refused(ErrorCode::Locked, detail))
+        };
         // When it could not be removed it is synced again.
         self.seat(&client.config().folders);
-        removed?;
-        Ok(())
+        removed
     }
 
     /// Folders that the configuration gained or lost, and a device that was just set up.

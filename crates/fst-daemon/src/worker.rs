@@ -143,8 +143,12 @@ impl Running {
     }
 
     fn run_due_cycle(&mut self) {
-        let queued: Vec<Command> =
-            self.worker.inbox.try_iter().take(COMMANDS_PER_CYCLE_MAX).collect();
+        let queued: Vec<Command> = self
+            .worker
+            .inbox
+            .try_iter()
+            .take(COMMANDS_PER_CYCLE_MAX)
+            .collect();
         for command in queued {
             self.obey(command);
         }
@@ -158,10 +162,9 @@ impl Running {
         match command {
             Command::LocalChange => {
                 self.has_news.store(false, Ordering::Release);
-                self.expect_work(Event::LocalChange);
+                self.on(Event::LocalChange);
             },
-            Command::RemoteChange => self.expect_work(Event::Poke),
-            Command::Reconnected => self.on(Event::Poke),
+            Command::RemoteChange | Command::Reconnected => self.on(Event::Poke),
             Command::Barrier(ticket) => self.queue(ticket),
             Command::Pause => self.pause(),
             Command::Resume { accept_deletions } => {
@@ -171,7 +174,8 @@ impl Running {
             },
             Command::Resync => {
                 self.wish.distrust_cache = true;
-                self.expect_work(Event::Poke);
+                self.worker.seat.view().is_settled = false;
+                self.on(Event::Poke);
             },
             Command::Stop => self.is_ending = true,
         }
@@ -179,11 +183,6 @@ impl Running {
 
     fn on(&mut self, event: Event) {
         self.pace.on(self.clock.now(), event);
-    }
-
-    fn expect_work(&mut self, event: Event) {
-        self.worker.seat.view().is_settled = false;
-        self.on(event);
     }
 
     fn queue(&mut self, ticket: Ticket) {
@@ -196,7 +195,10 @@ impl Running {
 
     fn pause(&mut self) {
         self.worker.seat.view().is_paused = true;
-        self.asked.drain(..).chain(self.covered.drain(..)).for_each(Ticket::land);
+        self.asked
+            .drain(..)
+            .chain(self.covered.drain(..))
+            .for_each(Ticket::land);
     }
 
     fn run_cycle(&mut self) {
@@ -209,7 +211,9 @@ impl Running {
             // A file that is being written all the time is read at a slowing pace, not in a tight loop.
             Ok(Outcome::Unsettled) => {
                 self.progressed();
-                Ending::Retry { jitter: self.worker.jitter.draw() }
+                Ending::Retry {
+                    jitter: self.worker.jitter.draw(),
+                }
             },
             Err(fault) => self.failed(fault),
         };
@@ -239,7 +243,11 @@ impl Running {
         // A later cycle must cover these: this one proved nothing.
         self.asked.append(&mut self.covered);
         let code = fault.problem.error_code();
-        tracing::warn!(code = fault.problem.code, retry = fault.is_retryable, "cycle failed");
+        tracing::warn!(
+            code = fault.problem.code,
+            retry = fault.is_retryable,
+            "cycle failed"
+        );
         tracing::debug!(detail = fault.problem.detail, "cycle failed");
         if code.is_some_and(is_network) {
             self.worker.board.disconnected(fault.problem.detail.clone());
@@ -249,7 +257,9 @@ impl Running {
         }
         self.show(|view| view.trouble = Some(*fault.problem));
         if fault.is_retryable {
-            Ending::Retry { jitter: self.worker.jitter.draw() }
+            Ending::Retry {
+                jitter: self.worker.jitter.draw(),
+            }
         } else {
             Ending::Stopped
         }
@@ -268,7 +278,9 @@ impl Running {
             open.folder.accept_deletions();
         }
         if std::mem::take(&mut self.wish.distrust_cache) {
-            open.folder.distrust_cache().map_err(|error| Fault::from(&error))?;
+            open.folder
+                .distrust_cache()
+                .map_err(|error| Fault::from(&error))?;
         }
         // A bug in one cycle must not take the other folders down. The folder is dropped then, with
         // whatever state it was in, and opened anew from what is on disk.
@@ -292,8 +304,13 @@ impl Running {
             view.handle = Some(folder.status_handle());
             view.space = Some(folder.space());
         });
-        let watch = watch.ok().map(|watch| Box::new(watch) as Box<dyn Any + Send>);
-        Ok(OpenFolder { folder, _watch: watch })
+        let watch = watch
+            .ok()
+            .map(|watch| Box::new(watch) as Box<dyn Any + Send>);
+        Ok(OpenFolder {
+            folder,
+            _watch: watch,
+        })
     }
 
     /// At most one notice is queued at a time, however busy the folder is.
@@ -314,13 +331,22 @@ impl Running {
 
 /// Whether handles on the old root are of no use any more.
 fn needs_new_handles(code: ErrorCode) -> bool {
-    matches!(code, ErrorCode::RootMissing | ErrorCode::RootReplaced | ErrorCode::ReadOnlyRoot)
+    matches!(
+        code,
+        ErrorCode::RootMissing | ErrorCode::RootReplaced | ErrorCode::ReadOnlyRoot
+    )
 }
 
 impl Fault {
     fn panicked() -> Self {
-        let problem = Problem::new(ErrorCode::Internal, "a cycle ended in a panic, see daemon.log");
-        Self { problem: Box::new(problem), is_retryable: true }
+        let problem = Problem::new(
+            ErrorCode::Internal,
+            "a cycle ended in a panic, see daemon.log",
+        );
+        Self {
+            problem: Box::new(problem),
+            is_retryable: true,
+        }
     }
 }
 
@@ -328,12 +354,18 @@ impl From<&ClientError> for Fault {
     fn from(error: &ClientError) -> Self {
         // Another command that syncs this folder now will be done soon.
         let is_retryable = error.is_retryable() || error.code() == ErrorCode::Locked;
-        Self { problem: Box::new(error.problem()), is_retryable }
+        Self {
+            problem: Box::new(error.problem()),
+            is_retryable,
+        }
     }
 }
 
 impl From<&FolderError> for Fault {
     fn from(error: &FolderError) -> Self {
-        Self { problem: Box::new(error.problem()), is_retryable: error.is_retryable() }
+        Self {
+            problem: Box::new(error.problem()),
+            is_retryable: error.is_retryable(),
+        }
     }
 }

@@ -3,7 +3,7 @@
 //! `fst-client` asks between [`crate::reconcile`] and running the plan; a [`Stop`] halts the folder until a
 //! person answers. Invariant: no veto depends on a clock, and moves never count as deletions.
 //! Not here: finding out whether the root is there (the scan says so), asking the person.
-//! Source: docs/design/sync-semantics.md, rows S-130 to S-139.
+//! Source: docs/design/sync-semantics.md, rows S-130 to S-137.
 
 use fst_proto::entry::Kind;
 use fst_proto::ids::NodeId;
@@ -65,7 +65,13 @@ pub enum Stop {
 /// `base` and `local` are the trees that `plan` was made from.
 /// # Errors
 /// [`Stop`], in this order: root, emptied root, deletions on the server, deletions here.
-pub fn check(plan: &Plan, base: &Tree, local: &Tree, root: Root, accept: Accept) -> Result<(), Stop> {
+pub fn check(
+    plan: &Plan,
+    base: &Tree,
+    local: &Tree,
+    root: Root,
+    accept: Accept,
+) -> Result<(), Stop> {
     match root {
         Root::Missing => return Err(Stop::RootMissing),
         Root::Replaced => return Err(Stop::RootReplaced),
@@ -78,12 +84,25 @@ pub fn check(plan: &Plan, base: &Tree, local: &Tree, root: Root, accept: Accept)
 }
 
 fn check_deletions(plan: &Plan, base: &Tree, local: &Tree) -> Result<(), Stop> {
-    let files = base.iter().filter(|(_, node)| node.content.kind != Kind::Dir).count();
+    let files = base
+        .iter()
+        .filter(|(_, node)| node.content.kind != Kind::Dir)
+        .count();
     if local.is_empty() && files >= EMPTIED_FILES_MIN {
         return Err(Stop::RootEmptied { files });
     }
-    mass(Side::Remote, plan.push.iter().filter_map(deleted_remotely), base, files)?;
-    mass(Side::Local, plan.steps.iter().filter_map(deleted_locally), base, files)
+    mass(
+        Side::Remote,
+        plan.push.iter().filter_map(deleted_remotely),
+        base,
+        files,
+    )?;
+    mass(
+        Side::Local,
+        plan.steps.iter().filter_map(deleted_locally),
+        base,
+        files,
+    )
 }
 
 fn mass(
@@ -94,7 +113,11 @@ fn mass(
 ) -> Result<(), Stop> {
     let gone = deleted.filter(|&id| base.contains(id)).count();
     let is_mass = gone > MASS_DELETE_FILES && gone * MASS_DELETE_ONE_IN > of;
-    if is_mass { Err(Stop::MassDelete { side, gone, of }) } else { Ok(()) }
+    if is_mass {
+        Err(Stop::MassDelete { side, gone, of })
+    } else {
+        Ok(())
+    }
 }
 
 fn deleted_remotely(op: &PushOp) -> Option<NodeId> {

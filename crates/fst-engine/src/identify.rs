@@ -3,7 +3,7 @@
 //! `fst-client` calls it after each scan; the local tree goes to [`crate::reconcile`]. Invariant: every `Known`
 //! entry gets exactly one id and no id is given twice; a base node that is not in the result was deleted by
 //! the user. Not here: reading the disk, hashing, comparing with the remote tree beyond adoption.
-//! Source: docs/design/sync-semantics.md, rows S-001 to S-019.
+//! Source: docs/design/sync-semantics.md, rows S-160 to S-174.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -150,14 +150,29 @@ impl<'a> Matcher<'a> {
                 Some(parent) => entries[parent].children.push(index),
                 None => top.push(index),
             }
-            let entry = Entry { name, seen, parent, children: Vec::new(), node: None };
+            let entry = Entry {
+                name,
+                seen,
+                parent,
+                children: Vec::new(),
+                node: None,
+            };
             if entry.kind() == Some(Kind::Dir) {
                 above.push((path, index));
             }
             entries.push(entry);
         }
         let (found, frozen, hidden) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
-        Self { base, base_keys, remote, entries, top, found, frozen, hidden }
+        Self {
+            base,
+            base_keys,
+            remote,
+            entries,
+            top,
+            found,
+            frozen,
+            hidden,
+        }
     }
 
     /// Matches by parent and name everything below a matched directory.
@@ -181,7 +196,9 @@ impl<'a> Matcher<'a> {
 
     fn match_by_name(&mut self, parent: NodeId, index: usize) -> bool {
         let entry = &self.entries[index];
-        let id = self.namesake(parent, entry).or_else(|| self.adoptable(parent, entry));
+        let id = self
+            .namesake(parent, entry)
+            .or_else(|| self.adoptable(parent, entry));
         let Some(id) = id else { return false };
         match entry.kind() {
             None => self.freeze(index, id),
@@ -202,19 +219,33 @@ impl<'a> Matcher<'a> {
             Seen::Known { key, .. } => self.base_keys.get(id) == Some(key),
             Seen::Problem => false,
         };
-        let namesakes = self.base.namesakes(parent, entry.name).iter().copied().filter(may_be);
+        let namesakes = self
+            .base
+            .namesakes(parent, entry.name)
+            .iter()
+            .copied()
+            .filter(may_be);
         namesakes.min_by_key(|id| (!key(id), *id))
     }
 
     /// The remote node that another device made at the same place with the same content, or that we wrote before
     /// a crash.
     fn adoptable(&self, parent: NodeId, entry: &Entry<'_>) -> Option<NodeId> {
-        let Seen::Known { content, .. } = entry.seen else { return None };
+        let Seen::Known { content, .. } = entry.seen else {
+            return None;
+        };
         let is_same = |id: &NodeId| {
-            let there = self.remote.get(*id).map(|node| (node.content.kind, node.content.id));
+            let there = self
+                .remote
+                .get(*id)
+                .map(|node| (node.content.kind, node.content.id));
             there == Some((content.kind, content.id)) && !self.base.contains(*id)
         };
-        self.remote.namesakes(parent, entry.name).iter().copied().find(is_same)
+        self.remote
+            .namesakes(parent, entry.name)
+            .iter()
+            .copied()
+            .find(is_same)
     }
 
     fn assign(&mut self, index: usize, id: NodeId) {
@@ -240,7 +271,10 @@ impl<'a> Matcher<'a> {
         for (index, entry) in self.entries.iter().enumerate() {
             match entry.seen {
                 Seen::Known { content, key, .. } if entry.node.is_none() => {
-                    open_entries.entry((*key, content.kind)).or_default().push(index);
+                    open_entries
+                        .entry((*key, content.kind))
+                        .or_default()
+                        .push(index);
                 },
                 Seen::Known { .. } | Seen::Problem => {},
             }
@@ -249,12 +283,17 @@ impl<'a> Matcher<'a> {
             return;
         }
         for id in self.missing_by_depth() {
-            let Some((&key, node)) = self.base_keys.get(&id).zip(self.base.get(id)) else { continue };
+            let Some((&key, node)) = self.base_keys.get(&id).zip(self.base.get(id)) else {
+                continue;
+            };
             if self.found.contains(&id) {
                 continue;
             }
             let may_be = |index: &usize| self.entries[*index].node.is_none();
-            let same_key = open_entries.get(&(key, node.content.kind)).into_iter().flatten();
+            let same_key = open_entries
+                .get(&(key, node.content.kind))
+                .into_iter()
+                .flatten();
             if let Some(index) = same_key.copied().find(may_be) {
                 self.assign(index, id);
                 self.match_below(Some(index));
@@ -284,7 +323,12 @@ impl<'a> Matcher<'a> {
     /// Matches a vanished base file with a new one of the same bytes, when neither has a double.
     fn match_by_content(&mut self) {
         let mut new: BTreeMap<ContentId, Vec<usize>> = BTreeMap::new();
-        for (index, entry) in self.entries.iter().enumerate().filter(|(_, e)| e.node.is_none()) {
+        for (index, entry) in self
+            .entries
+            .iter()
+            .enumerate()
+            .filter(|(_, e)| e.node.is_none())
+        {
             if let Some(content) = entry.telling_content() {
                 new.entry(content).or_default().push(index);
             }
@@ -310,15 +354,32 @@ impl<'a> Matcher<'a> {
         let mut out = Identified::default();
         for &id in &self.frozen {
             if let Some(node) = self.base.get(id) {
-                out.local.insert(id, Node { rev: 0, ..node.clone() });
+                out.local.insert(
+                    id,
+                    Node {
+                        rev: 0,
+                        ..node.clone()
+                    },
+                );
             }
         }
         for index in 0..self.entries.len() {
             let entry = &self.entries[index];
-            let parent = entry.parent.map_or(Some(ROOT), |dir| self.entries[dir].node);
+            let parent = entry
+                .parent
+                .map_or(Some(ROOT), |dir| self.entries[dir].node);
             let Some(parent) = parent else { continue };
-            let place = Place { parent, name: entry.name.clone() };
-            let &Seen::Known { content, mtime_ns, size, key } = entry.seen else {
+            let place = Place {
+                parent,
+                name: entry.name.clone(),
+            };
+            let &Seen::Known {
+                content,
+                mtime_ns,
+                size,
+                key,
+            } = entry.seen
+            else {
                 if !self.hidden.contains(&index) {
                     out.blocked.insert((parent, place.name));
                 }
@@ -329,13 +390,27 @@ impl<'a> Matcher<'a> {
             if self.base.contains(id) {
                 out.keys.insert(id, key);
             }
-            out.local.insert(id, Node { place, content, mtime_ns, size, rev: 0 });
+            out.local.insert(
+                id,
+                Node {
+                    place,
+                    content,
+                    mtime_ns,
+                    size,
+                    rev: 0,
+                },
+            );
         }
         let seen: BTreeSet<FileKey> = out.keys.values().copied().collect();
         let is_kept = |(id, key): &(&NodeId, &FileKey)| {
             self.base.contains(**id) && !out.keys.contains_key(id) && !seen.contains(key)
         };
-        let kept: Vec<_> = self.base_keys.iter().filter(is_kept).map(|(&id, &k)| (id, k)).collect();
+        let kept: Vec<_> = self
+            .base_keys
+            .iter()
+            .filter(is_kept)
+            .map(|(&id, &k)| (id, k))
+            .collect();
         out.keys.extend(kept);
         out.frozen = self.frozen;
         out

@@ -29,6 +29,7 @@
 #![forbid(unsafe_code)]
 #![warn(clippy::wildcard_enum_match_arm)]
 
+pub mod batch;
 pub mod guard;
 pub mod identify;
 pub mod limits;

@@ -2,7 +2,7 @@
 //!
 //! Used by whoever implements [`ConflictNaming`]; every device makes the same name from the same loser. Invariant:
 //! a result is a valid name of at most 255 bytes that `taken` refuses, and never nests two conflict suffixes.
-//! Not here: which content loses ([`crate::reconcile`]). Source: docs/design/sync-semantics.md, rows S-140 to S-149.
+//! Not here: which content loses ([`crate::reconcile`]). Source: docs/design/sync-semantics.md, rows S-140 to S-146.
 
 use fst_proto::entry::Content;
 use fst_proto::ids::NodeId;
@@ -59,8 +59,12 @@ pub fn original_of(name: &Name) -> Option<Name> {
 fn suffix(origin: Origin<'_>, counter: Option<u32>) -> String {
     let t = origin.at.to_civil();
     let device = device_part(origin.device);
-    let version: String =
-        origin.version_hex4.chars().filter(char::is_ascii_hexdigit).take(4).collect();
+    let version: String = origin
+        .version_hex4
+        .chars()
+        .filter(char::is_ascii_hexdigit)
+        .take(4)
+        .collect();
     let count = counter.map(|n| format!(" {n}")).unwrap_or_default();
     format!(
         " (conflict {device} {:04}-{:02}-{:02} {:02}{:02}{:02}-{version:0>4}{count})",
@@ -71,17 +75,28 @@ fn suffix(origin: Origin<'_>, counter: Option<u32>) -> String {
 /// A device name that can stand in a file name on every system.
 fn device_part(device: &str) -> String {
     let is_bad = |c: char| c.is_control() || "/\\:*?\"<>|()".contains(c);
-    let clean: String = device.chars().map(|c| if is_bad(c) { '_' } else { c }).collect();
+    let clean: String = device
+        .chars()
+        .map(|c| if is_bad(c) { '_' } else { c })
+        .collect();
     let cut = cut_at_char(clean.trim().as_bytes(), DEVICE_NAME_LEN_MAX);
     let text = String::from_utf8_lossy(cut).trim_end().to_owned();
-    if text.is_empty() { "device".to_owned() } else { text }
+    if text.is_empty() {
+        "device".to_owned()
+    } else {
+        text
+    }
 }
 
-/// Splits at the last dot, unless it starts the name or what follows is too long for an extension.
+/// Splits at the last dot, unless it starts the name or what follows is no extension: too long, or with a space.
 fn split(name: &[u8]) -> (&[u8], &[u8]) {
-    match name.iter().rposition(|&b| b == b'.') {
-        Some(dot) if dot > 0 && name.len() - dot <= EXTENSION_LEN_MAX => name.split_at(dot),
-        Some(_) | None => (name, &[]),
+    let dot = name.iter().rposition(|&b| b == b'.').filter(|dot| *dot > 0);
+    let (stem, extension) = name.split_at(dot.unwrap_or(name.len()));
+    let is_extension = extension.len() <= EXTENSION_LEN_MAX && !extension.contains(&b' ');
+    if is_extension {
+        (stem, extension)
+    } else {
+        (name, &[])
     }
 }
 
@@ -91,7 +106,11 @@ fn without_suffix(stem: &[u8]) -> &[u8] {
         return stem;
     };
     let inner = stem[start + MARK.len()..].strip_suffix(b")");
-    if inner.is_some_and(is_origin) { &stem[..start] } else { stem }
+    if inner.is_some_and(is_origin) {
+        &stem[..start]
+    } else {
+        stem
+    }
 }
 
 /// True for `<device> YYYY-MM-DD HHMMSS-xxxx`, with or without a number after it.
@@ -130,7 +149,9 @@ fn cut_at_char(bytes: &[u8], len_max: usize) -> &[u8] {
         return bytes;
     }
     let is_inside = |at: usize| bytes[at] & 0xC0 == 0x80;
-    let start = (len_max.saturating_sub(3)..=len_max).rev().find(|&at| !is_inside(at));
+    let start = (len_max.saturating_sub(3)..=len_max)
+        .rev()
+        .find(|&at| !is_inside(at));
     &bytes[..start.unwrap_or(len_max)]
 }
 
@@ -143,7 +164,11 @@ pub struct ByHash;
 impl ConflictNaming for ByHash {
     fn copy_name(&self, original: &Name, loser: Loser, taken: &dyn Fn(&Name) -> bool) -> Name {
         let version = loser.node.to_hex();
-        let origin = Origin { device: "copy", at: UnixMillis(0), version_hex4: &version };
+        let origin = Origin {
+            device: "copy",
+            at: UnixMillis(0),
+            version_hex4: &version,
+        };
         conflict_name(original, origin, taken)
     }
 

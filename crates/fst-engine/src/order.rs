@@ -3,7 +3,7 @@
 //! Called by `reconcile` with the folder as it is and as it is to be. Invariant: run one by one, every step finds its
 //! parent directory in place and its destination free; bytes are copied from a file before it is overwritten.
 //! Not here: deciding anything; touching a disk. A path is where a thing is at the moment its step runs.
-//! Source: docs/design/sync-semantics.md, rows S-110 to S-119.
+//! Source: docs/design/sync-semantics.md, rows S-100 to S-111.
 
 mod moves;
 
@@ -33,12 +33,17 @@ pub fn steps(local: &Tree, goal: &Tree, copies: &BTreeMap<NodeId, Source>) -> Ve
 fn writes(local: &Tree, goal: &Tree, copies: &BTreeMap<NodeId, Source>) -> Vec<DiskStep> {
     let mut paths = Paths::default();
     let mut found = Vec::new();
-    for (id, node) in goal.iter().filter(|(_, node)| node.content.kind != Kind::Dir) {
+    for (id, node) in goal
+        .iter()
+        .filter(|(_, node)| node.content.kind != Kind::Dir)
+    {
         let have = local.get(id);
         if have.is_some_and(|have| have.content == node.content) {
             continue;
         }
-        let Some(path) = paths.of(goal, id) else { continue };
+        let Some(path) = paths.of(goal, id) else {
+            continue;
+        };
         let source = copies.get(&id).copied().unwrap_or(Source::Remote(id));
         let order = u8::from(!matches!(source, Source::Local(_)));
         found.push(((order, path.clone()), write(id, path, source, node, have)));
@@ -57,8 +62,20 @@ fn write(
     let (content, mtime_ns) = (goal.content, goal.mtime_ns);
     let expect = have.map(|have| have.content);
     if expect.is_some_and(|expect| expect.id == content.id) {
-        DiskStep::SetAttributes { node, path, content, mtime_ns }
+        DiskStep::SetAttributes {
+            node,
+            path,
+            content,
+            mtime_ns,
+        }
     } else {
-        DiskStep::Write { node, path, source, content, mtime_ns, expect }
+        DiskStep::Write {
+            node,
+            path,
+            source,
+            content,
+            mtime_ns,
+            expect,
+        }
     }
 }

@@ -28,7 +28,9 @@ impl Paths {
 
     /// Path of a place, or `None` when its directory has none.
     pub(crate) fn at(&mut self, tree: &Tree, place: &Place) -> Option<RelPath> {
-        self.directory(tree, place.parent)?.child(place.name.clone()).ok()
+        self.directory(tree, place.parent)?
+            .child(place.name.clone())
+            .ok()
     }
 
     /// Drops everything: a directory moved.

@@ -236,7 +236,9 @@ impl Plan {
     /// Nodes whose steps must be done before `node` counts as done: see [`Plan::waits`].
     pub fn waits_for(&self, node: NodeId) -> impl Iterator<Item = NodeId> {
         let from = self.waits.partition_point(|(waiting, _)| *waiting < node);
-        let own = self.waits[from..].iter().take_while(move |(waiting, _)| *waiting == node);
+        let own = self.waits[from..]
+            .iter()
+            .take_while(move |(waiting, _)| *waiting == node);
         own.map(|(_, other)| *other)
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! `fst-client::exec` tells it each step that was done and asks for the path behind [`Source::Local`]. Invariant: after
 //! all steps of a plan, the tree is the one that the plan was made for. Not here: doing steps, checking them.
-//! Source: docs/design/sync-semantics.md, rows S-110 to S-119.
+//! Source: docs/design/sync-semantics.md, row S-109.
 //!
 //! [`Source::Local`]: crate::plan::Source::Local
 
@@ -28,7 +28,10 @@ impl Progress {
     /// [`Plan::united`]: crate::plan::Plan::united
     #[must_use]
     pub fn new(local: Tree) -> Self {
-        Self { tree: local, staged: BTreeMap::new() }
+        Self {
+            tree: local,
+            staged: BTreeMap::new(),
+        }
     }
 
     /// Follows a step that was done. A written file has size 0 here until the next scan.
@@ -37,7 +40,9 @@ impl Progress {
             DiskStep::MakeDir { node, path } => self.appear(*node, path, DIRECTORY, 0),
             DiskStep::Move { node, to, .. } => {
                 let there = self.place_at(to);
-                there.into_iter().for_each(|place| self.tree.relocate(*node, place));
+                there
+                    .into_iter()
+                    .for_each(|place| self.tree.relocate(*node, place));
             },
             DiskStep::Stage { node, .. } => {
                 let staged = self.tree.remove(*node);
@@ -48,8 +53,19 @@ impl Progress {
                     self.tree.insert(*node, Node { place, ..state });
                 }
             },
-            DiskStep::Write { node, path, content, mtime_ns, .. }
-            | DiskStep::SetAttributes { node, path, content, mtime_ns } => {
+            DiskStep::Write {
+                node,
+                path,
+                content,
+                mtime_ns,
+                ..
+            }
+            | DiskStep::SetAttributes {
+                node,
+                path,
+                content,
+                mtime_ns,
+            } => {
                 self.appear(*node, path, *content, *mtime_ns);
             },
             DiskStep::Remove { node, .. } | DiskStep::RemoveDir { node, .. } => {
@@ -74,14 +90,30 @@ impl Progress {
         if let Some(place) = self.place_at(path) {
             let size = self.tree.get(node).filter(|n| n.content.id == content.id);
             let size = size.map_or(0, |node| node.size);
-            self.tree.insert(node, Node { place, content, mtime_ns, size, rev: 0 });
+            self.tree.insert(
+                node,
+                Node {
+                    place,
+                    content,
+                    mtime_ns,
+                    size,
+                    rev: 0,
+                },
+            );
         }
     }
 
     fn place_at(&self, path: &RelPath) -> Option<Place> {
         let parent = self.tree.lookup(&path.parent()?)?;
-        Some(Place { parent, name: path.name()?.clone() })
+        Some(Place {
+            parent,
+            name: path.name()?.clone(),
+        })
     }
 }
 
-const DIRECTORY: Content = Content { kind: Kind::Dir, id: ContentId::ZERO, exec: false };
+const DIRECTORY: Content = Content {
+    kind: Kind::Dir,
+    id: ContentId::ZERO,
+    exec: false,
+};

@@ -4,7 +4,7 @@
 //! node by node, made sound (parents, cycles, names), and compared with both sides.
 //! Invariant: equal inputs give an equal, equally ordered plan; a content that only one side has is never given up.
 //! Not here: the order of disk steps ([`crate::order`]), how a conflict copy is called ([`crate::naming`]), anything
-//! that reads a disk or a clock. Source: docs/design/sync-semantics.md, rows S-020 to S-119.
+//! that reads a disk or a clock. Source: docs/design/sync-semantics.md, rows S-001 to S-097.
 
 mod copies;
 mod diff;
@@ -125,7 +125,9 @@ pub struct Inputs<'a> {
 
 impl std::fmt::Debug for Inputs<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Inputs").field("policy", &self.policy).finish_non_exhaustive()
+        f.debug_struct("Inputs")
+            .field("policy", &self.policy)
+            .finish_non_exhaustive()
     }
 }
 

@@ -12,6 +12,7 @@ use crate::limits::{RETRY_DELAY_MS_FIRST, RETRY_DELAY_MS_MAX};
 /// moment. `attempt` counts failures so far, from 0; `jitter01` is random, the full range of `u16`.
 #[must_use]
 pub fn delay(attempt: u32, jitter01: u16) -> u64 {
-    let doubled = RETRY_DELAY_MS_FIRST.saturating_mul(1_u64.checked_shl(attempt).unwrap_or(u64::MAX));
+    let doubled =
+        RETRY_DELAY_MS_FIRST.saturating_mul(1_u64.checked_shl(attempt).unwrap_or(u64::MAX));
     doubled.min(RETRY_DELAY_MS_MAX) * u64::from(jitter01) / u64::from(u16::MAX)
 }

@@ -37,7 +37,9 @@ impl Settle {
             return Some(now);
         }
         let quiet = last.0.saturating_add(SETTLE_QUIET_MS);
-        Some(UnixMillis(quiet.min(first.0.saturating_add(SETTLE_WAIT_MS_MAX))))
+        Some(UnixMillis(
+            quiet.min(first.0.saturating_add(SETTLE_WAIT_MS_MAX)),
+        ))
     }
 
     /// Forgets the events when a scan is due at `now`, and says whether it is.

@@ -25,6 +25,14 @@ pub struct Node {
     pub rev: u64,
 }
 
+impl Node {
+    /// True for a directory.
+    #[must_use]
+    pub fn is_dir(&self) -> bool {
+        self.content.kind == Kind::Dir
+    }
+}
+
 /// Nodes of one replica.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tree {
@@ -135,21 +143,29 @@ impl Tree {
     /// All nodes with this parent and name: more than one only during a merge.
     #[must_use]
     pub fn namesakes(&self, parent: NodeId, name: &Name) -> &[NodeId] {
-        self.children.get(&parent).and_then(|names| names.get(name)).map_or(&[], Vec::as_slice)
+        self.children
+            .get(&parent)
+            .and_then(|names| names.get(name))
+            .map_or(&[], Vec::as_slice)
     }
 
     /// Places that more than one node claims.
     pub fn collisions(&self) -> impl Iterator<Item = Place> {
         self.children.iter().flat_map(|(&parent, names)| {
             let shared = names.iter().filter(|(_, ids)| ids.len() > 1);
-            shared.map(move |(name, _)| Place { parent, name: name.clone() })
+            shared.map(move |(name, _)| Place {
+                parent,
+                name: name.clone(),
+            })
         })
     }
 
     /// The node at `path`; [`ROOT`] for the empty path.
     #[must_use]
     pub fn lookup(&self, path: &RelPath) -> Option<NodeId> {
-        path.names().iter().try_fold(ROOT, |parent, name| self.child(parent, name))
+        path.names()
+            .iter()
+            .try_fold(ROOT, |parent, name| self.child(parent, name))
     }
 
     /// Path of a node; `None` when it is not in the tree, orphaned or on a cycle.
@@ -165,7 +181,10 @@ impl Tree {
                 return None;
             }
         }
-        names.into_iter().rev().try_fold(RelPath::root(), |path, name| path.child(name).ok())
+        names
+            .into_iter()
+            .rev()
+            .try_fold(RelPath::root(), |path, name| path.child(name).ok())
     }
 
     /// True when `id` is `ancestor` or lies below it.
@@ -187,6 +206,10 @@ impl Tree {
     /// True when `id` is the root or a directory in the tree.
     #[must_use]
     pub fn is_dir(&self, id: NodeId) -> bool {
-        id == ROOT || self.nodes.get(&id).is_some_and(|n| n.content.kind == Kind::Dir)
+        id == ROOT
+            || self
+                .nodes
+                .get(&id)
+                .is_some_and(|n| n.content.kind == Kind::Dir)
     }
 }

@@ -297,9 +297,10 @@ impl EvilRemote {
         self.change(|state| (state.attack.clone(), state.n_seen))
     }
 
-    fn lie<T>(&self, answer: T) -> Result<T, RemoteError> {
+    /// Counts an answer that is not the honest one.
+    fn lie<T>(&self, answer: T) -> T {
         self.n_lies.fetch_add(1, Ordering::Relaxed);
-        Ok(answer)
+        answer
     }
 
     fn garbage<T>(&self, what: &'static str) -> Result<T, RemoteError> {
@@ -358,7 +359,7 @@ impl EvilRemote {
         });
         let receipt = self.key.receipt(space, head_of(&branch), time_ms);
         self.change(|state| state.branch = Some(branch));
-        self.lie(receipt)
+        Ok(self.lie(receipt))
     }
 
     fn bend_page(
@@ -406,7 +407,7 @@ impl EvilRemote {
         let log = whole_log(self.inner.as_ref(), space)?;
         let time = log.last().map_or(0, |entry| entry.time_ms);
         let head = Head { size: log.len() as u64 + 2, root: Hash32([7; 32]) };
-        self.lie(self.key.receipt(space, head, time))
+        Ok(self.lie(self.key.receipt(space, head, time)))
     }
 }
 
@@ -415,7 +416,7 @@ impl Remote for EvilRemote {
         let info = self.inner.server_info()?;
         match self.plan().0 {
             Some(Attack::Join(JoinAttack::SwappedReceiptKey(receipt_key))) => {
-                self.lie(wire::ServerInfo { receipt_key, ..info })
+                Ok(self.lie(wire::ServerInfo { receipt_key, ..info }))
             },
             _ => Ok(info),
         }
@@ -428,13 +429,13 @@ impl Remote for EvilRemote {
     fn slot(&self, slot: SlotId) -> Result<wire::SlotReply, RemoteError> {
         let mut reply = self.inner.slot(slot)?;
         match self.plan().0 {
-            Some(Attack::Join(JoinAttack::OtherAccount(other))) => self.lie(other),
+            Some(Attack::Join(JoinAttack::OtherAccount(other))) => Ok(self.lie(other)),
             Some(Attack::Join(JoinAttack::OtherBundle(sealed))) => {
-                self.lie(wire::SlotReply { sealed, ..reply })
+                Ok(self.lie(wire::SlotReply { sealed, ..reply }))
             },
             Some(Attack::Join(JoinAttack::ShortenedChain(n))) => {
                 reply.chain.truncate(reply.chain.len().saturating_sub(n));
-                self.lie(reply)
+                Ok(self.lie(reply))
             },
             _ => Ok(reply),
         }
@@ -447,10 +448,10 @@ impl Remote for EvilRemote {
     fn account_entries(&self, since: u64) -> Result<wire::AccountEntries, RemoteError> {
         match self.plan().0 {
             Some(Attack::Account(AccountAttack::Withheld)) => {
-                self.lie(wire::AccountEntries { entries: Vec::new() })
+                Ok(self.lie(wire::AccountEntries { entries: Vec::new() }))
             },
             Some(Attack::Account(AccountAttack::Instead(entries))) => {
-                self.lie(wire::AccountEntries { entries })
+                Ok(self.lie(wire::AccountEntries { entries }))
             },
             _ => self.inner.account_entries(since),
         }
@@ -475,7 +476,7 @@ impl Remote for EvilRemote {
             Some(Attack::Receipt(ReceiptAttack::ForgottenAcknowledgement)) => self.forget(space),
             Some(Attack::Receipt(attack)) => {
                 let receipt = self.inner.commit(space, commit)?;
-                self.lie(self.bend_receipt(space, attack, receipt))
+                Ok(self.lie(self.bend_receipt(space, attack, receipt)))
             },
             _ => self.inner.commit(space, commit),
         }
@@ -487,19 +488,19 @@ impl Remote for EvilRemote {
             Some(Attack::Log(attack)) => {
                 let genuine = whole_log(self.inner.as_ref(), space)?;
                 let bent = bend::log(&attack, genuine, n_seen, &self.key);
-                self.lie(self.page(space, &bent, since))
+                Ok(self.lie(self.page(space, &bent, since)))
             },
             Some(Attack::Receipt(attack)) => {
                 let page = self.inner.changes(space, since)?;
-                self.lie(self.bend_page(space, attack, page))
+                Ok(self.lie(self.bend_page(space, attack, page)))
             },
             Some(Attack::ForkTwoClients) => {
                 let branch = self.forked(space)?;
-                self.lie(self.page(space, &branch, since))
+                Ok(self.lie(self.page(space, &branch, since)))
             },
             Some(Attack::ForgedGenesis(entry)) if since == 0 => {
                 self.lift();
-                self.lie(self.page(space, &[*entry], since))
+                Ok(self.lie(self.page(space, &[*entry], since)))
             },
             Some(Attack::GarbageCbor) => self.garbage("changes"),
             _ => self.honest_changes(space, since),
@@ -521,7 +522,7 @@ impl Remote for EvilRemote {
         let frame = self.inner.objects(space, ids)?;
         self.weigh(&frame);
         match self.plan().0 {
-            Some(Attack::Object(attack)) => self.lie(frames::bend(&attack, &frame)),
+            Some(Attack::Object(attack)) => Ok(self.lie(frames::bend(&attack, &frame))),
             Some(Attack::GarbageCbor) => self.garbage("objects"),
             _ => Ok(frame),
         }

@@ -7,7 +7,9 @@ fn parse(line: &str) -> Line {
 }
 
 fn refuse(line: &str) -> String {
-    Line::try_parse_from(line.split_whitespace()).unwrap_err().to_string()
+    Line::try_parse_from(line.split_whitespace())
+        .unwrap_err()
+        .to_string()
 }
 
 #[test]

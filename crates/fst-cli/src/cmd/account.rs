@@ -17,7 +17,11 @@ pub(crate) fn recovery_kit(words: &str) -> String {
     page.line("\nRecovery kit: these words open your files when every device is lost.");
     page.line("They are shown this once. Write them down, keep them off this machine.\n");
     for (line, chunk) in words.chunks(WORDS_PER_LINE).enumerate() {
-        page.line(format!("  {:>2}  {}", line * WORDS_PER_LINE + 1, chunk.join(" ")));
+        page.line(format!(
+            "  {:>2}  {}",
+            line * WORDS_PER_LINE + 1,
+            chunk.join(" ")
+        ));
     }
     page.line("\n  To use them: fst init --server URL --recover WORDSFILE");
     page.into_text()
@@ -49,10 +53,20 @@ pub(crate) struct Invitation {
 /// Makes a one-time string and the line around it for the remote folder `/NAME`.
 pub(crate) fn invite(client: &Client, remote_path: &str) -> Result<Invitation, Failure> {
     let join = client.invite()?;
-    let name = remote_path.rsplit('/').next().filter(|name| !name.is_empty());
+    let name = remote_path
+        .rsplit('/')
+        .next()
+        .filter(|name| !name.is_empty());
     let folder = quote(&format!("~/{}", name.unwrap_or("Documents")));
-    let line = format!("fst up {folder} --server {} --join {join}", client.server_url());
-    Ok(Invitation { join, line, is_loopback: is_loopback(client.server_url()) })
+    let line = format!(
+        "fst up {folder} --server {} --join {join}",
+        client.server_url()
+    );
+    Ok(Invitation {
+        join,
+        line,
+        is_loopback: is_loopback(client.server_url()),
+    })
 }
 
 /// What to say when only this machine can use the line.
@@ -69,7 +83,10 @@ pub(crate) fn is_loopback(url: &str) -> bool {
         Some(rest) => rest.split(']').next().unwrap_or_default(),
         None => host.split(':').next().unwrap_or_default(),
     };
-    name == "localhost" || name.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    name == "localhost"
+        || name
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|ip| ip.is_loopback())
 }
 
 /// Lets a running daemon read the configuration again; `false` when none runs.
@@ -89,18 +106,29 @@ mod tests {
 
     #[test]
     fn loopback_is_told_from_the_rest() {
-        for url in ["http://127.0.0.1:8765", "http://localhost", "http://[::1]:80/x"] {
+        for url in [
+            "http://127.0.0.1:8765",
+            "http://localhost",
+            "http://[::1]:80/x",
+        ] {
             assert!(is_loopback(url), "{url}");
         }
-        for url in ["https://sync.example.com", "http://10.0.0.2:8765", "nonsense"] {
+        for url in [
+            "https://sync.example.com",
+            "http://10.0.0.2:8765",
+            "nonsense",
+        ] {
             assert!(!is_loopback(url), "{url}");
         }
     }
 
     #[test]
     fn the_kit_says_what_it_is_for() {
-        let words = (1..=24).map(|n| format!("w{n}")).collect::<Vec<_>>().join(" ");
-        insta::assert_snapshot!(recovery_kit(&words), @r"
+        let words = (1..=24)
+            .map(|n| format!("w{n}"))
+            .collect::<Vec<_>>()
+            .join(" ");
+        insta::assert_snapshot!(recovery_kit(&words).trim_start(), @r"
         Recovery kit: these words open your files when every device is lost.
         They are shown this once. Write them down, keep them off this machine.
 

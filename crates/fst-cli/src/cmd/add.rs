@@ -1,6 +1,10 @@
 //! `fst add PATH`: sync a folder.
 
+use std::path::Path;
+
 use fst_client::config::Mode;
+use fst_client::{Client, ClientError};
+use fst_proto::error::ErrorCode;
 use serde_json::json;
 
 use super::account::reload_daemon;
@@ -13,9 +17,8 @@ pub(super) fn run(context: &Context, args: &Add) -> Result<Answer, Failure> {
     let path = absolute(&args.path)?;
     let mut client = context.client()?;
     let mode = mode(&args.direction);
-    let folder = client.add_folder(&path, args.remote_path.as_deref(), mode).map_err(|error| {
-        Failure::from(error).about(&context.look.quoted(&path))
-    })?;
+    let added = client.add_folder(&path, args.remote_path.as_deref(), mode);
+    let folder = added.map_err(|error| explain(context, &client, &path, error))?;
     let is_running = reload_daemon(context)?;
     let look = &context.look;
     let arrow = match mode {
@@ -23,7 +26,11 @@ pub(super) fn run(context: &Context, args: &Add) -> Result<Answer, Failure> {
         Mode::UploadOnly => Symbol::Up,
         Mode::DownloadOnly => Symbol::Down,
     };
-    let next = if is_running { "fst status" } else { "fst daemon start" };
+    let next = if is_running {
+        "fst status"
+    } else {
+        "fst daemon start"
+    };
     let text = format!(
         "{} {} {} {} added\n{}",
         look.symbol(Symbol::Good),
@@ -38,6 +45,31 @@ pub(super) fn run(context: &Context, args: &Add) -> Result<Answer, Failure> {
         "mode": folder.mode.as_str(),
     });
     Ok(Answer::new("fst.add/1", data, text).then(next))
+}
+
+/// Adding fails for reasons that the catalogue words for a folder that is synced already.
+pub(super) fn explain(
+    context: &Context,
+    client: &Client,
+    path: &Path,
+    error: ClientError,
+) -> Failure {
+    let here = context.look.quoted(path);
+    let failure = Failure::from(error);
+    match failure.code {
+        ErrorCode::RootMissing => {
+            failure.hint(format!("make it first: mkdir -p {here}, or: fst up {here}"))
+        },
+        ErrorCode::ReadOnlyRoot => {
+            failure.hint(format!("remount it writable, then: fst add {here}"))
+        },
+        ErrorCode::FolderOverlap => {
+            let mut folders = client.config().folders.iter().map(|folder| &folder.path);
+            let other = folders.find(|other| path.starts_with(other) || other.starts_with(path));
+            failure.about(&other.map_or("PATH".to_owned(), |other| context.look.quoted(other)))
+        },
+        _ => failure.about(&here),
+    }
 }
 
 fn mode(direction: &Direction) -> Mode {

@@ -21,7 +21,11 @@ pub(super) fn run(context: &Context, command: &ConflictsCommand) -> Result<Answe
     let ConflictsCommand::List = command;
     let conflicts = context.client()?.conflicts()?;
     let data = json!({ "conflicts": drawn::value(&conflicts) });
-    Ok(Answer::new("fst.conflicts/1", data, text(context, &conflicts)))
+    Ok(Answer::new(
+        "fst.conflicts/1",
+        data,
+        text(context, &conflicts),
+    ))
 }
 
 fn text(context: &Context, conflicts: &[ConflictItem]) -> String {
@@ -44,7 +48,10 @@ fn text(context: &Context, conflicts: &[ConflictItem]) -> String {
             side(conflict.remote.as_ref()),
         ]);
     }
-    let mut out = format!("{}\n\n", amounts::plural(conflicts.len() as u64, "conflict"));
+    let mut out = format!(
+        "{}\n\n",
+        amounts::plural(conflicts.len() as u64, "conflict")
+    );
     out.push_str(&table.draw());
     out.push_str("\n  Nothing is lost: keep what you want, delete or rename the other file.\n");
     for conflict in conflicts {
@@ -54,13 +61,22 @@ fn text(context: &Context, conflicts: &[ConflictItem]) -> String {
 }
 
 fn side(side: Option<&ConflictSide>) -> String {
-    let Some(side) = side else { return "gone".to_owned() };
-    let when = amounts::when(Context::now(), UnixMillis(side.time_ms), &TimeZone::system());
+    let Some(side) = side else {
+        return "gone".to_owned();
+    };
+    let when = amounts::when(
+        Context::now(),
+        UnixMillis(side.time_ms),
+        &TimeZone::system(),
+    );
     format!("{} {when} {}", side.device, amounts::size(side.size))
 }
 
 fn copy_line(look: &Look, conflict: &ConflictItem) -> String {
-    let copy = conflict.remote.as_ref().map_or("", |side| side.path.as_str());
+    let copy = conflict
+        .remote
+        .as_ref()
+        .map_or("", |side| side.path.as_str());
     let path = conflict.folder.join(Path::new(copy));
     format!("  {}  {}\n", conflict.id, look.quoted(&path))
 }

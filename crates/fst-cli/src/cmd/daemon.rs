@@ -19,8 +19,14 @@ use crate::report::{Answer, Failure, exit_of};
 
 pub(super) fn run(context: &Context, command: &DaemonCommand) -> Result<Answer, Failure> {
     match command {
-        DaemonCommand::Start { foreground: _, detached: true } => run_detached(&context.dirs),
-        DaemonCommand::Start { foreground, detached: false } => start(context, *foreground),
+        DaemonCommand::Start {
+            foreground: _,
+            detached: true,
+        } => run_detached(&context.dirs),
+        DaemonCommand::Start {
+            foreground,
+            detached: false,
+        } => start(context, *foreground),
         DaemonCommand::Stop { force } => stop(context, force_of(*force)),
         DaemonCommand::Restart { force } => restart(context, force_of(*force)),
         DaemonCommand::Status => status(context),
@@ -41,8 +47,11 @@ fn start(context: &Context, is_forced: bool) -> Result<Answer, Failure> {
 
 fn running(context: &Context, record: &DaemonRecord) -> Answer {
     let look = &context.look;
-    let text =
-        format!("{} The sync daemon runs (pid {})\n", look.symbol(Symbol::Good), record.pid);
+    let text = format!(
+        "{} The sync daemon runs (pid {})\n",
+        look.symbol(Symbol::Good),
+        record.pid
+    );
     Answer::new("fst.daemon/1", daemon_data(record), text).then("fst status")
 }
 
@@ -55,7 +64,10 @@ fn daemon_data(record: &DaemonRecord) -> serde_json::Value {
 /// Stays in this process; the log goes to standard error as well, where systemd collects it.
 fn run_here(dirs: &Dirs) -> Result<Answer, Failure> {
     log::start(dirs, log_filter().as_deref(), Echo::Screen)?;
-    let hooks = Hooks { start_server: embedded::start_hook(), on_ready: None };
+    let hooks = Hooks {
+        start_server: embedded::start_hook(),
+        on_ready: None,
+    };
     Daemon::run(dirs, hooks)?;
     Ok(Answer::new("fst.daemon/1", json!({ "running": false }), ""))
 }
@@ -66,8 +78,10 @@ fn run_detached(dirs: &Dirs) -> Result<Answer, Failure> {
     let on_ready = |record: &DaemonRecord| {
         launch::announce_ready(&mut std::io::stdout(), record);
     };
-    let hooks =
-        Hooks { start_server: embedded::start_hook(), on_ready: Some(Box::new(on_ready)) };
+    let hooks = Hooks {
+        start_server: embedded::start_hook(),
+        on_ready: Some(Box::new(on_ready)),
+    };
     let result = log::start(dirs, log_filter().as_deref(), Echo::FileOnly)
         .and_then(|()| Daemon::run(dirs, hooks));
     match result {
@@ -117,7 +131,11 @@ fn status(context: &Context) -> Result<Answer, Failure> {
         let record = daemon.record();
         let mut answer = running(context, record);
         let log = log::path_of(&context.dirs);
-        let places = format!("  Socket   {}\n  Log      {}\n", shown(&record.socket), shown(&log));
+        let places = format!(
+            "  Socket   {}\n  Log      {}\n",
+            shown(&record.socket),
+            shown(&log)
+        );
         answer.text.push_str(&places);
         return Ok(answer);
     }
@@ -127,5 +145,7 @@ fn status(context: &Context) -> Result<Answer, Failure> {
         look.next("fst daemon start")
     );
     let answer = Answer::new("fst.daemon/1", json!({ "running": false }), text);
-    Ok(answer.then("fst daemon start").with_exit(exit_of(ErrorCode::NoDaemon)))
+    Ok(answer
+        .then("fst daemon start")
+        .with_exit(exit_of(ErrorCode::NoDaemon)))
 }

@@ -11,12 +11,23 @@ use crate::report::{Answer, Failure};
 pub(super) fn run(context: &Context, command: &DevicesCommand) -> Result<Answer, Failure> {
     let DevicesCommand::Invite = command;
     let client = context.client()?;
-    let remote = client.config().folders.first().map(|folder| folder.remote_path.clone());
+    let remote = client
+        .config()
+        .folders
+        .first()
+        .map(|folder| folder.remote_path.clone());
     let invitation = invite(&client, remote.as_deref().unwrap_or("/Documents"))?;
-    let init = format!("fst init --server {} --join {}", client.server_url(), invitation.join);
+    let init = format!(
+        "fst init --server {} --join {}",
+        client.server_url(),
+        invitation.join
+    );
     let mut page = Page::default();
     page.line("On the other device, within three days and once:\n");
-    page.line(format!("  {}\n\n  or without a folder: {init}", invitation.line));
+    page.line(format!(
+        "  {}\n\n  or without a folder: {init}",
+        invitation.line
+    ));
     let mut warnings = Vec::new();
     if invitation.is_loopback {
         page.line(format!("\n{}", loopback_note()));
@@ -28,5 +39,9 @@ pub(super) fn run(context: &Context, command: &DevicesCommand) -> Result<Answer,
         "run": invitation.line,
     });
     let answer = Answer::new("fst.invite/1", data, page.into_text()).then(invitation.line);
-    Ok(if context.global.json { answer.warn(warnings) } else { answer })
+    Ok(if context.global.json {
+        answer.warn(warnings)
+    } else {
+        answer
+    })
 }

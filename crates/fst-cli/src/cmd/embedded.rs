@@ -40,7 +40,10 @@ pub(super) fn propose(dirs: &Dirs) -> Result<EmbeddedServer, Failure> {
             .because(format!("{PORT_FIRST} to {last} are all taken"))
             .hint("stop what listens there, or give a server: fst up PATH --server URL --join S")
     })?;
-    Ok(EmbeddedServer { data: data_dir(dirs), listen: format!("127.0.0.1:{port}") })
+    Ok(EmbeddedServer {
+        data: data_dir(dirs),
+        listen: format!("127.0.0.1:{port}"),
+    })
 }
 
 #[cfg(feature = "embedded-server")]
@@ -62,7 +65,10 @@ mod with_server {
     }
 
     /// Lets the daemon start the server that the configuration asks for.
-    #[expect(clippy::unnecessary_wraps, reason = "a build without a server has no hook")]
+    #[expect(
+        clippy::unnecessary_wraps,
+        reason = "a build without a server has no hook"
+    )]
     pub(crate) fn start_hook() -> Option<StartServer> {
         Some(Box::new(start))
     }
@@ -74,9 +80,8 @@ mod with_server {
             Box::new(Problem::new(code, detail))
         };
         let listen = wanted.listen.parse();
-        let listen = listen.map_err(|error: std::net::AddrParseError| {
-            failed(ErrorCode::BadConfig, &error)
-        })?;
+        let listen = listen
+            .map_err(|error: std::net::AddrParseError| failed(ErrorCode::BadConfig, &error))?;
         let server = Embedded::start(&wanted.data, listen);
         let server = server.map_err(|error| failed(ErrorCode::ServerFailed, &error))?;
         Ok(Box::new(Running(server)))

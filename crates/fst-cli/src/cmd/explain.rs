@@ -13,7 +13,10 @@ const EXITS: [(Exit, &str); 15] = [
     (Exit::Usage, "wrong usage"),
     (Exit::Partial, "partly done"),
     (Exit::Permission, "sign-in or permission needed"),
-    (Exit::NotFound, "file, version, conflict or device not found"),
+    (
+        Exit::NotFound,
+        "file, version, conflict or device not found",
+    ),
     (Exit::Refused, "refused: would conflict or lose data"),
     (Exit::Unreachable, "server not reachable"),
     (Exit::NoDaemon, "daemon not running"),
@@ -31,7 +34,10 @@ pub(super) fn run(topic: &str) -> Result<Answer, Failure> {
     }
     let digits = topic.trim_start_matches("FST-").trim_start_matches("fst-");
     let number: Option<u16> = digits.parse().ok();
-    let code = ErrorCode::ALL.iter().copied().find(|code| Some(code.number()) == number);
+    let code = ErrorCode::ALL
+        .iter()
+        .copied()
+        .find(|code| Some(code.number()) == number);
     let code = code.ok_or_else(|| {
         Failure::new(ErrorCode::NotFound, "there is no such topic")
             .because(fst_proto::text::printable(topic.as_bytes()))
@@ -75,7 +81,10 @@ fn area(number: u16) -> &'static str {
 }
 
 fn meaning(exit: Exit) -> &'static str {
-    EXITS.iter().find(|(known, _)| *known == exit).map_or("failed", |(_, meaning)| meaning)
+    EXITS
+        .iter()
+        .find(|(known, _)| *known == exit)
+        .map_or("failed", |(_, meaning)| meaning)
 }
 
 fn exit_codes() -> Answer {
@@ -89,7 +98,11 @@ fn exit_codes() -> Answer {
     page.line("  130  interrupted\n\nfst status --check\n");
     page.line("  0 up to date   20 syncing   21 conflict   22 offline   23 error   24 paused");
     page.line("  8 daemon not running");
-    Answer::new("fst.exit-codes/1", json!({ "exits": data }), page.into_text())
+    Answer::new(
+        "fst.exit-codes/1",
+        json!({ "exits": data }),
+        page.into_text(),
+    )
 }
 
 #[cfg(test)]

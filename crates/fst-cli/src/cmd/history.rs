@@ -28,11 +28,7 @@ struct Wanted {
     file: Option<String>,
 }
 
-pub(super) fn run(
-    context: &Context,
-    limit: usize,
-    path: Option<&Path>,
-) -> Result<Answer, Failure> {
+pub(super) fn run(context: &Context, limit: usize, path: Option<&Path>) -> Result<Answer, Failure> {
     let client = context.client()?;
     let wanted = wanted(&client, path)?;
     let items = match &wanted.file {
@@ -49,17 +45,27 @@ pub(super) fn run(
 }
 
 fn wanted(client: &Client, path: Option<&Path>) -> Result<Wanted, Failure> {
-    let Some(path) = path else { return Ok(Wanted { folder: None, file: None }) };
+    let Some(path) = path else {
+        return Ok(Wanted {
+            folder: None,
+            file: None,
+        });
+    };
     let path = absolute(path)?;
     let folders = client.config().folders.iter();
-    let folder = folders.map(|folder| &folder.path).find(|folder| path.starts_with(folder));
+    let folder = folders
+        .map(|folder| &folder.path)
+        .find(|folder| path.starts_with(folder));
     let folder = folder.ok_or_else(|| {
         let failure = Failure::new(ErrorCode::UnknownFolder, ErrorCode::UnknownFolder.title());
         failure.about(&shown(&path)).because(shown(&path))
     })?;
     let inside = path.strip_prefix(folder).unwrap_or(Path::new(""));
     let file = printable(inside.as_os_str().as_bytes());
-    Ok(Wanted { folder: Some(folder.clone()), file: Some(file).filter(|file| !file.is_empty()) })
+    Ok(Wanted {
+        folder: Some(folder.clone()),
+        file: Some(file).filter(|file| !file.is_empty()),
+    })
 }
 
 fn text(context: &Context, items: &[HistoryItem]) -> String {
@@ -78,7 +84,9 @@ fn text(context: &Context, items: &[HistoryItem]) -> String {
         table.row(vec![
             amounts::when(now, UnixMillis(item.time_ms), &zone),
             item.action.clone(),
-            context.look.clip(&format!("{folder}/{}", item.path), PATH_WIDTH_MAX),
+            context
+                .look
+                .clip(&format!("{folder}/{}", item.path), PATH_WIDTH_MAX),
             item.device.clone(),
         ]);
     }

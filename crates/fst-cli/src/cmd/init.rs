@@ -69,7 +69,11 @@ fn text(context: &Context, done: &InitDone, server: &str) -> String {
 }
 
 fn find_key(context: &Context, args: &Init) -> Result<Key, Failure> {
-    let Credential { setup_code, join, recover } = &args.credential;
+    let Credential {
+        setup_code,
+        join,
+        recover,
+    } = &args.credential;
     match (setup_code, join, recover) {
         (Some(code), _, _) => Ok(Key::Setup(code.trim().to_owned())),
         (_, Some(text), _) => Ok(Key::Join(text.trim().to_owned())),
@@ -96,9 +100,14 @@ fn ask(context: &Context, server: &str) -> Result<Key, Failure> {
     let failed = |error: std::io::Error| {
         Failure::new(ErrorCode::Usage, "cannot read the terminal").because(error.to_string())
     };
-    std::io::stdin().lock().read_line(&mut line).map_err(failed)?;
+    std::io::stdin()
+        .lock()
+        .read_line(&mut line)
+        .map_err(failed)?;
     // Whoever pastes the whole line means the string in it.
-    let join = line.split_whitespace().find(|word| word.starts_with(JOIN_PREFIX));
+    let join = line
+        .split_whitespace()
+        .find(|word| word.starts_with(JOIN_PREFIX));
     Ok(match join {
         Some(join) => Key::Join(join.to_owned()),
         None => Key::Setup(line.trim().to_owned()),
@@ -108,7 +117,10 @@ fn ask(context: &Context, server: &str) -> Result<Key, Failure> {
 fn read_words(file: &Path) -> Result<String, Failure> {
     let mut text = String::new();
     let read = if file == Path::new("-") {
-        std::io::stdin().lock().take(WORDS_BYTES_MAX).read_to_string(&mut text)
+        std::io::stdin()
+            .lock()
+            .take(WORDS_BYTES_MAX)
+            .read_to_string(&mut text)
     } else {
         std::fs::File::open(file)
             .and_then(|words| words.take(WORDS_BYTES_MAX).read_to_string(&mut text))
@@ -124,7 +136,9 @@ fn read_words(file: &Path) -> Result<String, Failure> {
 
 /// The words alone: the printed kit has numbers before them.
 fn words_of(text: &str) -> String {
-    let words = text.split_whitespace().filter(|word| word.chars().all(char::is_alphabetic));
+    let words = text
+        .split_whitespace()
+        .filter(|word| word.chars().all(char::is_alphabetic));
     words.map(str::to_lowercase).collect::<Vec<_>>().join(" ")
 }
 
@@ -134,6 +148,9 @@ mod tests {
 
     #[test]
     fn a_kit_is_read_as_it_was_printed() {
-        assert_eq!(words_of("   1  Anchor violin\n   7  cactus\n"), "anchor violin cactus");
+        assert_eq!(
+            words_of("   1  Anchor violin\n   7  cactus\n"),
+            "anchor violin cactus"
+        );
     }
 }

@@ -27,7 +27,12 @@ pub(super) fn sync_folders(
     prepare: Prepare<'_>,
 ) -> Result<Vec<FolderStatus>, Failure> {
     let wanted: Vec<&FolderConfig> = match path {
-        None => client.config().folders.iter().filter(|folder| !folder.paused).collect(),
+        None => client
+            .config()
+            .folders
+            .iter()
+            .filter(|folder| !folder.paused)
+            .collect(),
         Some(path) => vec![find(context, client, path)?],
     };
     let mut done = Vec::new();
@@ -52,10 +57,17 @@ fn find<'a>(
     client: &'a Client,
     path: &Path,
 ) -> Result<&'a FolderConfig, Failure> {
-    client.config().folders.iter().find(|folder| folder.path == path).ok_or_else(|| {
-        let failure = Failure::new(ErrorCode::UnknownFolder, ErrorCode::UnknownFolder.title());
-        failure.about(&context.look.quoted(path)).because(context.look.tilde(path))
-    })
+    client
+        .config()
+        .folders
+        .iter()
+        .find(|folder| folder.path == path)
+        .ok_or_else(|| {
+            let failure = Failure::new(ErrorCode::UnknownFolder, ErrorCode::UnknownFolder.title());
+            failure
+                .about(&context.look.quoted(path))
+                .because(context.look.tilde(path))
+        })
 }
 
 fn sync_folder(

@@ -20,7 +20,9 @@ pub(super) fn pause(context: &Context, path: Option<&Path>) -> Result<Answer, Fa
         },
         None => place.write_paused(true)?,
     }
-    Ok(place.answer("fst.pause/1", Symbol::Off, "paused").then("fst resume"))
+    Ok(place
+        .answer("fst.pause/1", Symbol::Off, "paused")
+        .then("fst resume"))
 }
 
 pub(super) fn resume(
@@ -31,7 +33,10 @@ pub(super) fn resume(
     let place = Place::new(context, path)?;
     match context.daemon_if_any()? {
         Some(mut daemon) => {
-            let asked = daemon.ask(&Request::Resume { path: place.text(), accept_deletions });
+            let asked = daemon.ask(&Request::Resume {
+                path: place.text(),
+                accept_deletions,
+            });
             asked.map(drop).map_err(|error| place.failed(error))?;
         },
         None => {
@@ -41,7 +46,9 @@ pub(super) fn resume(
             }
         },
     }
-    Ok(place.answer("fst.resume/1", Symbol::Good, "resumed").then("fst status"))
+    Ok(place
+        .answer("fst.resume/1", Symbol::Good, "resumed")
+        .then("fst status"))
 }
 
 /// One folder or all of them.
@@ -52,15 +59,23 @@ struct Place<'a> {
 
 impl<'a> Place<'a> {
     fn new(context: &'a Context, path: Option<&Path>) -> Result<Self, Failure> {
-        Ok(Self { context, path: path.map(absolute).transpose()? })
+        Ok(Self {
+            context,
+            path: path.map(absolute).transpose()?,
+        })
     }
 
     fn text(&self) -> Option<String> {
-        self.path.as_ref().map(|path| path.to_string_lossy().into_owned())
+        self.path
+            .as_ref()
+            .map(|path| path.to_string_lossy().into_owned())
     }
 
     fn failed(&self, error: DaemonError) -> Failure {
-        let name = self.path.as_ref().map(|path| self.context.look.quoted(path));
+        let name = self
+            .path
+            .as_ref()
+            .map(|path| self.context.look.quoted(path));
         Failure::from(error).about(name.as_deref().unwrap_or("PATH"))
     }
 
@@ -83,8 +98,15 @@ impl<'a> Place<'a> {
 
     fn answer(&self, schema: &'static str, symbol: Symbol, word: &str) -> Answer {
         let look = &self.context.look;
-        let what = self.path.as_ref().map_or("All folders".to_owned(), |path| look.tilde(path));
+        let what = self
+            .path
+            .as_ref()
+            .map_or("All folders".to_owned(), |path| look.tilde(path));
         let data = json!({ "path": self.path.as_deref().map(shown), "state": word });
-        Answer::new(schema, data, format!("{} {what} {word}\n", look.symbol(symbol)))
+        Answer::new(
+            schema,
+            data,
+            format!("{} {what} {word}\n", look.symbol(symbol)),
+        )
     }
 }

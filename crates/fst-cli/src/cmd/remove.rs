@@ -15,11 +15,16 @@ pub(super) fn run(context: &Context, path: &Path) -> Result<Answer, Failure> {
     match context.daemon_if_any()? {
         // The daemon's worker has to let go of the folder first.
         Some(mut daemon) => {
-            let request = Request::Remove { path: path.to_string_lossy().into_owned() };
+            let request = Request::Remove {
+                path: path.to_string_lossy().into_owned(),
+            };
             daemon.ask(&request).map_err(|error| failed(error.into()))?;
         },
         None => {
-            context.client()?.remove_folder(&path).map_err(|error| failed(error.into()))?;
+            context
+                .client()?
+                .remove_folder(&path)
+                .map_err(|error| failed(error.into()))?;
         },
     }
     let look = &context.look;

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::status;
 use crate::context::Context;
+use crate::render::amounts;
 use crate::report::Answer;
 
 const SHORT: &str = "\
@@ -19,10 +20,10 @@ FileSyncTool: two-way, end-to-end encrypted file synchronisation
 
 pub(super) fn run(context: &Context) -> Answer {
     let line = status::read(context).ok().map(|status| {
-        let folders = status.folders.len();
+        let folders = amounts::plural(status.folders.len() as u64, "folder");
         match status.daemon_pid {
-            0 => format!("\nThe sync daemon is not running ({folders} folders)\n"),
-            _ => format!("\nNow: {} ({folders} folders)\n", status.state),
+            0 => format!("\nThe sync daemon is not running ({folders})\n"),
+            _ => format!("\nNow: {} ({folders})\n", status.state),
         }
     });
     let text = format!("{SHORT}{}", line.unwrap_or_default());

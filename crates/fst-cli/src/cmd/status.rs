@@ -13,7 +13,10 @@ use crate::report::{Answer, Failure, exit_of};
 
 pub(super) fn run(context: &Context, check: bool) -> Result<Answer, Failure> {
     let status = read(context)?;
-    let moment = Moment { now: Context::now(), zone: TimeZone::system() };
+    let moment = Moment {
+        now: Context::now(),
+        zone: TimeZone::system(),
+    };
     let text = draw(&status, &context.look, &moment);
     let mut answer = Answer::new("fst.status/1", drawn::value(&status), text);
     answer.next = next(&status);
@@ -72,7 +75,10 @@ pub(super) fn problem_warnings(folders: &[FolderStatus]) -> Vec<String> {
     let of = |folder: &FolderStatus| {
         let base = folder.path.clone();
         folder.problems.clone().into_iter().map(move |problem| {
-            format!("{base}/{}: {} ({})", problem.path, problem.reason, problem.code)
+            format!(
+                "{base}/{}: {} ({})",
+                problem.path, problem.reason, problem.code
+            )
         })
     };
     folders.iter().flat_map(of).collect()
@@ -83,7 +89,10 @@ mod tests {
     use super::*;
 
     fn status(state: State, conflicts: u64) -> Status {
-        let folder = FolderStatus { conflicts, ..FolderStatus::default() };
+        let folder = FolderStatus {
+            conflicts,
+            ..FolderStatus::default()
+        };
         Status {
             state: state.as_str().to_owned(),
             folders: vec![folder],
@@ -101,6 +110,12 @@ mod tests {
         assert_eq!(check_code(&status(State::Attention, 0)), 23);
         assert_eq!(check_code(&status(State::Error, 1)), 23);
         assert_eq!(check_code(&status(State::Paused, 0)), 24);
-        assert_eq!(check_code(&Status { daemon_pid: 0, ..status(State::Idle, 0) }), 8);
+        assert_eq!(
+            check_code(&Status {
+                daemon_pid: 0,
+                ..status(State::Idle, 0)
+            }),
+            8
+        );
     }
 }

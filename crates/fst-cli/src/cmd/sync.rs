@@ -21,9 +21,9 @@ pub(super) fn run(context: &Context, path: Option<&Path>) -> Result<Answer, Fail
     let folders = match context.daemon_if_any()? {
         Some(mut daemon) => {
             let name = path.as_ref().map(|path| context.look.quoted(path));
-            daemon.wait(path.as_deref(), LIMIT).map_err(|error| {
-                Failure::from(error).about(name.as_deref().unwrap_or("PATH"))
-            })?;
+            daemon
+                .wait(path.as_deref(), LIMIT)
+                .map_err(|error| Failure::from(error).about(name.as_deref().unwrap_or("PATH")))?;
             told_by_daemon(&mut daemon, path.as_deref())?
         },
         None => sync_folders(context, &context.client()?, path.as_deref(), &|_| Ok(()))?,
@@ -42,11 +42,7 @@ pub(super) fn told_by_daemon(
 }
 
 /// The answer of a sync that is done.
-pub(super) fn answer(
-    context: &Context,
-    schema: &'static str,
-    folders: &[FolderStatus],
-) -> Answer {
+pub(super) fn answer(context: &Context, schema: &'static str, folders: &[FolderStatus]) -> Answer {
     let look = &context.look;
     let files: u64 = folders.iter().map(|folder| folder.files).sum();
     let bytes: u64 = folders.iter().map(|folder| folder.bytes).sum();
@@ -59,6 +55,10 @@ pub(super) fn answer(
     );
     let warnings = problem_warnings(folders);
     let answer = Answer::new(schema, json!({ "folders": drawn::value(&folders) }), text);
-    let answer = if warnings.is_empty() { answer } else { answer.then("fst status") };
+    let answer = if warnings.is_empty() {
+        answer
+    } else {
+        answer.then("fst status")
+    };
     answer.warn(warnings)
 }

@@ -3,7 +3,7 @@
 //! A list of steps, each of which finds its work done or does it: account, folder, daemon, first sync, a line
 //! for the next device. Invariant: running it again only adds what is missing; the recovery words are
 //! printed when the account was made and never again. Not here: the steps' own work (`fst-client`,
-//! `fst-daemon`). Source: docs/design/decisions §8.
+//! `fst-daemon`). Source: docs/design/commands.md §6.
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -18,6 +18,7 @@ use fst_proto::ipc::{Request, Status};
 use serde_json::{Map, Value, json};
 
 use super::account::{self, Invitation};
+use super::add::explain;
 use super::status::problem_warnings;
 use super::{daemon, embedded};
 use crate::args::Up;
@@ -38,7 +39,13 @@ pub(super) fn run(context: &Context, args: &Up) -> Result<Answer, Failure> {
     let folder = add(context, args, &mut client, &path)?;
     let status = start_and_wait(context, &folder.path, args.timeout)?;
     let invitation = account::invite(&client, &folder.remote_path)?;
-    let done = Done { folder, status, invitation, created, server: client.server_url().to_owned() };
+    let done = Done {
+        folder,
+        status,
+        invitation,
+        created,
+        server: client.server_url().to_owned(),
+    };
     Ok(done.answer(context))
 }
 
@@ -76,14 +83,12 @@ fn enrol(context: &Context, args: &Up) -> Result<Option<InitDone>, Failure> {
     }
 }
 
-fn init(
-    context: &Context,
-    args: &Up,
-    url: &str,
-    enrol: Enrol<'_>,
-) -> Result<InitDone, Failure> {
-    let options =
-        InitOptions { url, name: args.name.as_deref(), insecure_http: args.insecure_http };
+fn init(context: &Context, args: &Up, url: &str, enrol: Enrol<'_>) -> Result<InitDone, Failure> {
+    let options = InitOptions {
+        url,
+        name: args.name.as_deref(),
+        insecure_http: args.insecure_http,
+    };
     let done = Client::init(&context.dirs, &options, enrol)?;
     context.say(format!("account: this device is set up with {url}"));
     Ok(done)
@@ -92,8 +97,10 @@ fn init(
 /// The daemon runs the server; it does so even before there is an account, so no other process has to.
 fn init_embedded(context: &Context, args: &Up) -> Result<InitDone, Failure> {
     if embedded::start_hook().is_none() {
-        return Err(Failure::new(ErrorCode::Usage, "this build has no server of its own")
-            .hint("fst up PATH --server URL --join STRING"));
+        return Err(
+            Failure::new(ErrorCode::Usage, "this build has no server of its own")
+                .hint("fst up PATH --server URL --join STRING"),
+        );
     }
     let server = start_server(context)?;
     let url = format!("http://{}", server.listen);
@@ -144,16 +151,23 @@ fn add(
     client: &mut Client,
     path: &Path,
 ) -> Result<FolderConfig, Failure> {
-    let known = client.config().folders.iter().find(|folder| folder.path == path);
+    let known = client
+        .config()
+        .folders
+        .iter()
+        .find(|folder| folder.path == path);
     if let Some(folder) = known {
         return Ok(folder.clone());
     }
     // An account whose server runs inside the daemon needs the daemon to add a folder.
     ensure_daemon(context)?;
     let added = client.add_folder(path, args.remote_path.as_deref(), Mode::TwoWay);
-    let folder = added.map_err(|error| Failure::from(error).about(&context.look.quoted(path)))?;
+    let folder = added.map_err(|error| explain(context, client, path, error))?;
     let (here, there) = (context.look.tilde(&folder.path), &folder.remote_path);
-    context.say(format!("folder: {here} {} {there}", context.look.symbol(Symbol::Both)));
+    context.say(format!(
+        "folder: {here} {} {there}",
+        context.look.symbol(Symbol::Both)
+    ));
     Ok(folder)
 }
 
@@ -165,14 +179,25 @@ fn start_and_wait(context: &Context, folder: &Path, limit: Duration) -> Result<S
     let (done, end) = mpsc::channel();
     let path = folder.to_owned();
     std::thread::spawn(move || {
-        done.send(waiting.wait(Some(&path), limit)).unwrap_or_default();
+        done.send(waiting.wait(Some(&path), limit))
+            .unwrap_or_default();
     });
+    let mut said = String::new();
     loop {
         match end.recv_timeout(PROGRESS_EVERY) {
             Ok(result) => return finish(context, folder, result, &mut watching),
-            Err(RecvTimeoutError::Timeout) => context.say(progress(&watching.status()?)),
+            Err(RecvTimeoutError::Timeout) => {
+                let now = progress(&watching.status()?);
+                if now != said {
+                    context.say(&now);
+                    said = now;
+                }
+            },
             Err(RecvTimeoutError::Disconnected) => {
-                return Err(Failure::new(ErrorCode::Internal, "the wait ended without a result"));
+                return Err(Failure::new(
+                    ErrorCode::Internal,
+                    "the wait ended without a result",
+                ));
             },
         }
     }
@@ -188,7 +213,15 @@ fn finish(
     Ok(daemon.status()?)
 }
 
+/// How far the sync is, or why it is not going on.
 fn progress(status: &Status) -> String {
+    let stopped = status
+        .folders
+        .iter()
+        .find_map(|folder| folder.stopped.as_ref());
+    if let Some(problem) = stopped {
+        return format!("sync: waiting: {}: {}", problem.title, problem.detail);
+    }
     let pending = &status.pending;
     format!(
         "sync: {} to send, {} to receive, {}",
@@ -218,7 +251,8 @@ impl Done {
 
     fn data(&self) -> Map<String, Value> {
         let created = self.created.as_ref();
-        let mut data = created.map_or_else(Map::new, |done| account::init_fields(done, &self.server));
+        let mut data =
+            created.map_or_else(Map::new, |done| account::init_fields(done, &self.server));
         data.insert("server".to_owned(), json!(self.server));
         data.insert("path".to_owned(), json!(shown(&self.folder.path)));
         data.insert("remote_path".to_owned(), json!(self.folder.remote_path));
@@ -239,7 +273,10 @@ impl Done {
             self.folder.remote_path,
             self.amounts()
         ));
-        let words = self.created.as_ref().and_then(|done| done.recovery_words.as_deref());
+        let words = self
+            .created
+            .as_ref()
+            .and_then(|done| done.recovery_words.as_deref());
         if let Some(words) = words {
             page.block(account::recovery_kit(words));
         }
@@ -253,7 +290,11 @@ impl Done {
 
     fn amounts(&self) -> String {
         let path = shown(&self.folder.path);
-        let folder = self.status.folders.iter().find(|folder| folder.path == path);
+        let folder = self
+            .status
+            .folders
+            .iter()
+            .find(|folder| folder.path == path);
         folder.map_or_else(String::new, |folder| {
             let files = amounts::plural(folder.files, "file");
             format!("   {files}, {}", amounts::size(folder.bytes))

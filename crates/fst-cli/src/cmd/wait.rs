@@ -14,11 +14,22 @@ pub(super) fn run(context: &Context, args: &Wait) -> Result<Answer, Failure> {
     let mut daemon = context.daemon()?;
     daemon.wait(None, *timeout)?;
     let folders = daemon.status()?.folders;
-    let text = format!("{} Everything is synced\n", context.look.symbol(Symbol::Good));
+    let text = format!(
+        "{} Everything is synced\n",
+        context.look.symbol(Symbol::Good)
+    );
     let mut warnings = problem_warnings(&folders);
     let paused = folders.iter().filter(|folder| folder.state == "paused");
     warnings.extend(paused.map(|folder| format!("{} is paused: not waited for", folder.path)));
-    let answer = Answer::new("fst.wait/1", json!({ "folders": drawn::value(&folders) }), text);
-    let answer = if warnings.is_empty() { answer } else { answer.then("fst status") };
+    let answer = Answer::new(
+        "fst.wait/1",
+        json!({ "folders": drawn::value(&folders) }),
+        text,
+    );
+    let answer = if warnings.is_empty() {
+        answer
+    } else {
+        answer.then("fst status")
+    };
     Ok(answer.warn(warnings))
 }

@@ -1,6 +1,6 @@
 //! Sizes, counts and times as people read them.
 //!
-//! Invariant: sizes are powers of 1024; times are in the zone given. Source: docs/design/interfaces 1.2.
+//! Invariant: sizes are powers of 1024; times are in the zone given. Source: docs/design/commands.md §1.
 
 use fst_proto::time::UnixMillis;
 use jiff::Timestamp;
@@ -57,7 +57,9 @@ pub(crate) fn when(now: UnixMillis, then: UnixMillis, zone: &TimeZone) -> String
 fn date(now: UnixMillis, then: UnixMillis, zone: &TimeZone) -> String {
     let local = |ms: UnixMillis| {
         let ms = i64::try_from(ms.0).unwrap_or(i64::MAX);
-        Timestamp::from_millisecond(ms).unwrap_or(Timestamp::MAX).to_zoned(zone.clone())
+        Timestamp::from_millisecond(ms)
+            .unwrap_or(Timestamp::MAX)
+            .to_zoned(zone.clone())
     };
     let (now, then) = (local(now), local(then));
     if now.date() == then.date() {
@@ -72,21 +74,27 @@ mod tests {
 
     #[test]
     fn sizes_are_powers_of_1024() {
-        let shown: Vec<String> =
-            [0, 1023, 1024, 1536, 230 << 20, 19_600_000_000, u64::MAX].map(size).into();
-        assert_eq!(shown, ["0 B", "1023 B", "1.0 KiB", "1.5 KiB", "230 MiB", "18.2 GiB", "15.9 EiB"]);
+        let shown: Vec<String> = [0, 1023, 1024, 1536, 230 << 20, 19_600_000_000, u64::MAX]
+            .map(size)
+            .into();
+        assert_eq!(
+            shown,
+            [
+                "0 B", "1023 B", "1.0 KiB", "1.5 KiB", "230 MiB", "18.2 GiB", "15.9 EiB"
+            ]
+        );
     }
 
     #[test]
     fn counts_are_grouped() {
-        assert_eq!([7, 999, 1000, 12_408, 1_000_000].map(count), [
-            "7",
-            "999",
-            "1 000",
-            "12 408",
-            "1 000 000"
-        ]);
-        assert_eq!((plural(1, "file"), plural(2, "file")), ("1 file".into(), "2 files".into()));
+        assert_eq!(
+            [7, 999, 1000, 12_408, 1_000_000].map(count),
+            ["7", "999", "1 000", "12 408", "1 000 000"]
+        );
+        assert_eq!(
+            (plural(1, "file"), plural(2, "file")),
+            ("1 file".into(), "2 files".into())
+        );
     }
 
     #[test]

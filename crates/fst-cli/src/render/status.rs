@@ -2,7 +2,7 @@
 //!
 //! Takes the [`Status`] that the daemon gave (or the one without a daemon). Invariant: every state has a
 //! reason and every reason a next command; fits 80 columns. Not here: asking the daemon, exit codes.
-//! Source: docs/design/interfaces 1.6.
+//! Source: docs/design/commands.md §3.
 
 use std::path::Path;
 
@@ -92,7 +92,12 @@ fn headline(status: &Status, look: &Look, moment: &Moment) -> String {
 }
 
 fn up_to_date(status: &Status, moment: &Moment) -> String {
-    match status.folders.iter().map(|folder| folder.last_change_ms).max() {
+    match status
+        .folders
+        .iter()
+        .map(|folder| folder.last_change_ms)
+        .max()
+    {
         None | Some(0) => "Up to date".to_owned(),
         Some(last) => {
             let ago = amounts::when(moment.now, UnixMillis(last), &moment.zone);
@@ -116,19 +121,29 @@ fn syncing(status: &Status) -> String {
 
 fn attention(status: &Status) -> String {
     let conflicts: u64 = status.folders.iter().map(|folder| folder.conflicts).sum();
-    let problems: usize = status.folders.iter().map(|folder| folder.problems.len()).sum();
+    let problems: usize = status
+        .folders
+        .iter()
+        .map(|folder| folder.problems.len())
+        .sum();
     let problems = amounts::plural(problems as u64, "path");
     match conflicts {
         0 => format!("Waiting on {problems}   everything else is up to date"),
         1 => "1 conflict needs you   everything else is up to date".to_owned(),
-        n => format!("{} conflicts need you   everything else is up to date", amounts::count(n)),
+        n => format!(
+            "{} conflicts need you   everything else is up to date",
+            amounts::count(n)
+        ),
     }
 }
 
 fn stopped(status: &Status) -> String {
     let is_stopped = |folder: &&FolderStatus| folder.state == State::Error.as_str();
     let n = status.folders.iter().filter(is_stopped).count();
-    format!("{} stopped   your files are untouched", amounts::plural(n as u64, "folder"))
+    format!(
+        "{} stopped   your files are untouched",
+        amounts::plural(n as u64, "folder")
+    )
 }
 
 fn folders(status: &Status, look: &Look) -> String {
@@ -141,7 +156,13 @@ fn folders(status: &Status, look: &Look) -> String {
         ("State", Side::Left),
     ]);
     // Without a daemon nobody has counted.
-    let counted = |text: String| if status.daemon_pid == 0 { "-".to_owned() } else { text };
+    let counted = |text: String| {
+        if status.daemon_pid == 0 {
+            "-".to_owned()
+        } else {
+            text
+        }
+    };
     for folder in &status.folders {
         table.row(vec![
             look.clip(&look.tilde(Path::new(&folder.path)), FOLDER_WIDTH_MAX),
@@ -193,11 +214,20 @@ fn troubles(folder: &FolderStatus, look: &Look) -> String {
         page.line("\n  Both versions of each file are kept until you decide.");
         page.block(look.next("fst conflicts list"));
     }
-    let shown = if look.shows_all { folder.problems.len() } else { PROBLEMS_SHOWN };
+    let shown = if look.shows_all {
+        folder.problems.len()
+    } else {
+        PROBLEMS_SHOWN
+    };
     for problem in folder.problems.iter().take(shown) {
         page.block(problem_block(path, problem, look));
     }
-    if let Some(more) = folder.problems.len().checked_sub(shown).filter(|more| *more > 0) {
+    if let Some(more) = folder
+        .problems
+        .len()
+        .checked_sub(shown)
+        .filter(|more| *more > 0)
+    {
         page.line(format!("\n  {more} more"));
         page.block(look.next("fst status --verbose"));
     }
@@ -207,7 +237,12 @@ fn troubles(folder: &FolderStatus, look: &Look) -> String {
 fn stop_block(path: &Path, problem: &Problem, look: &Look) -> String {
     let next = problem.next.replace("PATH", &look.quoted(path));
     let mut page = Page::default();
-    page.line(format!("\n  {}   {} ({})", look.tilde(path), problem.title, problem.code));
+    page.line(format!(
+        "\n  {}   {} ({})",
+        look.tilde(path),
+        problem.title,
+        problem.code
+    ));
     if problem.detail != problem.title {
         page.line(format!("    {}", problem.detail));
     }
@@ -218,7 +253,12 @@ fn stop_block(path: &Path, problem: &Problem, look: &Look) -> String {
 fn problem_block(folder: &Path, problem: &PathProblem, look: &Look) -> String {
     let path = look.tilde(&folder.join(&problem.path));
     let next = problem.next.replace("PATH", &look.quoted(folder));
-    format!("\n  {path}   {} ({})\n  {}", problem.reason, problem.code, look.next(&next))
+    format!(
+        "\n  {path}   {} ({})\n  {}",
+        problem.reason,
+        problem.code,
+        look.next(&next)
+    )
 }
 
 fn footer(status: &Status) -> String {
@@ -233,7 +273,10 @@ fn footer(status: &Status) -> String {
     let device = &status.device;
     if !device.name.is_empty() {
         let devices = amounts::plural(device.devices.max(1), "device");
-        page.line(format!("  Device   {}   {devices} in the account", device.name));
+        page.line(format!(
+            "  Device   {}   {devices} in the account",
+            device.name
+        ));
     }
     page.into_text()
 }

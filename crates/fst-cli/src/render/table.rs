@@ -20,7 +20,10 @@ impl Table {
     /// A table with these headings.
     pub(crate) fn new(columns: &[(&str, Side)]) -> Self {
         let heading = columns.iter().map(|(name, _)| (*name).to_owned()).collect();
-        Self { sides: columns.iter().map(|(_, side)| *side).collect(), rows: vec![heading] }
+        Self {
+            sides: columns.iter().map(|(_, side)| *side).collect(),
+            rows: vec![heading],
+        }
     }
 
     /// Adds a row.
@@ -49,7 +52,11 @@ impl Table {
     }
 
     fn width(&self, column: usize) -> usize {
-        self.rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0)
+        self.rows
+            .iter()
+            .map(|row| row[column].chars().count())
+            .max()
+            .unwrap_or(0)
     }
 }
 
@@ -59,8 +66,16 @@ mod tests {
 
     #[test]
     fn columns_line_up() {
-        let mut table = Table::new(&[("Folder", Side::Left), ("Files", Side::Right), ("State", Side::Left)]);
-        table.row(vec!["~/Documents".into(), "12 408".into(), "up to date".into()]);
+        let mut table = Table::new(&[
+            ("Folder", Side::Left),
+            ("Files", Side::Right),
+            ("State", Side::Left),
+        ]);
+        table.row(vec![
+            "~/Documents".into(),
+            "12 408".into(),
+            "up to date".into(),
+        ]);
         table.row(vec!["~/é".into(), "7".into(), "paused".into()]);
         assert_eq!(
             table.draw(),

@@ -5,7 +5,12 @@ use serde_json::Value;
 use crate::world::{Home, Server};
 
 fn keys(value: &Value) -> Vec<&str> {
-    value.as_object().expect("an object").keys().map(String::as_str).collect()
+    value
+        .as_object()
+        .expect("an object")
+        .keys()
+        .map(String::as_str)
+        .collect()
 }
 
 #[test]
@@ -17,12 +22,31 @@ fn status_has_the_fields_of_the_contract() {
     assert_eq!(keys(&status), ["data", "next", "ok", "schema", "warnings"]);
     assert_eq!(status["schema"], "fst.status/1");
     let data = &status["data"];
-    for field in ["state", "folders", "pending", "server", "device", "daemon_pid"] {
+    for field in [
+        "state",
+        "folders",
+        "pending",
+        "server",
+        "device",
+        "daemon_pid",
+    ] {
         assert!(data.get(field).is_some(), "{field} is missing in {data}");
     }
     assert_eq!(keys(&data["pending"]), ["bytes", "downloads", "uploads"]);
-    for field in ["path", "remote_path", "mode", "state", "files", "bytes", "conflicts", "problems"] {
-        assert!(data["folders"][0].get(field).is_some(), "{field} is missing in {data}");
+    for field in [
+        "path",
+        "remote_path",
+        "mode",
+        "state",
+        "files",
+        "bytes",
+        "conflicts",
+        "problems",
+    ] {
+        assert!(
+            data["folders"][0].get(field).is_some(),
+            "{field} is missing in {data}"
+        );
     }
     assert_eq!(data["state"], "idle");
     assert_eq!(data["folders"][0]["mode"], "two-way");
@@ -59,10 +83,15 @@ fn plain_output_is_tab_separated() {
 #[test]
 fn usage_errors_have_an_envelope_too() {
     let home = Home::new();
-    home.fst(["status", "--nonsense", "--json"]).failed_json("FST-1301", 2);
+    home.fst(["status", "--nonsense", "--json"])
+        .failed_json("FST-1301", 2);
     let run = home.fst(["statsu"]);
     assert_eq!(run.exit, 2);
-    assert!(run.err.contains("a similar subcommand exists: 'status'"), "{}", run.err);
+    assert!(
+        run.err.contains("a similar subcommand exists: 'status'"),
+        "{}",
+        run.err
+    );
 }
 
 #[test]
@@ -82,11 +111,20 @@ fn history_tells_who_changed_what() {
     home.write("Documents/plan.md", "one\n");
     home.wait();
     let folder = home.path("Documents").to_string_lossy().into_owned();
-    let file = home.path("Documents/plan.md").to_string_lossy().into_owned();
+    let file = home
+        .path("Documents/plan.md")
+        .to_string_lossy()
+        .into_owned();
     for path in [&folder, &file] {
-        let history = home.fst(["history", "--limit", "5", "--json", path]).ok().json();
+        let history = home
+            .fst(["history", "--limit", "5", "--json", path])
+            .ok()
+            .json();
         let item = &history["data"]["history"][0];
-        assert_eq!((&item["path"], &item["device"]), (&"plan.md".into(), &"anna".into()));
+        assert_eq!(
+            (&item["path"], &item["device"]),
+            (&"plan.md".into(), &"anna".into())
+        );
         assert_eq!(item["action"], "create");
     }
     home.fst(["history", "/nowhere"]).failed("FST-1202", 5);

@@ -12,7 +12,10 @@ fn start_status_restart_stop() {
     let status = home.fst(["daemon", "status", "--json"]).ok().json();
     assert_eq!(status["data"]["pid"], first);
     assert_eq!(status["data"]["running"], true);
-    let second = home.fst(["daemon", "restart", "--force", "--json"]).ok().json();
+    let second = home
+        .fst(["daemon", "restart", "--force", "--json"])
+        .ok()
+        .json();
     assert_ne!(second["data"]["pid"], first);
     home.fst(["daemon", "stop"]).ok();
     assert_eq!(home.fst(["daemon", "status"]).exit, 8);
@@ -37,8 +40,10 @@ fn the_foreground_daemon_ends_on_a_signal() {
     let server = Server::start();
     let home = Home::first(&server);
     let mut command = home.command(FST);
-    let mut daemon =
-        command.args(["daemon", "start", "--foreground", "-q"]).spawn().expect("a daemon");
+    let mut daemon = command
+        .args(["daemon", "start", "--foreground", "-q"])
+        .spawn()
+        .expect("a daemon");
     // Whoever starts a second one waits for nothing: it is refused as soon as the first has its lock.
     let pid = daemon.id();
     let line = format!("until fst daemon status >/dev/null; do :; done; kill -TERM {pid}");
@@ -53,7 +58,10 @@ fn only_the_owner_may_talk_to_the_daemon() {
     let home = Home::first(&server);
     let socket = home.fst(["daemon", "start", "--json"]).ok().json()["data"]["socket"].clone();
     let socket = socket.as_str().expect("a path");
-    let mode = std::fs::metadata(socket).expect("a socket").permissions().mode();
+    let mode = std::fs::metadata(socket)
+        .expect("a socket")
+        .permissions()
+        .mode();
     assert_eq!(mode & 0o777, 0o600);
 }
 
@@ -67,7 +75,13 @@ fn pause_and_resume_with_and_without_a_daemon() {
     assert_eq!(home.check(), 24);
     home.write("Documents/plan.md", "one\n");
     let wait = home.fst(["wait", "--json"]).ok().json();
-    assert!(wait["warnings"][0].as_str().expect("a warning").contains("paused"), "{wait}");
+    assert!(
+        wait["warnings"][0]
+            .as_str()
+            .expect("a warning")
+            .contains("paused"),
+        "{wait}"
+    );
     assert_eq!(home.status()["folders"][0]["files"], 0);
     home.fst(["resume", &folder]).ok();
     home.wait();
@@ -108,7 +122,12 @@ fn a_removed_folder_keeps_its_files_and_is_not_synced() {
     home.fst(["remove", &folder]).ok();
     assert_eq!(home.read("Documents/plan.md"), "one\n");
     assert!(!home.path("Documents/.fst").exists());
-    assert!(home.status()["folders"].as_array().expect("a list").is_empty());
+    assert!(
+        home.status()["folders"]
+            .as_array()
+            .expect("a list")
+            .is_empty()
+    );
     // It can come back, with a daemon that runs all the time.
     home.fst(["add", &folder]).ok();
     home.wait();
@@ -142,7 +161,13 @@ fn an_outage_is_shown_and_ends_by_itself() {
     home.write("Documents/plan.md", "one\n");
     let late = home.fst(["wait", "--timeout", "1s", "--json"]);
     let late = late.failed_json("FST-6004", 14);
-    assert!(late["message"].as_str().expect("reasons").contains("Documents"), "{late}");
+    assert!(
+        late["message"]
+            .as_str()
+            .expect("reasons")
+            .contains("Documents"),
+        "{late}"
+    );
     assert_eq!(home.check(), 22);
     let status = home.status();
     assert_eq!(status["server"]["connected"], false);

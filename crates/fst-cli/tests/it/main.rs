@@ -5,6 +5,7 @@
 
 mod contract;
 mod daemons;
+mod demos;
 mod enrolling;
 mod help;
 mod problems;

@@ -17,14 +17,21 @@ fn pair() -> (Server, Home, Home) {
 }
 
 fn problems(home: &Home) -> Vec<Value> {
-    home.status()["folders"][0]["problems"].as_array().cloned().expect("a list")
+    home.status()["folders"][0]["problems"]
+        .as_array()
+        .cloned()
+        .expect("a list")
 }
 
 #[test]
 fn names_are_kept_byte_for_byte() {
     let (_server, anna, bo) = pair();
-    let names: [&[u8]; 4] =
-        [b"new\nline.txt", b"invalid \xff\xfe utf8.txt", b" leading and trailing ", b"'quotes\".txt"];
+    let names: [&[u8]; 4] = [
+        b"new\nline.txt",
+        b"invalid \xff\xfe utf8.txt",
+        b" leading and trailing ",
+        b"'quotes\".txt",
+    ];
     for name in names {
         anna.write(Path::new("Documents").join(OsStr::from_bytes(name)), name);
     }
@@ -38,7 +45,10 @@ fn names_are_kept_byte_for_byte() {
     let history = bo.fst(["history"]).ok().out;
     assert!(history.contains(r"new\nline.txt"), "{history}");
     assert!(history.contains(r"invalid \xff\xfe utf8.txt"), "{history}");
-    assert!(history.chars().all(|c| c == '\n' || !c.is_control()), "{history}");
+    assert!(
+        history.chars().all(|c| c == '\n' || !c.is_control()),
+        "{history}"
+    );
 }
 
 #[test]
@@ -47,11 +57,20 @@ fn a_fifo_is_reported_and_the_rest_goes_on() {
     anna.shell("mkfifo Documents/pipe").ok();
     anna.write("Documents/plan.md", "one\n");
     let wait = anna.fst(["wait", "--json"]).ok().json();
-    assert!(wait["warnings"][0].as_str().expect("a warning").contains("pipe"), "{wait}");
+    assert!(
+        wait["warnings"][0]
+            .as_str()
+            .expect("a warning")
+            .contains("pipe"),
+        "{wait}"
+    );
     bo.wait();
     assert_eq!(bo.read("Documents/plan.md"), "one\n");
     let problem = &problems(&anna)[0];
-    assert_eq!((&problem["path"], &problem["code"]), (&"pipe".into(), &"FST-3005".into()));
+    assert_eq!(
+        (&problem["path"], &problem["code"]),
+        (&"pipe".into(), &"FST-3005".into())
+    );
     assert_eq!(anna.check(), 23);
     let status = anna.fst(["status"]).ok().out;
     assert!(status.contains("~/Documents/pipe"), "{status}");
@@ -96,17 +115,26 @@ fn a_conflict_is_kept_listed_and_counted() {
         let conflicts = list["data"]["conflicts"].as_array().expect("a list");
         assert_eq!(conflicts.len(), 1, "{list}");
         for field in ["id", "path", "kind", "local", "remote", "base"] {
-            assert!(conflicts[0].get(field).is_some(), "{field} is missing in {list}");
+            assert!(
+                conflicts[0].get(field).is_some(),
+                "{field} is missing in {list}"
+            );
         }
         assert_eq!(conflicts[0]["path"], "budget.csv");
         home.fst(["daemon", "start"]).ok();
         home.wait();
         assert_eq!(home.check(), 21);
     }
-    let copy = std::fs::read_dir(bo.path("Documents")).expect("a folder").flatten();
-    let texts: std::collections::BTreeSet<String> =
-        copy.filter_map(|entry| std::fs::read_to_string(entry.path()).ok()).collect();
-    assert!(texts.contains("rent,950\n") && texts.contains("rent,990\n"), "{texts:?}");
+    let copy = std::fs::read_dir(bo.path("Documents"))
+        .expect("a folder")
+        .flatten();
+    let texts: std::collections::BTreeSet<String> = copy
+        .filter_map(|entry| std::fs::read_to_string(entry.path()).ok())
+        .collect();
+    assert!(
+        texts.contains("rent,950\n") && texts.contains("rent,990\n"),
+        "{texts:?}"
+    );
 }
 
 #[test]
@@ -125,7 +153,12 @@ fn a_mass_deletion_stops_the_folder_until_it_is_meant() {
     assert_eq!(status["state"], "error");
     assert_eq!(status["folders"][0]["stopped"]["code"], "FST-6002");
     assert_eq!(anna.check(), 23);
-    assert!(anna.fst(["status"]).ok().out.contains("fst resume ~/Documents --accept-deletions"));
+    assert!(
+        anna.fst(["status"])
+            .ok()
+            .out
+            .contains("fst resume ~/Documents --accept-deletions")
+    );
     bo.wait();
     assert!(bo.path("Documents/1.txt").exists());
     let folder = anna.path("Documents").to_string_lossy().into_owned();

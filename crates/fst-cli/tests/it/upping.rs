@@ -15,7 +15,12 @@ fn an_empty_home_is_set_up_by_one_command() {
     assert_eq!(data["status"]["folders"][0]["files"], 1);
     let words = data["recovery_words"].as_str().expect("recovery words");
     assert_eq!(words.split_whitespace().count(), 24);
-    assert!(data["join"].as_str().expect("a join string").starts_with("fst-join:v1:"));
+    assert!(
+        data["join"]
+            .as_str()
+            .expect("a join string")
+            .starts_with("fst-join:v1:")
+    );
     assert_eq!(home.check(), 0);
 }
 
@@ -27,7 +32,10 @@ fn running_it_again_changes_nothing_and_shows_no_words() {
     let again = home.fst(["up", &folder, "--json"]).ok().json();
     assert_eq!(again["data"]["recovery_words"], serde_json::Value::Null);
     assert_ne!(again["data"]["join"], first["data"]["join"]);
-    assert_eq!(home.status()["folders"].as_array().expect("folders").len(), 1);
+    assert_eq!(
+        home.status()["folders"].as_array().expect("folders").len(),
+        1
+    );
     // A daemon that was stopped is started, on the same server.
     home.fst(["daemon", "stop"]).ok();
     let third = home.fst(["up", &folder, "--json"]).ok().json();
@@ -37,7 +45,10 @@ fn running_it_again_changes_nothing_and_shows_no_words() {
     let photos = home.path("Photos").to_string_lossy().into_owned();
     let up = home.fst(["up", &photos]).ok();
     assert!(up.err.contains("~/Photos was made"), "{}", up.err);
-    assert_eq!(home.status()["folders"].as_array().expect("folders").len(), 2);
+    assert_eq!(
+        home.status()["folders"].as_array().expect("folders").len(),
+        2
+    );
 }
 
 #[test]
@@ -47,8 +58,15 @@ fn a_second_home_joins_by_the_printed_line_alone_and_edits_flow_both_ways() {
     anna.write("Documents/plan.md", "one\n");
     let up = anna.fst(["up", &folder]).ok();
     assert!(up.out.contains("Recovery kit"), "{}", up.out);
-    assert!(up.out.contains("This address works on this machine only"), "{}", up.out);
-    let line = up.out.lines().find(|line| line.trim_start().starts_with("fst up ~/Documents "));
+    assert!(
+        up.out.contains("This address works on this machine only"),
+        "{}",
+        up.out
+    );
+    let line = up
+        .out
+        .lines()
+        .find(|line| line.trim_start().starts_with("fst up ~/Documents "));
     let line = line.expect("a line for the second device").trim();
     let bo = Home::new();
     let joined = bo.shell(line).ok();

@@ -33,14 +33,23 @@ pub(crate) struct Run {
 impl Home {
     /// An empty home.
     pub(crate) fn new() -> Self {
-        Self { dir: TempDir::new().expect("a temporary directory") }
+        Self {
+            dir: TempDir::new().expect("a temporary directory"),
+        }
     }
 
     /// A home that is set up with this server by its set-up code.
     pub(crate) fn first(server: &Server) -> Self {
         let home = Self::new();
-        let init =
-            ["init", "--server", &server.url(), "--setup-code", &server.code(), "--name", "anna"];
+        let init = [
+            "init",
+            "--server",
+            &server.url(),
+            "--setup-code",
+            &server.code(),
+            "--name",
+            "anna",
+        ];
         home.fst(init).ok();
         home
     }
@@ -48,9 +57,21 @@ impl Home {
     /// A home that joined the account of `other`.
     pub(crate) fn joined(other: &Self, server: &Server) -> Self {
         let join = other.fst(["devices", "invite", "--json"]).json();
-        let join = join["data"]["join"].as_str().expect("a join string").to_owned();
+        let join = join["data"]["join"]
+            .as_str()
+            .expect("a join string")
+            .to_owned();
         let home = Self::new();
-        home.fst(["init", "--server", &server.url(), "--join", &join, "--name", "bo"]).ok();
+        home.fst([
+            "init",
+            "--server",
+            &server.url(),
+            "--join",
+            &join,
+            "--name",
+            "bo",
+        ])
+        .ok();
         home
     }
 
@@ -84,7 +105,9 @@ impl Home {
     /// Reads a file.
     pub(crate) fn read(&self, name: impl AsRef<Path>) -> String {
         let path = self.path(name);
-        std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("read {}: {e}", path.display()))
+        let read = std::fs::read_to_string(&path);
+        assert!(read.is_ok(), "read {}: {read:?}", path.display());
+        read.unwrap_or_default()
     }
 
     /// Runs the command.
@@ -97,10 +120,18 @@ impl Home {
     /// Runs the command with something on standard input.
     pub(crate) fn fst_with_input<const N: usize>(&self, words: [&str; N], input: &str) -> Run {
         let mut command = self.command(FST);
-        let command = command.args(words).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child = command.stderr(Stdio::piped()).spawn().expect("the command runs");
+        let command = command
+            .args(words)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
+        let mut child = command
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the command runs");
         let mut stdin = child.stdin.take().expect("a pipe");
-        stdin.write_all(input.as_bytes()).expect("the command reads");
+        stdin
+            .write_all(input.as_bytes())
+            .expect("the command reads");
         drop(stdin);
         Run::from(&child.wait_with_output().expect("the command ends"))
     }
@@ -109,16 +140,28 @@ impl Home {
     pub(crate) fn shell(&self, line: &str) -> Run {
         let mut command = self.command("sh");
         let bin = Path::new(FST).parent().expect("a directory");
-        let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap_or_default());
-        command.args(["-c", line]).env("PATH", path).current_dir(self.dir.path());
+        let path = format!(
+            "{}:{}",
+            bin.display(),
+            std::env::var("PATH").unwrap_or_default()
+        );
+        command
+            .args(["-c", line])
+            .env("PATH", path)
+            .current_dir(self.dir.path());
         Run::from(&command.output().expect("the shell runs"))
     }
 
     /// A command in this home and no other.
     pub(crate) fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
-        command.env_clear().env("HOME", self.dir.path()).env("LC_ALL", "C.UTF-8");
-        command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).stdin(Stdio::null());
+        command
+            .env_clear()
+            .env("HOME", self.dir.path())
+            .env("LC_ALL", "C.UTF-8");
+        command
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .stdin(Stdio::null());
         command
     }
 
@@ -164,21 +207,43 @@ impl Run {
     /// The JSON document of a command that succeeded.
     pub(crate) fn json(&self) -> Value {
         let parsed = serde_json::from_str(&self.out);
-        parsed.unwrap_or_else(|e| panic!("{e}: stdout:\n{}\nstderr:\n{}", self.out, self.err))
+        assert!(
+            parsed.is_ok(),
+            "stdout:\n{}\nstderr:\n{}",
+            self.out,
+            self.err
+        );
+        parsed.unwrap_or_default()
     }
 
     /// The command failed for people: with this code and exit code, a cause or not, and a next step.
     pub(crate) fn failed(&self, code: &str, exit: i32) {
-        assert_eq!(self.exit, exit, "stdout:\n{}\nstderr:\n{}", self.out, self.err);
+        assert_eq!(
+            self.exit, exit,
+            "stdout:\n{}\nstderr:\n{}",
+            self.out, self.err
+        );
         assert!(self.err.contains(&format!("({code})")), "{}", self.err);
-        assert!(self.err.lines().any(|line| line.starts_with("error: ")), "{}", self.err);
-        assert!(self.err.lines().any(|line| line.starts_with("  next:  ")), "{}", self.err);
+        assert!(
+            self.err.lines().any(|line| line.starts_with("error: ")),
+            "{}",
+            self.err
+        );
+        assert!(
+            self.err.lines().any(|line| line.starts_with("  next:  ")),
+            "{}",
+            self.err
+        );
         assert!(!self.err.contains("panicked"), "{}", self.err);
     }
 
     /// The command failed for programs: the last line of standard error is the envelope.
     pub(crate) fn failed_json(&self, code: &str, exit: i32) -> Value {
-        assert_eq!(self.exit, exit, "stdout:\n{}\nstderr:\n{}", self.out, self.err);
+        assert_eq!(
+            self.exit, exit,
+            "stdout:\n{}\nstderr:\n{}",
+            self.out, self.err
+        );
         let line = self.err.lines().last().expect("an envelope");
         let value: Value = serde_json::from_str(line).expect("JSON");
         assert_eq!(value["schema"], "fst.error/1");
@@ -204,7 +269,10 @@ impl Server {
         let dir = TempDir::new().expect("a temporary directory");
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let embedded = Embedded::start(&dir.path().join("data"), listen).expect("a server");
-        Self { embedded: Some(embedded), _dir: dir }
+        Self {
+            embedded: Some(embedded),
+            _dir: dir,
+        }
     }
 
     fn running(&self) -> &Embedded {

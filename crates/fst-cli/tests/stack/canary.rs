@@ -36,15 +36,23 @@ fn the_server_never_sees_a_name_or_a_content() {
     }
     for word in [NAME, CONTENT, "/Docs"] {
         assert!(!has(&tape.lock().unwrap(), word), "{word} crossed the wire");
-        assert!(!has(&fs::read(stack.log()).unwrap(), word), "{word} is in the server's log");
+        assert!(
+            !has(&fs::read(stack.log()).unwrap(), word),
+            "{word} is in the server's log"
+        );
         let found = search(&stack.data(), word);
         assert!(found.is_empty(), "{word} is in {found:?}");
     }
-    assert!(tape.lock().unwrap().len() > 10_000, "the tap must have seen the traffic");
+    assert!(
+        tape.lock().unwrap().len() > 10_000,
+        "the tap must have seen the traffic"
+    );
 }
 
 fn has(bytes: &[u8], word: &str) -> bool {
-    bytes.windows(word.len()).any(|window| window == word.as_bytes())
+    bytes
+        .windows(word.len())
+        .any(|window| window == word.as_bytes())
 }
 
 fn search(dir: &Path, word: &str) -> Vec<String> {
@@ -70,7 +78,9 @@ fn tap(port: u16, tape: &Tape) -> u16 {
     let tape = Arc::clone(tape);
     thread::spawn(move || {
         for client in listener.incoming().flatten() {
-            let Ok(server) = TcpStream::connect(("127.0.0.1", port)) else { continue };
+            let Ok(server) = TcpStream::connect(("127.0.0.1", port)) else {
+                continue;
+            };
             let pairs = [
                 (client.try_clone().unwrap(), server.try_clone().unwrap()),
                 (server, client),

@@ -17,7 +17,10 @@ fn ten_thousand_small_files_cost_few_requests_and_fsyncs() {
     }
     let b = stack.joined_home(&a, &url, "b");
     let counted = || {
-        (stack.metric("fst_changing_requests_total"), stack.metric("fst_storage_fsyncs_total"))
+        (
+            stack.metric("fst_changing_requests_total"),
+            stack.metric("fst_storage_fsyncs_total"),
+        )
     };
     let before = counted();
     a.ok(&["daemon", "start"]);
@@ -26,7 +29,10 @@ fn ten_thousand_small_files_cost_few_requests_and_fsyncs() {
     b.synced();
     let after = counted();
     let (requests, fsyncs) = (after.0 - before.0, after.1 - before.1);
-    assert!(requests > 0.0 && requests <= 40.0, "{requests} changing requests");
+    assert!(
+        requests > 0.0 && requests <= 40.0,
+        "{requests} changing requests"
+    );
     assert!(fsyncs > 0.0 && fsyncs <= 60.0, "{fsyncs} fsyncs");
     assert_eq!(a.tree(), b.tree());
 
@@ -35,7 +41,10 @@ fn ten_thousand_small_files_cost_few_requests_and_fsyncs() {
     let (quiet, stored) = (counted(), bytes());
     a.synced();
     b.synced();
-    assert_eq!((counted().0.to_bits(), bytes().to_bits()), (quiet.0.to_bits(), stored.to_bits()));
+    assert_eq!(
+        (counted().0.to_bits(), bytes().to_bits()),
+        (quiet.0.to_bits(), stored.to_bits())
+    );
 }
 
 #[test]
@@ -49,7 +58,9 @@ fn memory_does_not_follow_the_size_of_a_file() {
     file.set_len(4096 * MIB).unwrap();
     for k in 0..32 {
         file.seek(SeekFrom::Start(k * 128 * MIB + 777)).unwrap();
-        let bytes: Vec<u8> = (0..131_072_u64).flat_map(|i| (i * 31 + k).to_le_bytes()).collect();
+        let bytes: Vec<u8> = (0..131_072_u64)
+            .flat_map(|i| (i * 31 + k).to_le_bytes())
+            .collect();
         file.write_all(&bytes).unwrap();
     }
     drop(file);
@@ -60,10 +71,23 @@ fn memory_does_not_follow_the_size_of_a_file() {
     b.synced();
     let peak = |pid: u32| {
         let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap().to_owned();
-        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024
+        let line = status
+            .lines()
+            .find(|line| line.starts_with("VmHWM:"))
+            .unwrap()
+            .to_owned();
+        line.split_whitespace()
+            .nth(1)
+            .unwrap()
+            .parse::<u64>()
+            .unwrap()
+            / 1024
     };
-    assert!(peak(stack.server_pid()) <= 150, "server: {} MiB", peak(stack.server_pid()));
+    assert!(
+        peak(stack.server_pid()) <= 150,
+        "server: {} MiB",
+        peak(stack.server_pid())
+    );
     for home in [&a, &b] {
         let mib = peak(home.daemon_pid().unwrap());
         assert!(mib <= 150, "daemon: {mib} MiB");
@@ -72,7 +96,10 @@ fn memory_does_not_follow_the_size_of_a_file() {
         use std::os::unix::fs::MetadataExt as _;
         fs::metadata(b.folder.join("large.img")).unwrap().blocks() * 512
     };
-    assert!(blocks <= 128 * MIB, "holes were filled: {blocks} bytes on the disk");
+    assert!(
+        blocks <= 128 * MIB,
+        "holes were filled: {blocks} bytes on the disk"
+    );
     let compare = |home: &crate::support::Home| {
         let mut hash = Vec::new();
         let mut file = fs::File::open(home.folder.join("large.img")).unwrap();

@@ -14,7 +14,10 @@ struct Chance(u64);
 
 impl Chance {
     fn below(&mut self, n: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % n
     }
 }
@@ -57,11 +60,17 @@ fn fifty_kills_lose_nothing() {
     b.synced();
     assert_eq!(a.tree(), written, "the author's own folder changed");
     assert!(b.tree() == written, "the receiver differs");
-    assert_eq!((a.staged(), b.staged()), (0, 0), "something rests in a stage");
+    assert_eq!(
+        (a.staged(), b.staged()),
+        (0, 0),
+        "something rests in a stage"
+    );
 }
 
 /// 4 KiB that no two files share.
 fn noise(i: usize) -> Vec<u8> {
     let mut chance = Chance(i as u64);
-    (0..512).flat_map(|_| chance.below(u64::from(u32::MAX)).to_le_bytes()).collect()
+    (0..512)
+        .flat_map(|_| chance.below(u64::from(u32::MAX)).to_le_bytes())
+        .collect()
 }

@@ -34,7 +34,11 @@ impl Stack {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         drop(listener);
-        let mut stack = Self { dir: tempfile::tempdir().unwrap(), port, server: None };
+        let mut stack = Self {
+            dir: tempfile::tempdir().unwrap(),
+            port,
+            server: None,
+        };
         stack.start_server();
         stack
     }
@@ -46,7 +50,12 @@ impl Stack {
             .open(self.dir.path().join("server.log"))
             .unwrap();
         let server = Command::new(server_binary())
-            .args(["start", "--listen", &format!("127.0.0.1:{}", self.port), "--data"])
+            .args([
+                "start",
+                "--listen",
+                &format!("127.0.0.1:{}", self.port),
+                "--data",
+            ])
             .arg(self.data())
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
@@ -87,7 +96,16 @@ impl Stack {
     pub(crate) fn first_home(&self, url: &str) -> Home {
         let code = fs::read_to_string(self.data().join("setup-code")).unwrap();
         let home = self.home("a");
-        home.ok(&["init", "--server", url, "--setup-code", code.trim(), "--name", "a", "--no-input"]);
+        home.ok(&[
+            "init",
+            "--server",
+            url,
+            "--setup-code",
+            code.trim(),
+            "--name",
+            "a",
+            "--no-input",
+        ]);
         home.add();
         home
     }
@@ -97,7 +115,16 @@ impl Stack {
         let invite = first.json(&["devices", "invite"]);
         let join = invite["data"]["join"].as_str().unwrap().to_owned();
         let home = self.home(name);
-        home.ok(&["init", "--server", url, "--join", &join, "--name", name, "--no-input"]);
+        home.ok(&[
+            "init",
+            "--server",
+            url,
+            "--join",
+            &join,
+            "--name",
+            name,
+            "--no-input",
+        ]);
         home.add();
         home
     }
@@ -119,9 +146,12 @@ impl Stack {
     pub(crate) fn metric(&self, name: &str) -> f64 {
         let text = self.metrics().expect("server answers");
         let samples = text.lines().filter(|line| {
-            line.strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', '{']))
+            line.strip_prefix(name)
+                .is_some_and(|rest| rest.starts_with([' ', '{']))
         });
-        samples.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+        samples
+            .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+            .sum()
     }
 }
 
@@ -148,10 +178,20 @@ impl Home {
 
     pub(crate) fn run(&self, args: &[&str]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_fst"));
-        for name in ["XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR"] {
+        for name in [
+            "XDG_CONFIG_HOME",
+            "XDG_DATA_HOME",
+            "XDG_STATE_HOME",
+            "XDG_RUNTIME_DIR",
+        ] {
             command.env_remove(name);
         }
-        command.env("HOME", &self.home).args(args).stdin(Stdio::null()).output().unwrap()
+        command
+            .env("HOME", &self.home)
+            .args(args)
+            .stdin(Stdio::null())
+            .output()
+            .unwrap()
     }
 
     pub(crate) fn ok(&self, args: &[&str]) -> Output {
@@ -186,7 +226,10 @@ impl Home {
     pub(crate) fn kill_daemon(&self) {
         if let Some(pid) = self.daemon_pid() {
             let pid = rustix::process::Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
-            drop(rustix::process::kill_process(pid, rustix::process::Signal::KILL));
+            drop(rustix::process::kill_process(
+                pid,
+                rustix::process::Signal::KILL,
+            ));
             eventually("daemon is gone", || self.daemon_pid().is_none());
         }
     }
@@ -207,7 +250,11 @@ impl Home {
 fn walk(root: &Path, dir: &Path, out: &mut BTreeMap<String, String>) {
     for entry in fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
-        let shown = path.strip_prefix(root).unwrap().to_string_lossy().into_owned();
+        let shown = path
+            .strip_prefix(root)
+            .unwrap()
+            .to_string_lossy()
+            .into_owned();
         if shown == ".fst" {
             continue;
         }
@@ -216,7 +263,10 @@ fn walk(root: &Path, dir: &Path, out: &mut BTreeMap<String, String>) {
             out.insert(shown, "dir".to_owned());
             walk(root, &path, out);
         } else if meta.is_symlink() {
-            out.insert(shown, format!("link {}", fs::read_link(&path).unwrap().display()));
+            out.insert(
+                shown,
+                format!("link {}", fs::read_link(&path).unwrap().display()),
+            );
         } else {
             let hash = fst_proto::hash::sha256(&[&fs::read(&path).unwrap()]);
             let is_exec = meta.permissions().mode() & 0o100 != 0;
@@ -243,7 +293,11 @@ fn http_get(port: u16, path: &str) -> Option<String> {
     use std::io::{Read as _, Write as _};
     let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").ok()?;
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    )
+    .ok()?;
     let mut reply = String::new();
     stream.read_to_string(&mut reply).ok()?;
     let (_, body) = reply.split_once("\r\n\r\n")?;

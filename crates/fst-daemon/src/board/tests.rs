@@ -7,7 +7,7 @@ use super::*;
 fn seat() -> Seat {
     let (commands, _ended) = mpsc::channel();
     let config = FolderConfig {
-        path: "/home/a/Documents".into(),
+        path: "/h/anna/Documents".into(),
         remote_path: "/Documents".to_owned(),
         mode: Mode::TwoWay,
         ignore: Vec::new(),
@@ -45,7 +45,13 @@ fn pause_hides_an_older_trouble() {
 fn an_unknown_path_is_said_so() {
     let board = Board::default();
     board.set_seats(vec![Arc::new(seat())]);
-    assert_eq!(board.seats_at(Some(Path::new("/home/a/Documents"))).unwrap().len(), 1);
+    assert_eq!(
+        board
+            .seats_at(Some(Path::new("/h/anna/Documents")))
+            .unwrap()
+            .len(),
+        1
+    );
     let error = board.seats_at(Some(Path::new("/elsewhere"))).unwrap_err();
     assert_eq!(error.code(), ErrorCode::UnknownFolder);
 }
@@ -58,5 +64,8 @@ fn a_server_that_answers_clears_the_reason() {
     assert_eq!(board.status().state, "offline");
     board.connected();
     let status = board.status();
-    assert_eq!((status.state.as_str(), status.server.reason), ("idle", None));
+    assert_eq!(
+        (status.state.as_str(), status.server.reason),
+        ("idle", None)
+    );
 }

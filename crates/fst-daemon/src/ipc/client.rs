@@ -1,3 +1,7 @@
+//! The command line's end of the control socket.
+//!
+//! Invariant: every exchange has a time limit, so a daemon that hangs cannot hang a command.
+
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -26,10 +30,15 @@ impl Connection {
     /// # Errors
     /// [`DaemonError::NoDaemon`] when none is recorded or none answers there.
     pub fn open(dirs: &Dirs) -> Result<Self, DaemonError> {
-        let nobody = || DaemonError::NoDaemon { state: dirs.state.clone() };
+        let nobody = || DaemonError::NoDaemon {
+            state: dirs.state.clone(),
+        };
         let record = DaemonRecord::read(dirs).ok_or_else(nobody)?;
         let stream = UnixStream::connect(&record.socket).map_err(|_| nobody())?;
-        Ok(Self { stream: BufReader::new(stream), record })
+        Ok(Self {
+            stream: BufReader::new(stream),
+            record,
+        })
     }
 
     /// What the daemon wrote about itself.
@@ -56,7 +65,8 @@ impl Connection {
     pub fn wait(&mut self, path: Option<&Path>, timeout: Duration) -> Result<(), DaemonError> {
         let path = path.map(|path| path.to_string_lossy().into_owned());
         let timeout_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
-        self.ask_within(&Request::Wait { timeout_ms, path }, timeout + REPLY_LIMIT).map(drop)
+        self.ask_within(&Request::Wait { timeout_ms, path }, timeout + REPLY_LIMIT)
+            .map(drop)
     }
 
     /// Sends one request and reads its reply.
@@ -71,19 +81,23 @@ impl Connection {
     fn ask_within(&mut self, request: &Request, limit: Duration) -> Result<Reply, DaemonError> {
         let mut line = serde_json::to_vec(request).map_err(DaemonError::Protocol)?;
         line.push(b'\n');
-        self.exchange(&line, limit).map_err(DaemonError::Talk).and_then(|reply| {
-            match serde_json::from_slice(&reply).map_err(DaemonError::Protocol)? {
-                Reply::Failed { problem } => Err(DaemonError::Refused(Box::new(problem))),
-                reply @ (Reply::Done | Reply::Status(_)) => Ok(reply),
-            }
-        })
+        self.exchange(&line, limit)
+            .map_err(DaemonError::Talk)
+            .and_then(|reply| {
+                match serde_json::from_slice(&reply).map_err(DaemonError::Protocol)? {
+                    Reply::Failed { problem } => Err(DaemonError::Refused(Box::new(problem))),
+                    reply @ (Reply::Done | Reply::Status(_)) => Ok(reply),
+                }
+            })
     }
 
     fn exchange(&mut self, line: &[u8], limit: Duration) -> std::io::Result<Vec<u8>> {
         self.stream.get_ref().set_read_timeout(Some(limit))?;
         self.stream.get_mut().write_all(line)?;
         let mut reply = Vec::new();
-        (&mut self.stream).take(LINE_BYTES_MAX).read_until(b'\n', &mut reply)?;
+        (&mut self.stream)
+            .take(LINE_BYTES_MAX)
+            .read_until(b'\n', &mut reply)?;
         if reply.is_empty() {
             return Err(std::io::ErrorKind::UnexpectedEof.into());
         }

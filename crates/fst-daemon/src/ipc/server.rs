@@ -1,3 +1,8 @@
+//! The daemon's end of the control socket: a thread per connection, up to [`CONNECTIONS_MAX`].
+//!
+//! Reading and waiting is answered from the [`Board`]; what changes something goes to the supervisor.
+//! Invariant: a connection that breaks or lies harms nobody but itself.
+
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
@@ -40,7 +45,10 @@ where
             continue;
         }
         open.fetch_add(1, Ordering::AcqRel);
-        let talk = Talk { board: Arc::clone(board), calls: calls.clone() };
+        let talk = Talk {
+            board: Arc::clone(board),
+            calls: calls.clone(),
+        };
         let open = Arc::clone(&open);
         std::thread::spawn(move || {
             // The other side hung up: nobody is left to be told.
@@ -60,18 +68,31 @@ impl<E: From<Call>> Talk<E> {
         let mut stream = BufReader::new(stream);
         loop {
             let mut line = Vec::new();
-            (&mut stream).take(LINE_BYTES_MAX).read_until(b'\n', &mut line)?;
+            (&mut stream)
+                .take(LINE_BYTES_MAX)
+                .read_until(b'\n', &mut line)?;
             if line.is_empty() {
                 return Ok(());
             }
-            let mut reply = serde_json::to_vec(&self.answer(&line))?;
+            let request = serde_json::from_slice(&line);
+            let is_stop = matches!(request, Ok(Request::Stop));
+            // The process may end as soon as the supervisor knows, so the reply goes first.
+            let reply = if is_stop {
+                Reply::Done
+            } else {
+                self.answer(request)
+            };
+            let mut reply = serde_json::to_vec(&reply)?;
             reply.push(b'\n');
             stream.get_mut().write_all(&reply)?;
+            if is_stop {
+                self.call(Request::Stop);
+            }
         }
     }
 
-    fn answer(&self, line: &[u8]) -> Reply {
-        match serde_json::from_slice(line) {
+    fn answer(&self, request: Result<Request, serde_json::Error>) -> Reply {
+        match request {
             Ok(Request::Status) => Reply::Status(self.board.status()),
             Ok(Request::Wait { timeout_ms, path }) => {
                 let timeout = Duration::from_millis(timeout_ms).min(WAIT_MAX);
@@ -92,5 +113,7 @@ impl<E: From<Call>> Talk<E> {
 }
 
 fn failed(code: ErrorCode, detail: &str) -> Reply {
-    Reply::Failed { problem: Problem::new(code, detail) }
+    Reply::Failed {
+        problem: Problem::new(code, detail),
+    }
 }

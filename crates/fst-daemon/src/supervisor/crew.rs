@@ -37,24 +37,31 @@ impl Crew {
     }
 
     /// Makes the workers fit `folders`: ends those that are not wanted any more, begins new ones.
+    ///
+    /// `false` when a worker that was to end is still in a long step; it ends after that.
     pub(super) fn seat(
         &mut self,
         folders: &[FolderConfig],
         dirs: &Dirs,
         board: &Arc<Board>,
         seed: u64,
-    ) {
-        let (mut kept, leaving): (Vec<_>, Vec<_>) =
-            self.0.drain(..).partition(|hired| folders.iter().any(|f| is_same(f, hired)));
-        Self(leaving).dismiss(DRAIN_LIMIT);
+    ) -> bool {
+        let (mut kept, leaving): (Vec<_>, Vec<_>) = self
+            .0
+            .drain(..)
+            .partition(|hired| folders.iter().any(|f| is_same(f, hired)));
+        let have_left = Self(leaving).dismiss(DRAIN_LIMIT);
         for (folder, number) in folders.iter().zip(1..) {
-            let known = kept.iter().position(|hired| hired.seat.config.path == folder.path);
+            let known = kept
+                .iter()
+                .position(|hired| hired.seat.config.path == folder.path);
             let hired = match known {
-                Some(at) => kept.swap_remove(at),
+                Some(at) => kept.swap_remove(at).told_of(folder),
                 None => hire(folder, dirs, board, Jitter::new(seed ^ number)),
             };
             self.0.push(hired);
         }
+        have_left
     }
 
     /// Ends all workers; `false` when some were still busy at the limit.
@@ -69,6 +76,21 @@ impl Crew {
             let end = hired.gone.recv_timeout(deadline.after(clock.now()));
             end == Err(RecvTimeoutError::Disconnected)
         })
+    }
+}
+
+impl Hired {
+    /// A pause that was written into the configuration by hand.
+    fn told_of(self, folder: &FolderConfig) -> Self {
+        let is_paused = self.seat.view().is_paused;
+        match (is_paused, folder.paused) {
+            (false, true) => self.seat.tell(Command::Pause),
+            (true, false) => self.seat.tell(Command::Resume {
+                accept_deletions: false,
+            }),
+            (true, true) | (false, false) => {},
+        }
+        self
     }
 }
 

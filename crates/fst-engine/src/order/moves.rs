@@ -3,7 +3,7 @@
 //! Works on a copy of the folder's tree on which each step is done as soon as it is chosen. Nodes are placed from the
 //! top of the goal downwards, so that a directory is never moved into itself; what stands in the way goes first if it
 //! can, and into staging if it cannot. Invariant: a staged node holds nothing that is needed before it comes back.
-//! Not here: contents. Source: docs/design/sync-semantics.md, rows S-110 to S-119.
+//! Not here: contents. Source: docs/design/sync-semantics.md, rows S-100 to S-110.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -102,7 +102,11 @@ impl Desk<'_> {
             }
         }
         pending.sort();
-        self.rank = pending.iter().enumerate().map(|(rank, (.., id))| (*id, rank)).collect();
+        self.rank = pending
+            .iter()
+            .enumerate()
+            .map(|(rank, (.., id))| (*id, rank))
+            .collect();
         pending.into_iter().map(|(.., id)| id).collect()
     }
 
@@ -175,7 +179,9 @@ impl Desk<'_> {
 
     /// Moves a pending node aside, and before it everything in it whose turn comes earlier.
     fn stage(&mut self, id: NodeId) {
-        let Some(turn) = self.rank.get(&id).copied() else { return };
+        let Some(turn) = self.rank.get(&id).copied() else {
+            return;
+        };
         let mut open: Vec<NodeId> = vec![id];
         while let Some(dir) = open.pop() {
             let children: Vec<NodeId> = self.disk.children(dir).map(|(_, id)| id).collect();
@@ -198,12 +204,16 @@ impl Desk<'_> {
 
     /// Does the step that a node waits for, if it waits for one; its place is free.
     fn put(&mut self, node: NodeId) {
-        let Some(goal) = self.goal.get(node) else { return };
+        let Some(goal) = self.goal.get(node) else {
+            return;
+        };
         if self.rank.remove(&node).is_none() {
             return;
         }
         let from = self.path(node);
-        let Some(to) = self.paths.at(&self.disk, &goal.place) else { return };
+        let Some(to) = self.paths.at(&self.disk, &goal.place) else {
+            return;
+        };
         let step = match (self.staged.remove(&node), from) {
             (true, _) => DiskStep::Unstage { node, to },
             (false, Some(from)) => DiskStep::Move { node, from, to },

@@ -2,7 +2,7 @@
 //!
 //! Runs last on the target, when places and names are final. Invariant: a content that loses is in the target as a
 //! copy, or in version history, before its node may be overwritten. Not here: who wins (`nodes`).
-//! Source: docs/design/sync-semantics.md, rows S-040 to S-049.
+//! Source: docs/design/sync-semantics.md, rows S-030 to S-043.
 
 use fst_proto::entry::Kind;
 use fst_proto::ids::NodeId;
@@ -19,8 +19,13 @@ pub(super) fn add(merge: &mut Merge<'_>) {
             Side::Local => (Side::Remote, merge.inputs.remote),
             Side::Remote => (Side::Local, merge.inputs.local),
         };
-        let Some(lost) = tree.get(rival.node).cloned() else { continue };
-        let loser = Loser { side, node: rival.node };
+        let Some(lost) = tree.get(rival.node).cloned() else {
+            continue;
+        };
+        let loser = Loser {
+            side,
+            node: rival.node,
+        };
         match (merge.inputs.policy.backup, side) {
             (Backup::Keep, _) => keep_beside(merge, rival, loser, &lost),
             (Backup::HistoryOnly, Side::Remote) => note(merge, rival, None),
@@ -32,15 +37,26 @@ pub(super) fn add(merge: &mut Merge<'_>) {
 fn note(merge: &mut Merge<'_>, rival: Rival, copy: Option<NodeId>) {
     let local_won = rival.winner == Side::Local;
     let (kind, node) = (ConflictKind::EditEdit, rival.node);
-    merge.notes.push(ConflictNote { kind, node, copy, local_won });
+    merge.notes.push(ConflictNote {
+        kind,
+        node,
+        copy,
+        local_won,
+    });
 }
 
 fn keep_beside(merge: &mut Merge<'_>, rival: Rival, loser: Loser, lost: &Node) {
-    let Some(place) = merge.target.get(loser.node).map(|node| node.place.clone()) else { return };
+    let Some(place) = merge.target.get(loser.node).map(|node| node.place.clone()) else {
+        return;
+    };
     let copy = match copy_id(merge, loser.node, lost) {
         CopyId::Kept(id) => id,
         CopyId::Free(id) => {
-            let mut node = Node { place, rev: 0, ..lost.clone() };
+            let mut node = Node {
+                place,
+                rev: 0,
+                ..lost.clone()
+            };
             node.place.name = names::name_of_equal(merge, loser, &node);
             insert(merge, loser, id, node)
         },
@@ -82,7 +98,11 @@ fn copy_id(merge: &Merge<'_>, node: NodeId, lost: &Node) -> CopyId {
 fn insert(merge: &mut Merge<'_>, loser: Loser, id: NodeId, node: Node) -> NodeId {
     // The name that the copy would have is only ever shared with the same bytes: what an earlier run of this plan
     // wrote before it died, under whatever id they are known now.
-    let there = merge.target.namesakes(node.place.parent, &node.place.name).first().copied();
+    let there = merge
+        .target
+        .namesakes(node.place.parent, &node.place.name)
+        .first()
+        .copied();
     match there {
         Some(other) if merge.local.contains(id) || !merge.may_unite(other, &node) => return other,
         Some(_) | None => {},
@@ -105,7 +125,10 @@ fn keep_in_history(merge: &mut Merge<'_>, rival: Rival, loser: Loser, lost: &Nod
     let id = inputs.naming.copy_id(loser.node, &lost.content);
     let is_known = inputs.remote.contains(id) || inputs.tombstones.contains_key(&id);
     if is_known || inputs.base.contains(id) {
-        let is_spare = merge.target.get(id).is_some_and(|node| names::has_same_bytes(node, lost));
+        let is_spare = merge
+            .target
+            .get(id)
+            .is_some_and(|node| names::has_same_bytes(node, lost));
         if is_spare && !inputs.local.contains(id) {
             merge.target.remove(id);
         }
@@ -113,8 +136,14 @@ fn keep_in_history(merge: &mut Merge<'_>, rival: Rival, loser: Loser, lost: &Nod
         return;
     }
     merge.doubtful.insert(loser.node, Why::Archiving);
-    let Some(remote) = inputs.remote.get(loser.node) else { return };
-    let mut node = Node { place: remote.place.clone(), rev: 0, ..lost.clone() };
+    let Some(remote) = inputs.remote.get(loser.node) else {
+        return;
+    };
+    let mut node = Node {
+        place: remote.place.clone(),
+        rev: 0,
+        ..lost.clone()
+    };
     node.place.name = names::free_name(merge, loser, id, &node);
     debug_assert_ne!(node.content.kind, Kind::Dir, "only leaves have rivals");
     merge.archive.push(PushOp {

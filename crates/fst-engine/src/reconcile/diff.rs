@@ -2,7 +2,7 @@
 //!
 //! Last phase of [`super::plan`]. Invariant: no step, operation or adoption concerns a held node.
 //! Not here: the order of steps ([`crate::order`]) and of operations (`push`).
-//! Source: docs/design/sync-semantics.md, rows S-080 to S-089.
+//! Source: docs/design/sync-semantics.md, rows S-010 to S-013.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -49,7 +49,8 @@ fn disk_goal<'a>(merge: &'a Merge<'_>, held: &Held) -> Cow<'a, Tree> {
 
 fn adopt(merge: &Merge<'_>, held: &Held) -> Vec<NodeId> {
     let (base, remote) = (merge.inputs.base, merge.inputs.remote);
-    let is_open = |id| !is_same(merge.local.get(id), merge.target.get(id)) || held.contains_key(&id);
+    let is_open =
+        |id| !is_same(merge.local.get(id), merge.target.get(id)) || held.contains_key(&id);
     let waits = merge.waits.iter().filter(|(_, other)| is_open(*other));
     let waiting: BTreeSet<NodeId> = waits.map(|(node, _)| *node).collect();
     let is_agreed = |id: &NodeId| {
@@ -59,17 +60,23 @@ fn adopt(merge: &Merge<'_>, held: &Held) -> Vec<NodeId> {
             && is_same(merge.local.get(*id), merge.target.get(*id))
             && is_same(remote.get(*id), merge.target.get(*id))
     };
-    all_ids(&[base, remote]).into_iter().filter(is_agreed).collect()
+    all_ids(&[base, remote])
+        .into_iter()
+        .filter(is_agreed)
+        .collect()
 }
 
 /// Held nodes for which there would have been something to do.
 fn report(merge: &Merge<'_>, held: &Held) -> Vec<HeldNode> {
     let differs = |id: NodeId| {
-        !is_same(merge.local.get(id), merge.inputs.remote.get(id))
-            || !is_same(merge.local.get(id), merge.target.get(id))
+        let (local, remote) = (merge.local.get(id), merge.inputs.remote.get(id));
+        let is_there = local.is_some() || remote.is_some();
+        is_there && !(is_same(local, remote) && is_same(local, merge.target.get(id)))
     };
     let notable = held.iter().filter(|(id, _)| differs(**id));
-    notable.map(|(&node, &why)| HeldNode { node, why }).collect()
+    notable
+        .map(|(&node, &why)| HeldNode { node, why })
+        .collect()
 }
 
 /// Conflicts that this plan settles.

@@ -2,7 +2,7 @@
 //!
 //! Starts from what may not be touched and follows what hangs on it, on both sides. Invariant: with held nodes at
 //! their present place on each side and all others at their target, both sides are well-formed trees.
-//! Not here: deciding what is doubtful in itself. Source: docs/design/sync-semantics.md, rows S-090 to S-099.
+//! Not here: deciding what is doubtful in itself. Source: docs/design/sync-semantics.md, rows S-080 to S-089.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -63,13 +63,17 @@ impl Closure<'_> {
         for (&id, &why) in &merge.doubtful {
             self.hold(id, why);
         }
-        for (parent, name) in merge.inputs.blocked {
+        for (parent, name) in &*merge.blocked {
             for &id in merge.target.namesakes(*parent, name) {
                 self.hold(id, Why::Blocked);
             }
             self.keep_parent(*parent);
         }
-        for (id, _) in merge.target.iter().filter(|(_, n)| !merge.target.is_dir(n.place.parent)) {
+        for (id, _) in merge
+            .target
+            .iter()
+            .filter(|(_, n)| !merge.target.is_dir(n.place.parent))
+        {
             self.hold(id, Why::Malformed);
         }
         if let Ok(private) = Name::new(PRIVATE_DIR.as_bytes()) {
@@ -153,7 +157,11 @@ impl Closure<'_> {
     }
 
     fn parent_on(&self, side: &Tree, id: NodeId) -> Option<NodeId> {
-        let tree = if self.held.contains_key(&id) { side } else { &self.merge.target };
+        let tree = if self.held.contains_key(&id) {
+            side
+        } else {
+            &self.merge.target
+        };
         tree.get(id).map(|node| node.place.parent)
     }
 }

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fst_proto::entry::Kind;
 use fst_proto::ids::NodeId;
+use fst_proto::path::Name;
 
 use super::{Inputs, Side};
 use crate::plan::{ConflictKind, ConflictNote, PushOp, Source, Why};
@@ -24,6 +25,8 @@ pub(super) struct Rival {
 pub(super) struct Merge<'a> {
     pub(super) inputs: &'a Inputs<'a>,
     pub(super) local: Cow<'a, Tree>,
+    /// As in the inputs, under the ids of `local`.
+    pub(super) blocked: Cow<'a, BTreeSet<(NodeId, Name)>>,
     pub(super) target: Tree,
     /// Nodes whose place was chosen on this device.
     pub(super) placed_here: BTreeSet<NodeId>,
@@ -47,6 +50,7 @@ impl<'a> Merge<'a> {
         Self {
             inputs,
             local: Cow::Borrowed(inputs.local),
+            blocked: Cow::Borrowed(inputs.blocked),
             target: Tree::new(),
             placed_here: BTreeSet::new(),
             rivals: Vec::new(),
@@ -70,25 +74,40 @@ impl<'a> Merge<'a> {
 
     pub(super) fn note(&mut self, kind: ConflictKind, node: NodeId, winner: Side) {
         let local_won = winner == Side::Local;
-        self.notes.push(ConflictNote { kind, node, copy: None, local_won });
+        self.notes.push(ConflictNote {
+            kind,
+            node,
+            copy: None,
+            local_won,
+        });
     }
 
     /// True for a node that only this device has ever heard of.
     pub(super) fn is_new_here(&self, id: NodeId) -> bool {
-        self.local.contains(id) && !self.inputs.base.contains(id) && !self.inputs.remote.contains(id)
+        self.local.contains(id)
+            && !self.inputs.base.contains(id)
+            && !self.inputs.remote.contains(id)
     }
 
     /// True when the new local node `fresh` may take the id of `known`: a directory for a directory,
     /// or a leaf that already is what `known` is to become.
     pub(super) fn may_unite(&self, fresh: NodeId, known: &Node) -> bool {
         self.is_new_here(fresh)
-            && self.target.get(fresh).is_some_and(|node| node.content == known.content)
+            && self
+                .target
+                .get(fresh)
+                .is_some_and(|node| node.content == known.content)
     }
 
     /// Makes the new local node `fresh` the local state of `known`, which has none.
     pub(super) fn unite(&mut self, fresh: NodeId, known: NodeId) {
         self.local.to_mut().rename(fresh, known);
         self.united.push((fresh, known));
+        if self.blocked.iter().any(|(parent, _)| *parent == fresh) {
+            let moved = self.blocked.iter().cloned();
+            let moved = moved.map(|(dir, name)| (if dir == fresh { known } else { dir }, name));
+            self.blocked = Cow::Owned(moved.collect());
+        }
         self.target.remove(fresh);
         let orphans: Vec<NodeId> = self.target.children(fresh).map(|(_, id)| id).collect();
         for id in orphans {
@@ -100,7 +119,9 @@ impl<'a> Merge<'a> {
     }
 
     pub(super) fn is_leaf(&self, id: NodeId) -> bool {
-        self.target.get(id).is_some_and(|node| node.content.kind != Kind::Dir)
+        self.target
+            .get(id)
+            .is_some_and(|node| node.content.kind != Kind::Dir)
     }
 }
 
@@ -115,7 +136,10 @@ pub(super) fn is_same(one: Option<&Node>, other: Option<&Node>) -> bool {
 
 /// All ids of some trees, sorted, each once.
 pub(super) fn all_ids(trees: &[&Tree]) -> Vec<NodeId> {
-    let mut ids: Vec<NodeId> = trees.iter().flat_map(|t| t.iter().map(|(id, _)| id)).collect();
+    let mut ids: Vec<NodeId> = trees
+        .iter()
+        .flat_map(|t| t.iter().map(|(id, _)| id))
+        .collect();
     ids.sort_unstable();
     ids.dedup();
     ids

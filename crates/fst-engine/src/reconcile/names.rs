@@ -3,7 +3,7 @@
 //! Runs after `places`, and for each conflict copy. Invariant: afterwards no two target nodes share a place, and no
 //! content was given up: a node is dropped only where another one becomes exactly the same leaf.
 //! Not here: how the new name looks (the caller's [`ConflictNaming`](super::ConflictNaming)).
-//! Source: docs/design/sync-semantics.md, rows S-070 to S-079.
+//! Source: docs/design/sync-semantics.md, rows S-060 to S-072.
 
 use std::collections::BTreeSet;
 
@@ -21,7 +21,11 @@ pub(super) fn settle(merge: &mut Merge<'_>) {
     while let Some(place) = open.pop_first() {
         unite_equals(merge, &place, &mut open);
         let ids = merge.target.namesakes(place.parent, &place.name).to_vec();
-        let Some(keeper) = ids.iter().copied().min_by_key(|&id| rank(merge, id, &place)) else {
+        let Some(keeper) = ids
+            .iter()
+            .copied()
+            .min_by_key(|&id| rank(merge, id, &place))
+        else {
             continue;
         };
         for id in ids.into_iter().filter(|&id| id != keeper) {
@@ -32,7 +36,11 @@ pub(super) fn settle(merge: &mut Merge<'_>) {
 
 /// Directories before leaves, then what the server already has there, then the smaller id.
 fn rank(merge: &Merge<'_>, id: NodeId, place: &Place) -> (bool, bool, NodeId) {
-    let is_there = merge.inputs.remote.get(id).is_some_and(|node| node.place == *place);
+    let is_there = merge
+        .inputs
+        .remote
+        .get(id)
+        .is_some_and(|node| node.place == *place);
     (merge.is_leaf(id), !is_there, id)
 }
 
@@ -41,7 +49,12 @@ fn unite_equals(merge: &mut Merge<'_>, place: &Place, open: &mut BTreeSet<Place>
     while let Some((fresh, known)) = equals(merge, place) {
         if !merge.local.contains(known) {
             merge.unite(fresh, known);
-            open.extend(merge.target.collisions().filter(|shared| shared.parent == known));
+            open.extend(
+                merge
+                    .target
+                    .collisions()
+                    .filter(|shared| shared.parent == known),
+            );
         } else {
             // The known node comes from elsewhere on this disk; the double makes room for it.
             merge.target.remove(fresh);
@@ -52,10 +65,15 @@ fn unite_equals(merge: &mut Merge<'_>, place: &Place, open: &mut BTreeSet<Place>
 
 fn equals(merge: &Merge<'_>, place: &Place) -> Option<(NodeId, NodeId)> {
     let ids = merge.target.namesakes(place.parent, &place.name);
-    let pairs = ids.iter().flat_map(|&fresh| ids.iter().map(move |&known| (fresh, known)));
+    let pairs = ids
+        .iter()
+        .flat_map(|&fresh| ids.iter().map(move |&known| (fresh, known)));
     let is_equal = |&(fresh, known): &(NodeId, NodeId)| {
         let can_join = merge.is_leaf(known) || !merge.local.contains(known);
-        let node = merge.target.get(known).filter(|_| fresh != known && can_join);
+        let node = merge
+            .target
+            .get(known)
+            .filter(|_| fresh != known && can_join);
         node.is_some_and(|node| merge.may_unite(fresh, node))
     };
     let mut equal = pairs.filter(is_equal);
@@ -65,7 +83,11 @@ fn equals(merge: &Merge<'_>, place: &Place) -> Option<(NodeId, NodeId)> {
 /// Renames one of two namesakes; returns the new place if something to unite with is there.
 fn rename(merge: &mut Merge<'_>, id: NodeId, keeper: NodeId) -> Option<Place> {
     let node = merge.target.get(id)?.clone();
-    let side = if merge.placed_here.contains(&id) { Side::Local } else { Side::Remote };
+    let side = if merge.placed_here.contains(&id) {
+        Side::Local
+    } else {
+        Side::Remote
+    };
     let name = free_name(merge, Loser { side, node: id }, id, &node);
     let place = Place { name, ..node.place };
     merge.target.relocate(id, place.clone());
@@ -91,8 +113,13 @@ pub(super) fn free_name(merge: &Merge<'_>, loser: Loser, id: NodeId, node: &Node
 /// A name beside `node` that nothing has, or a leaf with the same bytes.
 pub(super) fn name_of_equal(merge: &Merge<'_>, loser: Loser, node: &Node) -> Name {
     name_unless(merge, loser, node, &|other, name| {
-        let there = merge.target.get(other).filter(|there| has_same_bytes(there, node));
-        there.is_none_or(|there| there.place.parent != node.place.parent || there.place.name != *name)
+        let there = merge
+            .target
+            .get(other)
+            .filter(|there| has_same_bytes(there, node));
+        there.is_none_or(|there| {
+            there.place.parent != node.place.parent || there.place.name != *name
+        })
     })
 }
 
@@ -106,10 +133,12 @@ fn name_unless(
     let trees = [&merge.target, &*merge.local, merge.inputs.remote];
     let taken = |name: &Name| {
         let mut there = trees.iter().flat_map(|tree| tree.namesakes(parent, name));
-        there.any(|&other| is_other(other, name))
-            || merge.inputs.blocked.contains(&(parent, name.clone()))
+        there.any(|&other| is_other(other, name)) || merge.blocked.contains(&(parent, name.clone()))
     };
-    merge.inputs.naming.copy_name(&node.place.name, loser, &taken)
+    merge
+        .inputs
+        .naming
+        .copy_name(&node.place.name, loser, &taken)
 }
 
 /// True when two leaves differ in nothing but their executable bit.

@@ -2,7 +2,7 @@
 //!
 //! First phase of a two-way plan; `places` repairs what cannot stand together. Invariant: a node is left out of the
 //! target only if one side deleted it and the other side has exactly its base state.
-//! Not here: names that clash, parents that are missing. Source: docs/design/sync-semantics.md, rows S-020 to S-059.
+//! Not here: names that clash, parents that are missing. Source: docs/design/sync-semantics.md, rows S-001 to S-043.
 
 use std::collections::BTreeMap;
 
@@ -16,17 +16,34 @@ use crate::tree::{Node, Tree};
 
 pub(super) fn merge<'a>(inputs: &'a Inputs<'a>) -> Merge<'a> {
     let mut merge = Merge::new(inputs);
-    let Inputs { base, local, remote, .. } = *inputs;
+    let Inputs {
+        base,
+        local,
+        remote,
+        ..
+    } = *inputs;
     let carried_here = carried_along(base, local, remote);
     let carried_there = carried_along(base, remote, local);
     for id in all_ids(&[local, remote]) {
         match (base.get(id), local.get(id), remote.get(id)) {
             (base, Some(local), Some(remote)) => both(&mut merge, id, base, [local, remote]),
             (Some(base), Some(kept), None) => {
-                one(&mut merge, id, [base, kept], Side::Local, carried_here.get(&id));
+                one(
+                    &mut merge,
+                    id,
+                    [base, kept],
+                    Side::Local,
+                    carried_here.get(&id),
+                );
             },
             (Some(base), None, Some(kept)) => {
-                one(&mut merge, id, [base, kept], Side::Remote, carried_there.get(&id));
+                one(
+                    &mut merge,
+                    id,
+                    [base, kept],
+                    Side::Remote,
+                    carried_there.get(&id),
+                );
             },
             (None, Some(new), None) => merge.put(id, new.clone(), Side::Local),
             (None, None, Some(new)) => merge.put(id, new.clone(), Side::Remote),
@@ -40,7 +57,9 @@ pub(super) fn merge<'a>(inputs: &'a Inputs<'a>) -> Merge<'a> {
 /// all of it.
 fn carried_along(base: &Tree, keeper: &Tree, deleter: &Tree) -> BTreeMap<NodeId, NodeId> {
     let is_saved = |id: NodeId, node: &Node| {
-        let was = base.get(id).filter(|_| keeper.is_dir(id) && !deleter.contains(id));
+        let was = base
+            .get(id)
+            .filter(|_| keeper.is_dir(id) && !deleter.contains(id));
         was.is_some_and(|was| was.place != node.place)
     };
     let saved = keeper.iter().filter(|(id, node)| is_saved(*id, node));
@@ -105,7 +124,18 @@ fn both(merge: &mut Merge<'_>, id: NodeId, base: Option<&Node>, [local, remote]:
         },
     };
     let place: Place = place.clone();
-    merge.put(id, Node { place, content: Content { exec, ..from.content }, ..from.clone() }, placed_by);
+    merge.put(
+        id,
+        Node {
+            place,
+            content: Content {
+                exec,
+                ..from.content
+            },
+            ..from.clone()
+        },
+        placed_by,
+    );
 }
 
 /// Outcome of a three-way merge of one field.
@@ -142,5 +172,9 @@ fn winner(strategy: Strategy, local: &Node, remote: &Node) -> Side {
         Strategy::Newest | Strategy::Manual | Strategy::Merge => local > remote,
         Strategy::Oldest => local < remote,
     };
-    if local_wins { Side::Local } else { Side::Remote }
+    if local_wins {
+        Side::Local
+    } else {
+        Side::Remote
+    }
 }

@@ -3,7 +3,7 @@
 //! The leading side is copied to the other as long as the other has not changed; what changed against the
 //! direction is left alone and reported. Invariant: the target of every node that is not held is its state on the
 //! leading side, so that side needs no change at all.
-//! Source: docs/design/sync-semantics.md, rows S-100 to S-109.
+//! Source: docs/design/sync-semantics.md, rows S-090 to S-097.
 
 use super::merge::{Merge, all_ids, is_same};
 use super::{Inputs, Side};
@@ -11,7 +11,12 @@ use crate::plan::Why;
 
 pub(super) fn merge<'a>(inputs: &'a Inputs<'a>, leading: Side) -> Merge<'a> {
     let mut merge = Merge::new(inputs);
-    let Inputs { base, local, remote, .. } = *inputs;
+    let Inputs {
+        base,
+        local,
+        remote,
+        ..
+    } = *inputs;
     let (lead, follow) = match leading {
         Side::Local => (local, remote),
         Side::Remote => (remote, local),

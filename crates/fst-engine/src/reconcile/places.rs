@@ -1,7 +1,7 @@
 //! Makes the target a tree again: a parent for everything that lives, no directory inside itself.
 //!
 //! Runs after `nodes`. Invariant: afterwards every node that is not doubtful hangs below the root.
-//! Not here: two nodes with one name (`names`). Source: docs/design/sync-semantics.md, rows S-060 to S-069.
+//! Not here: two nodes with one name (`names`). Source: docs/design/sync-semantics.md, rows S-050 to S-057.
 
 use std::collections::BTreeMap;
 
@@ -15,17 +15,25 @@ use crate::tree::Node;
 
 pub(super) fn make_sound(merge: &mut Merge<'_>) {
     loop {
-        revive_parents(merge);
+        let revived = revive_parents(merge);
         if !undo_cycles(merge) {
             return;
+        }
+        // What an undone move had brought back may not be needed any more.
+        for id in revived {
+            merge.target.remove(id);
         }
     }
 }
 
 /// Brings back every deleted directory in which something lives.
-fn revive_parents(merge: &mut Merge<'_>) {
-    let mut wanted: Vec<(NodeId, NodeId)> =
-        merge.target.iter().map(|(id, node)| (id, node.place.parent)).collect();
+fn revive_parents(merge: &mut Merge<'_>) -> Vec<NodeId> {
+    let mut revived = Vec::new();
+    let mut wanted: Vec<(NodeId, NodeId)> = merge
+        .target
+        .iter()
+        .map(|(id, node)| (id, node.place.parent))
+        .collect();
     wanted.retain(|(_, parent)| !merge.target.is_dir(*parent));
     while let Some((child, parent)) = wanted.pop() {
         if merge.target.is_dir(parent) {
@@ -35,12 +43,14 @@ fn revive_parents(merge: &mut Merge<'_>) {
             Some((node, side)) if !merge.target.contains(parent) => {
                 wanted.push((parent, node.place.parent));
                 merge.put(parent, node, side);
+                revived.push(parent);
             },
             Some(_) | None => {
                 merge.doubtful.insert(child, Why::Malformed);
             },
         }
     }
+    revived
 }
 
 fn last_state(merge: &Merge<'_>, id: NodeId) -> Option<(Node, Side)> {
@@ -56,10 +66,16 @@ fn undo_cycles(merge: &mut Merge<'_>) -> bool {
     let mut is_changed = false;
     for cycle in target_cycles(merge) {
         let Some(victim) = victim(merge, &cycle) else {
-            merge.doubtful.extend(cycle.into_iter().map(|id| (id, Why::Malformed)));
+            merge
+                .doubtful
+                .extend(cycle.into_iter().map(|id| (id, Why::Malformed)));
             continue;
         };
-        let remote = merge.inputs.remote.get(victim).map(|node| node.place.clone());
+        let remote = merge
+            .inputs
+            .remote
+            .get(victim)
+            .map(|node| node.place.clone());
         let name = merge.target.get(victim).map(|node| node.place.name.clone());
         if let Some(place) = remote.or(name.map(|name| Place { parent: ROOT, name })) {
             merge.target.relocate(victim, place);
@@ -84,8 +100,13 @@ fn victim(merge: &Merge<'_>, cycle: &[NodeId]) -> Option<NodeId> {
 
 /// All cycles of directories in the target.
 fn target_cycles(merge: &Merge<'_>) -> Vec<Vec<NodeId>> {
-    let dirs = merge.target.iter().filter(|(_, node)| node.content.kind == Kind::Dir);
-    cycles(dirs.map(|(id, _)| id), |id| merge.target.get(id).map(|node| node.place.parent))
+    let dirs = merge
+        .target
+        .iter()
+        .filter(|(_, node)| node.content.kind == Kind::Dir);
+    cycles(dirs.map(|(id, _)| id), |id| {
+        merge.target.get(id).map(|node| node.place.parent)
+    })
 }
 
 /// All cycles that `parent_of` leads into from one of `starts`.

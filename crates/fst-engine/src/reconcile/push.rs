@@ -2,7 +2,7 @@
 //!
 //! Called by `diff`. Invariant: an operation comes after those that make its directory, free its name, or keep the
 //! content it supersedes, unless these wait for each other; deletions come last where nothing waits for them.
-//! Not here: batches, encryption, sending (`fst-client`). Source: docs/design/sync-semantics.md, rows S-120 to S-129.
+//! Not here: batches, encryption, sending (`fst-client`). Source: docs/design/sync-semantics.md, rows S-120 to S-124.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -36,13 +36,25 @@ fn op(merge: &Merge<'_>, id: NodeId, want: Option<&Node>, have: Option<&Node>) -
     let base_rev = have.map_or(buried.unwrap_or(0), |node| node.rev);
     let kind = match (want, have) {
         (Some(want), have) => put(merge, id, want, have, buried.is_some()),
-        (None, Some(have)) => PushKind::Delete { is_dir: have.content.kind == Kind::Dir },
+        (None, Some(have)) => PushKind::Delete {
+            is_dir: have.content.kind == Kind::Dir,
+        },
         (None, None) => return None,
     };
-    Some(PushOp { node: id, base_rev, kind })
+    Some(PushOp {
+        node: id,
+        base_rev,
+        kind,
+    })
 }
 
-fn put(merge: &Merge<'_>, id: NodeId, want: &Node, have: Option<&Node>, was_dead: bool) -> PushKind {
+fn put(
+    merge: &Merge<'_>,
+    id: NodeId,
+    want: &Node,
+    have: Option<&Node>,
+    was_dead: bool,
+) -> PushKind {
     PushKind::Put {
         place: want.place.clone(),
         content: want.content,
@@ -82,7 +94,13 @@ impl<'a> Order<'a> {
             let (Source::Local(node) | Source::Remote(node)) = source;
             kept_by.entry(node).or_default().push(copy);
         }
-        Self { merge, ops, kept_by, entered: BTreeSet::new(), done: Vec::new() }
+        Self {
+            merge,
+            ops,
+            kept_by,
+            entered: BTreeSet::new(),
+            done: Vec::new(),
+        }
     }
 
     fn run(mut self) -> Vec<NodeId> {
@@ -107,7 +125,10 @@ impl<'a> Order<'a> {
         }
         puts.sort();
         deletes.sort();
-        puts.into_iter().chain(deletes.into_iter().rev()).map(|(_, id)| id).collect()
+        puts.into_iter()
+            .chain(deletes.into_iter().rev())
+            .map(|(_, id)| id)
+            .collect()
     }
 
     fn visit(&mut self, start: NodeId) {
@@ -117,7 +138,12 @@ impl<'a> Order<'a> {
                 self.done.push(id);
             } else if self.ops.contains_key(&id) && self.entered.insert(id) {
                 open.push((id, true));
-                open.extend(self.before(id).into_iter().rev().map(|other| (other, false)));
+                open.extend(
+                    self.before(id)
+                        .into_iter()
+                        .rev()
+                        .map(|other| (other, false)),
+                );
             }
         }
     }

@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use fst_engine::batch::cuts;
 use fst_engine::plan::{ConflictKind, DiskStep, Plan, PushKind, PushOp, Source, Why};
 use fst_engine::reconcile::{
     Backup, ConflictNaming, Direction, Inputs, Loser, Policy, Side, Strategy, plan,
@@ -19,10 +20,7 @@ use fst_proto::path::{Name, RelPath};
 /// Plans the scenario and compares the plan, as text, with `expected` (parts separated by `; `).
 #[track_caller]
 pub(crate) fn check(scenario: &str, expected: &str) {
-    let scenario = Scenario::parse(scenario);
-    let plan = scenario.plan();
-    assert_eq!(show(&plan, &scenario), expected);
-    assert_eq!(plan, scenario.plan(), "the same inputs give the same plan");
+    Scenario::parse(scenario).expect(expected);
 }
 
 pub(crate) struct Scenario {
@@ -37,14 +35,27 @@ pub(crate) struct Scenario {
 
 impl Scenario {
     pub(crate) fn parse(text: &str) -> Self {
-        let parts: BTreeMap<&str, &str> =
-            text.split('|').map(|p| p.trim().split_once(' ').unwrap_or((p.trim(), ""))).collect();
-        let base = parts.get("base").map_or_else(Tree::new, |text| tree(text, 1));
-        let side = |name, rev| parts.get(name).map_or_else(|| base.clone(), |text| tree(text, rev));
+        let parts: BTreeMap<&str, &str> = text
+            .split('|')
+            .map(|p| p.trim().split_once(' ').unwrap_or((p.trim(), "")))
+            .collect();
+        let base = parts
+            .get("base")
+            .map_or_else(Tree::new, |text| tree(text, 1));
+        let side = |name, rev| {
+            parts
+                .get(name)
+                .map_or_else(|| base.clone(), |text| tree(text, rev))
+        };
         let (local, mut remote) = (with_rev(&side("local", 0), |_| 0), side("remote", 2));
         let revised = remote.clone();
         for (id, node) in revised.iter() {
-            let was = base.get(id).filter(|was| Node { rev: 2, ..(*was).clone() } == *node);
+            let was = base.get(id).filter(|was| {
+                Node {
+                    rev: 2,
+                    ..(*was).clone()
+                } == *node
+            });
             remote.insert(id, was.unwrap_or(node).clone());
         }
         let words = |name: &str| parts.get(name).copied().unwrap_or("").split_whitespace();
@@ -54,7 +65,9 @@ impl Scenario {
         });
         let blocked = words("blocked").map(|path| {
             let path = RelPath::parse(path).expect("a path");
-            let parent = local.lookup(&path.parent().expect("a parent")).expect("its directory");
+            let parent = local
+                .lookup(&path.parent().expect("a parent"))
+                .expect("its directory");
             (parent, path.name().expect("a name").clone())
         });
         Self {
@@ -68,6 +81,19 @@ impl Scenario {
         }
     }
 
+    #[track_caller]
+    pub(crate) fn expect(&self, expected: &str) {
+        let plan = self.plan();
+        assert_eq!(show(&plan, self), expected);
+        assert_eq!(plan, self.plan(), "the same inputs give the same plan");
+        let cuts = cuts(&self.remote, &plan.push);
+        assert_eq!(
+            cuts.last().copied().unwrap_or(0),
+            plan.push.len(),
+            "the end is a cut"
+        );
+    }
+
     pub(crate) fn plan(&self) -> Plan {
         plan(&Inputs {
             base: &self.base,
@@ -76,7 +102,10 @@ impl Scenario {
             tombstones: &self.tombstones,
             frozen: &self.frozen,
             blocked: &self.blocked,
-            naming: &ByContent { local: &self.local, remote: &self.remote },
+            naming: &ByContent {
+                local: &self.local,
+                remote: &self.remote,
+            },
             policy: self.policy,
         })
     }
@@ -88,10 +117,21 @@ fn policy(parts: &BTreeMap<&str, &str>) -> Policy {
         (_, true) => Direction::DownloadOnly,
         (false, false) => Direction::TwoWay,
     };
-    let strategy =
-        if parts.contains_key("oldest") { Strategy::Oldest } else { Strategy::Newest };
-    let backup = if parts.contains_key("history") { Backup::HistoryOnly } else { Backup::Keep };
-    Policy { direction, strategy, backup }
+    let strategy = if parts.contains_key("oldest") {
+        Strategy::Oldest
+    } else {
+        Strategy::Newest
+    };
+    let backup = if parts.contains_key("history") {
+        Backup::HistoryOnly
+    } else {
+        Backup::Keep
+    };
+    Policy {
+        direction,
+        strategy,
+        backup,
+    }
 }
 
 /// Calls a copy of content 1 of `a` `a!1`, and its node too.
@@ -108,7 +148,10 @@ impl ConflictNaming for ByContent<'_> {
         };
         // The copy may come from a node that was made up on the way.
         let content = tree.get(loser.node).map(|node| node.content);
-        let mut text = format!("{original}!{}", content.map_or_else(String::new, content_mark));
+        let mut text = format!(
+            "{original}!{}",
+            content.map_or_else(String::new, content_mark)
+        );
         while taken(&name(&text)) {
             text.push('+');
         }
@@ -143,7 +186,11 @@ pub(crate) fn label(id: NodeId) -> String {
 }
 
 fn text(bytes: &[u8]) -> String {
-    bytes.iter().take_while(|b| **b != 0).map(|b| char::from(*b)).collect()
+    bytes
+        .iter()
+        .take_while(|b| **b != 0)
+        .map(|b| char::from(*b))
+        .collect()
 }
 
 /// A tree from its entries.
@@ -153,10 +200,24 @@ pub(crate) fn tree(text: &str, rev: u64) -> Tree {
         let (head, content, mtime_ns) = entry(word);
         let (path, label) = head.split_once('@').unwrap_or((head, head));
         let path = RelPath::parse(path).expect("a path");
-        let parent = tree.lookup(&path.parent().expect("not the root")).expect("parents first");
-        let place = Place { parent, name: path.name().expect("not the root").clone() };
+        let parent = tree
+            .lookup(&path.parent().expect("not the root"))
+            .expect("parents first");
+        let place = Place {
+            parent,
+            name: path.name().expect("not the root").clone(),
+        };
         let size = u64::from(content.kind != Kind::Dir);
-        tree.insert(id(label), Node { place, content, mtime_ns, size, rev });
+        tree.insert(
+            id(label),
+            Node {
+                place,
+                content,
+                mtime_ns,
+                size,
+                rev,
+            },
+        );
     }
     tree
 }
@@ -169,22 +230,44 @@ fn entry(word: &str) -> (&str, Content, i64) {
     }
     if let Some((head, content)) = word.split_once('=') {
         let bytes = content.strip_suffix('x');
-        return (head, leaf(Kind::File, bytes.unwrap_or(content), bytes.is_some()), time);
+        return (
+            head,
+            leaf(Kind::File, bytes.unwrap_or(content), bytes.is_some()),
+            time,
+        );
     }
     let head = word.strip_suffix('/').expect("an entry is d/, f=1 or l->t");
-    (head, Content { kind: Kind::Dir, id: ContentId::ZERO, exec: false }, time)
+    (
+        head,
+        Content {
+            kind: Kind::Dir,
+            id: ContentId::ZERO,
+            exec: false,
+        },
+        time,
+    )
 }
 
 pub(crate) fn leaf(kind: Kind, text: &str, exec: bool) -> Content {
     let mut bytes = [0; ContentId::LEN];
     bytes[..text.len()].copy_from_slice(text.as_bytes());
-    Content { kind, id: ContentId(bytes), exec }
+    Content {
+        kind,
+        id: ContentId(bytes),
+        exec,
+    }
 }
 
 fn with_rev(tree: &Tree, rev: impl Fn(NodeId) -> u64) -> Tree {
     let mut out = Tree::new();
     for (id, node) in tree.iter() {
-        out.insert(id, Node { rev: rev(id), ..node.clone() });
+        out.insert(
+            id,
+            Node {
+                rev: rev(id),
+                ..node.clone()
+            },
+        );
     }
     out
 }
@@ -192,18 +275,35 @@ fn with_rev(tree: &Tree, rev: impl Fn(NodeId) -> u64) -> Tree {
 /// The plan as text, parts separated by `; `; `nothing` when it is empty.
 fn show(plan: &Plan, scenario: &Scenario) -> String {
     let mut parts: Vec<String> = Vec::new();
-    parts.extend(plan.united.iter().map(|(a, b)| format!("unite {}={}", label(*a), label(*b))));
+    parts.extend(
+        plan.united
+            .iter()
+            .map(|(a, b)| format!("unite {}={}", label(*a), label(*b))),
+    );
     parts.extend(plan.adopt.iter().map(|id| format!("adopt {}", label(*id))));
     parts.extend(plan.steps.iter().map(show_step));
     parts.extend(plan.push.iter().map(|op| show_op(op, scenario)));
     parts.extend(plan.conflicts.iter().map(|note| {
-        let copy = note.copy.map_or_else(String::new, |id| format!(" copy {}", label(id)));
+        let copy = note
+            .copy
+            .map_or_else(String::new, |id| format!(" copy {}", label(id)));
         let side = if note.local_won { "local" } else { "remote" };
-        format!("note {} {}{copy} {side}", show_kind(note.kind), label(note.node))
+        format!(
+            "note {} {}{copy} {side}",
+            show_kind(note.kind),
+            label(note.node)
+        )
     }));
-    let held = plan.held.iter().map(|held| format!("hold {} {}", label(held.node), why(held.why)));
+    let held = plan
+        .held
+        .iter()
+        .map(|held| format!("hold {} {}", label(held.node), why(held.why)));
     parts.extend(held);
-    if parts.is_empty() { "nothing".to_owned() } else { parts.join("; ") }
+    if parts.is_empty() {
+        "nothing".to_owned()
+    } else {
+        parts.join("; ")
+    }
 }
 
 fn why(why: Why) -> &'static str {
@@ -247,7 +347,14 @@ pub(crate) fn show_step(step: &DiskStep) -> String {
         DiskStep::Move { from, to, .. } => format!("mv {from} {to}"),
         DiskStep::Stage { from, .. } => format!("stage {from}"),
         DiskStep::Unstage { node, to } => format!("unstage {} {to}", label(*node)),
-        DiskStep::Write { node, path, source, content, expect, .. } => {
+        DiskStep::Write {
+            node,
+            path,
+            source,
+            content,
+            expect,
+            ..
+        } => {
             let over = expect.map_or_else(String::new, |c| format!(" over {}", show_content(c)));
             let from = match source {
                 Source::Remote(id) if id == node => String::new(),
@@ -256,8 +363,18 @@ pub(crate) fn show_step(step: &DiskStep) -> String {
             let (label, content) = (label(*node), show_content(*content));
             format!("write {label}{content}{}{over}{from}", at(*node, path))
         },
-        DiskStep::SetAttributes { node, path, content, .. } => {
-            format!("set {}{}{}", label(*node), show_content(*content), at(*node, path))
+        DiskStep::SetAttributes {
+            node,
+            path,
+            content,
+            ..
+        } => {
+            format!(
+                "set {}{}{}",
+                label(*node),
+                show_content(*content),
+                at(*node, path)
+            )
         },
         DiskStep::Remove { path, .. } => format!("rm {path}"),
         DiskStep::RemoveDir { path, .. } => format!("rmdir {path}"),
@@ -275,7 +392,10 @@ fn show_op(op: &PushOp, scenario: &Scenario) -> String {
     let known = scenario.remote.get(op.node).map(|node| node.rev);
     let rev = match (known, op.base_rev) {
         (Some(rev), base_rev) => {
-            assert_eq!(rev, base_rev, "an operation is conditional on what was seen");
+            assert_eq!(
+                rev, base_rev,
+                "an operation is conditional on what was seen"
+            );
             String::new()
         },
         (None, 0) => String::new(),
@@ -283,16 +403,34 @@ fn show_op(op: &PushOp, scenario: &Scenario) -> String {
     };
     let (place, content, bytes, is_move) = match &op.kind {
         PushKind::Delete { .. } => return format!("del {}", label(op.node)),
-        PushKind::Put { place, content, bytes, is_move, .. } => (place, content, bytes, is_move),
+        PushKind::Put {
+            place,
+            content,
+            bytes,
+            is_move,
+            ..
+        } => (place, content, bytes, is_move),
     };
-    let parent = if place.parent == ROOT { String::new() } else { label(place.parent) + "/" };
+    let parent = if place.parent == ROOT {
+        String::new()
+    } else {
+        label(place.parent) + "/"
+    };
     let place = format!("{parent}{}", place.name);
-    let at = if place == label(op.node) { String::new() } else { format!(" at {place}") };
+    let at = if place == label(op.node) {
+        String::new()
+    } else {
+        format!(" at {place}")
+    };
     let bytes = match bytes {
         Some(Source::Local(id)) if *id == op.node => " send".to_owned(),
         Some(source) => show_source(*source),
         None => String::new(),
     };
     let is_move = if *is_move { " move" } else { "" };
-    format!("put {}{}{at}{bytes}{is_move}{rev}", label(op.node), show_content(*content))
+    format!(
+        "put {}{}{at}{bytes}{is_move}{rev}",
+        label(op.node),
+        show_content(*content)
+    )
 }

@@ -1,7 +1,11 @@
 //! Tests of the engine: rows of docs/design/sync-semantics.md, and laws on random worlds.
 
-#![allow(clippy::disallowed_types, reason = "this file lists the directory it is in")]
+#![allow(
+    clippy::disallowed_types,
+    reason = "this file lists the directory it is in"
+)]
 
+mod disk;
 mod exhaustive;
 mod guard;
 mod identify;
@@ -22,7 +26,11 @@ fn no_test_file_is_forgotten() {
     let dir = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it");
     let main = include_str!("main.rs");
     for file in std::fs::read_dir(dir).expect("the directory of this file") {
-        let name = file.expect("an entry").file_name().into_string().expect("a plain name");
+        let name = file
+            .expect("an entry")
+            .file_name()
+            .into_string()
+            .expect("a plain name");
         let module = name.strip_suffix(".rs").expect("only source files here");
         let is_declared = module == "main" || main.contains(&format!("\nmod {module};\n"));
         assert!(is_declared, "tests/it/{name} is not declared in main.rs");

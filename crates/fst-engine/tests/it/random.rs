@@ -1,6 +1,6 @@
 //! Laws on random worlds.
 
-use fst_engine::reconcile::{Direction, Policy};
+use fst_engine::reconcile::{Backup, Direction, Policy};
 use proptest::collection::vec;
 use proptest::prelude::{ProptestConfig, any};
 use proptest::{prop_assert_eq, proptest};
@@ -12,7 +12,12 @@ fn cases(cases: u32) -> ProptestConfig {
     let default = ProptestConfig::default();
     let is_chosen = std::env::var_os("PROPTEST_CASES").is_some();
     let cases = if is_chosen { default.cases } else { cases };
-    ProptestConfig { cases, failure_persistence: None, max_shrink_iters: 20_000, ..default }
+    ProptestConfig {
+        cases,
+        failure_persistence: None,
+        max_shrink_iters: 20_000,
+        ..default
+    }
 }
 
 type Op = [u8; 4];
@@ -30,12 +35,32 @@ fn settled(n_clients: u8, n_contents: u32, reuses_keys: bool, ops: &[Op]) -> Wor
 
 fn faults([kind, at, ..]: Op) -> Faults {
     let at = usize::from(at);
-    match kind % 8 {
-        0 | 1 => Faults { crash_at: Some(at % 12), ..Faults::default() },
-        2 => Faults { is_stale: true, ..Faults::default() },
-        3 => Faults { loses_reply: true, ..Faults::default() },
-        4 => Faults { fails_at: Some(at % 6), ..Faults::default() },
-        5 => Faults { is_stale: true, crash_at: Some(at % 6), ..Faults::default() },
+    match kind % 10 {
+        0 | 1 => Faults {
+            crash_at: Some(at % 12),
+            ..Faults::default()
+        },
+        2 => Faults {
+            is_stale: true,
+            ..Faults::default()
+        },
+        3 => Faults {
+            loses_reply: true,
+            ..Faults::default()
+        },
+        4 => Faults {
+            fails_at: Some(at % 6),
+            ..Faults::default()
+        },
+        5 => Faults {
+            is_stale: true,
+            crash_at: Some(at % 6),
+            ..Faults::default()
+        },
+        6 => Faults {
+            pushes_until: Some(at),
+            ..Faults::default()
+        },
         _ => Faults::default(),
     }
 }
@@ -87,6 +112,23 @@ proptest! {
         world.settle();
         world.assert_good();
         prop_assert_eq!(world.server.shape(), calm.server.shape());
+    }
+
+    /// Without backups, what loses is in history.
+    #[test]
+    fn history_has_what_is_not_kept_beside(events in vec((0..2_usize, 0..3_u8, any::<Op>()), 0..30)) {
+        let mut world = World::new(2, 0, false);
+        for client in &mut world.clients {
+            client.policy.backup = Backup::HistoryOnly;
+        }
+        for (client, what, op) in events {
+            match what {
+                0 | 1 => world.user(client, op),
+                _ => { world.sync(client, faults(op)); },
+            }
+        }
+        world.settle();
+        world.assert_good();
     }
 
     /// Three clients, any order of work and syncing, any fault.

@@ -69,7 +69,10 @@ fn s036_an_edited_copy_is_a_file_of_its_own() {
 
 #[test]
 fn s037_in_history_only_a_remote_loser_is_there_already() {
-    check("base a=1 | local a=2~2 | remote a=3~1 | history", "put a=2 send; note edit-edit a local");
+    check(
+        "base a=1 | local a=2~2 | remote a=3~1 | history",
+        "put a=2 send; note edit-edit a local",
+    );
 }
 
 #[test]
@@ -102,7 +105,10 @@ fn s039_the_losing_target_of_a_link_is_kept_as_a_link() {
 
 #[test]
 fn s040_of_two_moves_the_one_at_the_server_wins() {
-    check("base a=1 | local b@a=1 | remote c@a=1", "mv b c; note move-move a remote");
+    check(
+        "base a=1 | local b@a=1 | remote c@a=1",
+        "mv b c; note move-move a remote",
+    );
     check(
         "base a=1 | local b@a=2 | remote c@a=1",
         "mv b c; put a=2 at c send; note move-move a remote",

@@ -1,6 +1,9 @@
 //! Rows S-001 to S-029: one node, two sides, and rows S-050 to S-059: what must hang together.
 
-use crate::lang::check;
+use fst_proto::entry::{Place, ROOT};
+use fst_proto::path::PRIVATE_DIR;
+
+use crate::lang::{Scenario, check, id, name};
 
 #[test]
 fn s001_nothing_changed() {
@@ -9,12 +12,18 @@ fn s001_nothing_changed() {
 
 #[test]
 fn s002_new_here_is_sent() {
-    check("base - | local d/ d/a=1 l->t", "put d/; put d/a=1 send; put l->t send");
+    check(
+        "base - | local d/ d/a=1 l->t",
+        "put d/; put d/a=1 send; put l->t send",
+    );
 }
 
 #[test]
 fn s003_new_there_is_written() {
-    check("base - | remote d/ d/a=1x l->t", "mkdir d; write d/a=1x; write l->t");
+    check(
+        "base - | remote d/ d/a=1x l->t",
+        "mkdir d; write d/a=1x; write l->t",
+    );
 }
 
 #[test]
@@ -72,24 +81,39 @@ fn s012_deleted_on_both_sides_is_forgotten() {
 
 #[test]
 fn s013_the_same_new_node_is_adopted() {
-    check("base - | local d/ d/a=1 | remote d/ d/a=1", "adopt d; adopt d/a");
+    check(
+        "base - | local d/ d/a=1 | remote d/ d/a=1",
+        "adopt d; adopt d/a",
+    );
     check("base - | local a=1 | remote a=1x", "set a=1x");
 }
 
 #[test]
 fn s014_edit_survives_a_delete() {
-    check("base a=1 | local a=2 | remote - | dead a:2", "put a=2 send move rev 2; note edit-delete a local");
+    check(
+        "base a=1 | local a=2 | remote - | dead a:2",
+        "put a=2 send move rev 2; note edit-delete a local",
+    );
 }
 
 #[test]
 fn s015_delete_does_not_beat_an_edit_there() {
-    check("base a=1 | local - | remote a=2", "write a=2; note edit-delete a remote");
+    check(
+        "base a=1 | local - | remote a=2",
+        "write a=2; note edit-delete a remote",
+    );
 }
 
 #[test]
 fn s016_a_changed_executable_bit_is_an_edit() {
-    check("base a=1 | local a=1x | remote - | dead a:2", "put a=1x send move rev 2; note edit-delete a local");
-    check("base a=1 | local - | remote a=1x", "write a=1x; note edit-delete a remote");
+    check(
+        "base a=1 | local a=1x | remote - | dead a:2",
+        "put a=1x send move rev 2; note edit-delete a local",
+    );
+    check(
+        "base a=1 | local - | remote a=1x",
+        "write a=1x; note edit-delete a remote",
+    );
 }
 
 #[test]
@@ -102,27 +126,48 @@ fn s017_a_time_alone_is_no_change() {
 
 #[test]
 fn s018_bytes_and_executable_bit_merge() {
-    check("base a=1 | local a=2 | remote a=1x", "set a=2x; put a=2x send");
-    check("base a=1 | local a=1x | remote a=2", "write a=2x over =1x; put a=2x");
+    check(
+        "base a=1 | local a=2 | remote a=1x",
+        "set a=2x; put a=2x send",
+    );
+    check(
+        "base a=1 | local a=1x | remote a=2",
+        "write a=2x over =1x; put a=2x",
+    );
 }
 
 #[test]
 fn s019_moved_here_edited_there() {
-    check("base a=1 | local b@a=1 | remote a=2", "write a=2 at b over =1; put a=2 at b move");
-    check("base a=1 | local a=2 | remote b@a=1", "mv a b; put a=2 at b send");
+    check(
+        "base a=1 | local b@a=1 | remote a=2",
+        "write a=2 at b over =1; put a=2 at b move",
+    );
+    check(
+        "base a=1 | local a=2 | remote b@a=1",
+        "mv a b; put a=2 at b send",
+    );
 }
 
 #[test]
 fn s020_a_link_is_merged_like_a_file() {
     check("base l->t | local l->u", "put l->u send");
     check("base l->t | remote l->u", "write l->u over ->t");
-    check("base l->t | local - | remote l->u", "write l->u; note edit-delete l remote");
+    check(
+        "base l->t | local - | remote l->u",
+        "write l->u; note edit-delete l remote",
+    );
 }
 
 #[test]
 fn s021_a_move_survives_a_delete() {
-    check("base a=1 | local b@a=1 | remote - | dead a:2", "put a=1 at b send move rev 2; note move-delete a local");
-    check("base a=1 | local - | remote b@a=1", "write a=1 at b; note move-delete a remote");
+    check(
+        "base a=1 | local b@a=1 | remote - | dead a:2",
+        "put a=1 at b send move rev 2; note move-delete a local",
+    );
+    check(
+        "base a=1 | local - | remote b@a=1",
+        "write a=1 at b; note move-delete a remote",
+    );
 }
 
 #[test]
@@ -139,14 +184,26 @@ fn s022_a_moved_directory_survives_with_all_in_it() {
 
 #[test]
 fn s023_what_was_deleted_inside_a_moved_directory_stays_deleted() {
-    check("base d/ d/a=1 | local d/ | remote e@d/ e/a@d/a=1", "mv d e; del d/a");
-    check("base d/ d/a=1 d/b=1 | local e@d/ e/b@d/b=1 | remote d/ d/a=1", "rm e/b; put d/ at e move; del d/a");
+    check(
+        "base d/ d/a=1 | local d/ | remote e@d/ e/a@d/a=1",
+        "mv d e; del d/a",
+    );
+    check(
+        "base d/ d/a=1 d/b=1 | local e@d/ e/b@d/b=1 | remote d/ d/a=1",
+        "rm e/b; put d/ at e move; del d/a",
+    );
 }
 
 #[test]
 fn s050_a_new_child_brings_its_directory_back() {
-    check("base d/ | local - | remote d/ d/a=1", "mkdir d; write d/a=1");
-    check("base d/ | local d/ d/a=1 | remote - | dead d:2", "put d/ move rev 2; put d/a=1 send");
+    check(
+        "base d/ | local - | remote d/ d/a=1",
+        "mkdir d; write d/a=1",
+    );
+    check(
+        "base d/ | local d/ d/a=1 | remote - | dead d:2",
+        "put d/ move rev 2; put d/a=1 send",
+    );
 }
 
 #[test]
@@ -159,13 +216,22 @@ fn s051_all_directories_above_come_back() {
 
 #[test]
 fn s052_a_deleted_directory_takes_only_what_its_author_saw() {
-    check("base d/ d/a=1 | local d/ d/a=1 d/b=1 | remote - | dead d:2 d/a:2", "rm d/a; put d/ move rev 2; put d/b=1 send");
+    check(
+        "base d/ d/a=1 | local d/ d/a=1 d/b=1 | remote - | dead d:2 d/a:2",
+        "rm d/a; put d/ move rev 2; put d/b=1 send",
+    );
 }
 
 #[test]
 fn s053_children_follow_a_moved_directory() {
-    check("base d/ d/a=1 | local e@d/ e/a@d/a=1 | remote d/ d/a=2 d/b=1", "write d/a=2 at e/a over =1; write d/b=1 at e/b; put d/ at e move");
-    check("base d/ x=1 | local e@d/ x=1 | remote d/ d/x@x=1", "mv x e/x; put d/ at e move");
+    check(
+        "base d/ d/a=1 | local e@d/ e/a@d/a=1 | remote d/ d/a=2 d/b=1",
+        "write d/a=2 at e/a over =1; write d/b=1 at e/b; put d/ at e move",
+    );
+    check(
+        "base d/ x=1 | local e@d/ x=1 | remote d/ d/x@x=1",
+        "mv x e/x; put d/ at e move",
+    );
 }
 
 #[test]
@@ -189,6 +255,39 @@ fn s055_longer_cycles_are_undone_once() {
 }
 
 #[test]
-fn s056_a_remote_node_without_a_directory_waits() {
-    check("base - | remote d/ d/a=1 | frozen d", "hold d frozen; hold d/a frozen");
+fn s056_what_hangs_nowhere_in_the_remote_tree_waits() {
+    let mut scenario = Scenario::parse("base - | remote d/ d/e/ d/e/a=1 b=1");
+    scenario.remote.remove(id("d"));
+    scenario.expect("write b=1; hold d/e malformed; hold d/e/a dependent");
+}
+
+#[test]
+fn s057_so_does_a_cycle_in_the_remote_tree() {
+    let mut scenario = Scenario::parse("base - | remote d/ d/e/ d/e/a=1 b=1");
+    let place = Place {
+        parent: id("d/e"),
+        name: name("d"),
+    };
+    scenario.remote.relocate(id("d"), place);
+    scenario.expect("write b=1; hold d malformed; hold d/e malformed; hold d/e/a dependent");
+}
+
+#[test]
+fn s058_a_node_never_changes_its_kind() {
+    check("base a=1 | remote a/", "hold a malformed");
+    check("base - | local a=1 | remote a/", "hold a malformed");
+    check("base d/ d/b=1 | remote d=1", "rm d/b; hold d malformed");
+}
+
+#[test]
+fn s059_our_own_name_is_never_written() {
+    let mut scenario = Scenario::parse("base - | remote d/ d/a=1");
+    scenario.remote.relocate(
+        id("d"),
+        Place {
+            parent: ROOT,
+            name: name(PRIVATE_DIR),
+        },
+    );
+    scenario.expect("hold d malformed; hold d/a dependent");
 }

@@ -48,7 +48,10 @@ fn s064_an_equal_file_becomes_the_known_one() {
 
 #[test]
 fn s065_an_equal_file_makes_room_for_one_that_comes_from_elsewhere() {
-    check("base a=1 | local a=1 b@new=2 | remote b@a=2", "rm b; mv a b; write a=2 at b over =1");
+    check(
+        "base a=1 | local a=1 b@new=2 | remote b@a=2",
+        "rm b; mv a b; write a=2 at b over =1",
+    );
 }
 
 #[test]

@@ -5,197 +5,103 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use fst_engine::identify::{FileKey, Identified, Scan, Seen, identify};
+use fst_engine::batch::cuts;
+use fst_engine::identify::{FileKey, Identified, Seen, identify};
 use fst_engine::naming::{ByHash, Origin, conflict_name, original_of};
 use fst_engine::plan::{DiskStep, Plan, PushKind, PushOp, Source};
 use fst_engine::progress::Progress;
-use fst_engine::reconcile::{ConflictNaming, Inputs, Loser, Policy, Side, plan};
+use fst_engine::reconcile::{Backup, ConflictNaming, Inputs, Loser, Policy, Side, plan};
 use fst_engine::tree::{Node, Tree};
 use fst_proto::entry::{Content, Kind, ROOT};
 use fst_proto::ids::{ContentId, NodeId};
 use fst_proto::path::{Name, RelPath};
 use fst_proto::time::UnixMillis;
 
-pub(crate) type Bytes = u32;
+use crate::disk::{Bytes, Disk, Entry, bytes_of, content_id};
 
-pub(crate) fn content_id(bytes: Bytes) -> ContentId {
-    let mut id = [0; ContentId::LEN];
-    id[..4].copy_from_slice(&bytes.to_be_bytes());
-    ContentId(id)
+/// What an entry may follow unseen: see ADR 0006.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Class {
+    Content,
+    Creates,
+    Structural,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Entry {
-    pub(crate) content: Content,
-    pub(crate) mtime_ns: i64,
-    pub(crate) key: FileKey,
-}
-
-/// A folder: entries by path, and what is staged.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Disk {
-    pub(crate) entries: BTreeMap<RelPath, Entry>,
-    staged: BTreeMap<NodeId, (RelPath, Vec<(RelPath, Entry)>)>,
-    last_key: u64,
-    /// Give a freed inode number to the next new entry, as many file systems do.
-    pub(crate) reuses_keys: bool,
-}
-
-impl Disk {
-    fn new_key(&mut self) -> FileKey {
-        let staged = self.staged.values().flat_map(|(_, entries)| entries.iter().map(|(_, e)| e));
-        let used: BTreeSet<u64> = self.entries.values().chain(staged).map(|e| e.key.ino).collect();
-        let mut free = 1..;
-        self.last_key += 1;
-        let ino = match self.reuses_keys {
-            true => free.find(|ino| !used.contains(ino)).expect("numbers do not end"),
-            false => self.last_key,
-        };
-        FileKey { dev: 1, ino }
-    }
-
-    fn is_dir(&self, path: &RelPath) -> bool {
-        path.is_root() || self.entries.get(path).is_some_and(|e| e.content.kind == Kind::Dir)
-    }
-
-    fn assert_free(&self, path: &RelPath) {
-        assert!(!self.entries.contains_key(path), "{path} is occupied: {:?}", self.show());
-        let parent = path.parent().expect("not the root");
-        assert!(self.is_dir(&parent), "{path} has no directory: {:?}", self.show());
-    }
-
-    pub(crate) fn add(&mut self, path: &RelPath, content: Content, mtime_ns: i64) {
-        self.assert_free(path);
-        let key = self.new_key();
-        self.entries.insert(path.clone(), Entry { content, mtime_ns, key });
-    }
-
-    /// Takes an entry and all below it out, with paths relative to it.
-    fn take(&mut self, path: &RelPath) -> Vec<(RelPath, Entry)> {
-        let below: Vec<RelPath> =
-            self.entries.range(path.clone()..).map(|(p, _)| p.clone()).take_while(|p| p.starts_with(path)).collect();
-        assert!(!below.is_empty(), "{path} is not there: {:?}", self.show());
-        let depth = path.names().len();
-        let relative = |p: &RelPath| join(&RelPath::root(), &p.names()[depth..]);
-        below.iter().map(|p| (relative(p), self.entries.remove(p).expect("listed"))).collect()
-    }
-
-    fn put(&mut self, path: &RelPath, entries: Vec<(RelPath, Entry)>) {
-        self.assert_free(path);
-        for (below, entry) in entries {
-            self.entries.insert(join(path, below.names()), entry);
-        }
-    }
-
-    pub(crate) fn rename(&mut self, from: &RelPath, to: &RelPath) {
-        assert!(!to.starts_with(from), "{from} cannot go into itself at {to}");
-        let entries = self.take(from);
-        self.put(to, entries);
-    }
-
-    pub(crate) fn remove_all(&mut self, path: &RelPath) -> Vec<Entry> {
-        self.take(path).into_iter().map(|(_, entry)| entry).collect()
-    }
-
-    /// What a start after a crash does: nothing stays in staging.
-    fn recover(&mut self, steps: &[DiskStep]) {
-        for (node, (from, entries)) in std::mem::take(&mut self.staged) {
-            let to = steps.iter().find_map(|step| match step {
-                DiskStep::Unstage { node: other, to } if *other == node => Some(to.clone()),
-                _ => None,
-            });
-            let spare = RelPath::parse(&format!("~{}", node.to_hex())).expect("a name");
-            let candidates = [Some(from), to, Some(spare)];
-            let is_free = |path: &RelPath| {
-                !self.entries.contains_key(path) && self.is_dir(&path.parent().expect("a name"))
-            };
-            let place = candidates.into_iter().flatten().find(is_free).expect("the last is free");
-            self.put(&place, entries);
-        }
-    }
-
-    pub(crate) fn scan(&self) -> Scan {
-        assert!(self.staged.is_empty(), "nothing stays in staging");
-        let seen = |e: &Entry| {
-            let size = u64::from(e.content.kind != Kind::Dir);
-            Seen::Known { content: e.content, mtime_ns: e.mtime_ns, size, key: e.key }
-        };
-        self.entries.iter().map(|(path, entry)| (path.clone(), seen(entry))).collect()
-    }
-
-    /// What users see: paths and contents.
-    pub(crate) fn shape(&self) -> BTreeMap<RelPath, Content> {
-        self.entries.iter().map(|(path, entry)| (path.clone(), entry.content)).collect()
-    }
-
-    pub(crate) fn show(&self) -> Vec<String> {
-        self.entries.iter().map(|(p, e)| format!("{p}:{}", bytes_of(e.content))).collect()
-    }
-
-    pub(crate) fn contents(&self) -> Vec<Bytes> {
-        let leaves = self.entries.values().filter(|e| e.content.kind != Kind::Dir);
-        leaves.map(|e| bytes_of(e.content)).collect()
-    }
-}
-
-pub(crate) fn bytes_of(content: Content) -> Bytes {
-    Bytes::from_be_bytes(content.id.0[..4].try_into().expect("four bytes"))
-}
-
-fn join(path: &RelPath, names: &[Name]) -> RelPath {
-    names.iter().fold(path.clone(), |path, name| path.child(name.clone()).expect("a good name"))
-}
-
-/// The server: newest state of every node, and the dead.
+/// The server: newest state of every node, the dead, and who wrote which class of entry.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Server {
     pub(crate) tree: Tree,
     pub(crate) tombstones: BTreeMap<NodeId, u64>,
+    log: Vec<(u8, Class)>,
+    /// Every content ever committed.
+    pub(crate) history: BTreeSet<Bytes>,
 }
 
 impl Server {
-    /// Commits all operations or none; false when one of them is out of date or a name is taken.
-    fn commit(&mut self, ops: &[PushOp]) -> bool {
+    /// Commits all operations or none; false when something unseen forbids it. Panics when the tree is not well
+    /// formed afterwards: other clients would refuse the whole log.
+    fn commit(&mut self, author: u8, seen: usize, ops: &[PushOp]) -> bool {
+        let class = self.class(ops);
+        let may_follow = |&(other, unseen): &(u8, Class)| match class {
+            Class::Content => other != author,
+            Class::Creates => other != author && unseen != Class::Structural,
+            Class::Structural => other != author && unseen == Class::Content,
+        };
         let mut next = self.clone();
-        for op in ops {
-            let current = next.tree.get(op.node).map(|node| node.rev);
-            let current = current.or_else(|| next.tombstones.get(&op.node).copied()).unwrap_or(0);
-            if current != op.base_rev {
-                return false;
-            }
-            let rev = current + 1;
-            match &op.kind {
-                PushKind::Put { place, content, mtime_ns, size, .. } => {
-                    let (place, content) = (place.clone(), *content);
-                    let node = Node { place, content, mtime_ns: *mtime_ns, size: *size, rev };
-                    next.tree.insert(op.node, node);
-                    next.tombstones.remove(&op.node);
-                },
-                PushKind::Delete { .. } => {
-                    next.tree.remove(op.node);
-                    next.tombstones.insert(op.node, rev);
-                },
-            }
-        }
-        // Clients that replay the log ignore a move that would make a cycle; here the server does.
-        let is_loop = |id: NodeId| next.tree.path(id).is_none() && !next.hangs_on_the_dead(id);
-        let is_free = next.tree.collisions().next().is_none()
-            && !next.tree.iter().any(|(id, _)| is_loop(id));
-        if is_free {
+        let is_current =
+            self.log[seen..].iter().all(may_follow) && ops.iter().all(|op| next.apply(op));
+        let is_free = next.tree.collisions().next().is_none();
+        if is_current && is_free {
+            next.log.push((author, class));
+            next.assert_sound();
             *self = next;
         }
-        is_free
+        is_current && is_free
     }
 
-    fn hangs_on_the_dead(&self, id: NodeId) -> bool {
-        let mut at = id;
-        for _ in 0..self.tree.len() {
-            match self.tree.get(at) {
-                Some(node) => at = node.place.parent,
-                None => return at != ROOT,
-            }
+    fn class(&self, ops: &[PushOp]) -> Class {
+        let of = |op: &PushOp| match (&op.kind, self.tree.get(op.node)) {
+            (PushKind::Delete { is_dir: true }, _) => Class::Structural,
+            (PushKind::Delete { is_dir: false }, _) => Class::Content,
+            (PushKind::Put { .. }, None) => Class::Creates,
+            (PushKind::Put { place, .. }, Some(node)) if *place != node.place => Class::Structural,
+            (PushKind::Put { .. }, Some(_)) => Class::Content,
+        };
+        ops.iter().map(of).max().unwrap_or(Class::Content)
+    }
+
+    fn apply(&mut self, op: &PushOp) -> bool {
+        let current = self.tree.get(op.node).map(|node| node.rev);
+        let current = current
+            .or_else(|| self.tombstones.get(&op.node).copied())
+            .unwrap_or(0);
+        let rev = current + 1;
+        match &op.kind {
+            PushKind::Put {
+                place,
+                content,
+                mtime_ns,
+                size,
+                ..
+            } => {
+                let (place, content) = (place.clone(), *content);
+                let node = Node {
+                    place,
+                    content,
+                    mtime_ns: *mtime_ns,
+                    size: *size,
+                    rev,
+                };
+                self.tree.insert(op.node, node);
+                self.tombstones.remove(&op.node);
+                self.history.insert(bytes_of(content));
+            },
+            PushKind::Delete { .. } => {
+                self.tree.remove(op.node);
+                self.tombstones.insert(op.node, rev);
+            },
         }
-        false
+        current == op.base_rev
     }
 
     pub(crate) fn assert_sound(&self) {
@@ -208,7 +114,10 @@ impl Server {
 
     pub(crate) fn shape(&self) -> BTreeMap<RelPath, Content> {
         let path = |id| self.tree.path(id).expect("every node has a path");
-        self.tree.iter().map(|(id, node)| (path(id), node.content)).collect()
+        self.tree
+            .iter()
+            .map(|(id, node)| (path(id), node.content))
+            .collect()
     }
 }
 
@@ -217,10 +126,12 @@ impl Server {
 pub(crate) struct Faults {
     /// Plans with the remote state of the last cycle.
     pub(crate) is_stale: bool,
-    /// Dies before this step (after the last one: before the push).
+    /// Dies before this step, or before the push if it is the number of steps.
     pub(crate) crash_at: Option<usize>,
     /// The commit is done, but the client dies before it hears of it.
     pub(crate) loses_reply: bool,
+    /// Only so many of the batches are sent.
+    pub(crate) pushes_until: Option<usize>,
     /// This step cannot be done; its node is held in the next cycle.
     pub(crate) fails_at: Option<usize>,
     /// The entry with this index cannot be read.
@@ -241,6 +152,8 @@ pub(crate) struct Client {
     n_ids: u8,
     pub(crate) number: u8,
     pub(crate) n_notes: usize,
+    /// Steps of the last plan.
+    n_steps: usize,
 }
 
 impl Client {
@@ -260,12 +173,21 @@ impl Client {
             (id[0], id[1], id[2]) = (count.wrapping_mul(73) | 1, number, *count);
             NodeId(id)
         };
-        identify(&scan, &self.base, &self.keys, &self.remote.tree, &mut new_id)
+        identify(
+            &scan,
+            &self.base,
+            &self.keys,
+            &self.remote.tree,
+            &mut new_id,
+        )
     }
 
     fn plan(&self, seen: &Identified) -> Plan {
         let frozen = seen.frozen.union(&self.failing).copied().collect();
-        let naming = ByVersion { local: &seen.local, remote: &self.remote.tree };
+        let naming = ByVersion {
+            local: &seen.local,
+            remote: &self.remote.tree,
+        };
         let inputs = Inputs {
             base: &self.base,
             local: &seen.local,
@@ -293,9 +215,9 @@ impl Client {
         let seen = self.look(faults);
         self.keys = seen.keys.clone();
         let plan = self.plan(&seen);
-        if std::env::var("TRACE").is_ok() { eprintln!("== client {} disk {:?}\n local {:#?}\n PLAN {:#?}", self.number, self.disk.show(), seen.local.iter().map(|(i,n)|format!("{i:?}={:?}/{}", n.place, bytes_of(n.content))).collect::<Vec<_>>(), plan); }
         let had_failing = !std::mem::take(&mut self.failing).is_empty();
         self.n_notes += plan.conflicts.len();
+        self.n_steps = plan.steps.len();
         let mut local = seen.local;
         for &(fresh, known) in &plan.united {
             local.rename(fresh, known);
@@ -304,11 +226,8 @@ impl Client {
         for &id in &plan.adopt {
             self.record(id, &progress);
         }
-        let was_sound = server.tree.iter().all(|(id, _)| server.tree.path(id).is_some());
-        let is_done = self.run(&plan, &mut progress, faults);
-        let is_pushed = is_done && self.push(server, &plan, &progress, faults);
-        if is_pushed && was_sound && !faults.is_stale {
-            server.assert_sound();
+        if self.run(&plan, &mut progress, faults) {
+            self.push(server, &plan, &progress, faults);
         }
         had_failing || !plan.is_empty()
     }
@@ -333,7 +252,7 @@ impl Client {
                 self.record(id, progress);
             }
         }
-        faults.crash_at.is_none_or(|at| at < plan.steps.len() || plan.steps.is_empty())
+        faults.crash_at != Some(plan.steps.len())
     }
 
     /// Base takes over the remote state of a node whose local state includes it.
@@ -351,7 +270,9 @@ impl Client {
     }
 
     fn note_key(&mut self, id: NodeId, progress: &Progress) {
-        let entry = progress.path(id).and_then(|path| self.disk.entries.get(&path));
+        let entry = progress
+            .path(id)
+            .and_then(|path| self.disk.entries.get(&path));
         self.keys.extend(entry.map(|entry| (id, entry.key)));
     }
 
@@ -361,7 +282,15 @@ impl Client {
         match step {
             DiskStep::MakeDir { path, .. } => {
                 let id = ContentId::ZERO;
-                disk.add(path, Content { kind: Kind::Dir, id, exec: false }, 0);
+                disk.add(
+                    path,
+                    Content {
+                        kind: Kind::Dir,
+                        id,
+                        exec: false,
+                    },
+                    0,
+                );
             },
             DiskStep::Move { from, to, .. } => disk.rename(from, to),
             DiskStep::Stage { node, from } => {
@@ -372,14 +301,30 @@ impl Client {
                 let (_, entries) = disk.staged.remove(node).expect("staged before");
                 disk.put(to, entries);
             },
-            DiskStep::Write { path, source, content, mtime_ns, expect, .. } => {
-                assert_eq!(self.source_content(*source, progress), content.id, "{step:?}");
+            DiskStep::Write {
+                path,
+                source,
+                content,
+                mtime_ns,
+                expect,
+                ..
+            } => {
+                assert_eq!(
+                    self.source_content(*source, progress),
+                    content.id,
+                    "{step:?}"
+                );
                 let there = self.disk.entries.get(path).map(|entry| entry.content);
                 assert_eq!(there, *expect, "{step:?}");
                 self.disk.entries.remove(path);
                 self.disk.add(path, *content, *mtime_ns);
             },
-            DiskStep::SetAttributes { path, content, mtime_ns, .. } => {
+            DiskStep::SetAttributes {
+                path,
+                content,
+                mtime_ns,
+                ..
+            } => {
                 let entry = disk.entries.get_mut(path).expect("there");
                 assert_eq!(entry.content.id, content.id, "{step:?}");
                 (entry.content, entry.mtime_ns) = (*content, *mtime_ns);
@@ -400,29 +345,47 @@ impl Client {
         match source {
             Source::Local(id) => {
                 let path = progress.path(id).expect("a source is in the folder");
-                self.disk.entries.get(&path).expect("a source is on disk").content.id
+                self.disk
+                    .entries
+                    .get(&path)
+                    .expect("a source is on disk")
+                    .content
+                    .id
             },
-            Source::Remote(id) => self.remote.tree.get(id).expect("a source is live").content.id,
+            Source::Remote(id) => {
+                self.remote
+                    .tree
+                    .get(id)
+                    .expect("a source is live")
+                    .content
+                    .id
+            },
         }
     }
 
-    /// Commits the operations; true when the client heard of success.
-    fn push(&mut self, server: &mut Server, plan: &Plan, progress: &Progress, faults: Faults) -> bool {
+    /// Commits the operations.
+    fn push(&mut self, server: &mut Server, plan: &Plan, progress: &Progress, faults: Faults) {
         for op in &plan.push {
             self.assert_has_bytes(op, progress);
         }
-        if plan.push.is_empty() || !server.commit(&plan.push) || faults.loses_reply {
-            return false;
+        let cuts = cuts(&self.remote.tree, &plan.push);
+        assert_eq!(cuts.last().copied().unwrap_or(0), plan.push.len());
+        let until = faults.pushes_until.filter(|_| !cuts.is_empty());
+        let len = until.map_or(plan.push.len(), |nth| cuts[nth % cuts.len()]);
+        let ops = &plan.push[..len];
+        let is_done = !ops.is_empty() && server.commit(self.number, self.remote.log.len(), ops);
+        if is_done && !faults.loses_reply {
+            self.remote = server.clone();
+            for op in ops {
+                self.record(op.node, progress);
+            }
         }
-        self.remote = server.clone();
-        for op in &plan.push {
-            self.record(op.node, progress);
-        }
-        true
     }
 
     fn assert_has_bytes(&self, op: &PushOp, progress: &Progress) {
-        let PushKind::Put { content, bytes, .. } = &op.kind else { return };
+        let PushKind::Put { content, bytes, .. } = &op.kind else {
+            return;
+        };
         if content.kind == Kind::Dir {
             return;
         }
@@ -430,13 +393,22 @@ impl Client {
         assert_eq!(id, content.id, "{op:?}");
     }
 
-    /// Keys of what could not be read in this cycle, with its contents.
+    /// Everything that could not be read in this cycle, with its contents.
     pub(crate) fn unreadable(&self, faults: Faults) -> Vec<Entry> {
         let Some(nth) = faults.unreadable.filter(|_| !self.disk.entries.is_empty()) else {
             return Vec::new();
         };
-        let path = self.disk.entries.keys().nth(nth % self.disk.entries.len()).expect("in range");
-        let below = self.disk.entries.iter().filter(|(other, _)| other.starts_with(path));
+        let path = self
+            .disk
+            .entries
+            .keys()
+            .nth(nth % self.disk.entries.len())
+            .expect("in range");
+        let below = self
+            .disk
+            .entries
+            .iter()
+            .filter(|(other, _)| other.starts_with(path));
         below.map(|(_, entry)| *entry).collect()
     }
 }
@@ -444,7 +416,10 @@ impl Client {
 /// Nodes whose steps are all done, and those of the copies they wait for.
 fn finished(left: &BTreeMap<NodeId, usize>, plan: &Plan) -> Vec<NodeId> {
     let is_done = |id: NodeId| left.get(&id).copied().unwrap_or(0) == 0;
-    left.keys().copied().filter(|&id| is_done(id) && plan.waits_for(id).all(is_done)).collect()
+    left.keys()
+        .copied()
+        .filter(|&id| is_done(id) && plan.waits_for(id).all(is_done))
+        .collect()
 }
 
 /// Names copies by the losing content, as every device does.
@@ -459,9 +434,15 @@ impl ConflictNaming for ByVersion<'_> {
             Side::Local => self.local,
             Side::Remote => self.remote,
         };
-        let bytes = tree.get(loser.node).map_or(0, |node| bytes_of(node.content));
+        let bytes = tree
+            .get(loser.node)
+            .map_or(0, |node| bytes_of(node.content));
         let version = format!("{bytes:04x}");
-        let origin = Origin { device: "x", at: UnixMillis(0), version_hex4: &version };
+        let origin = Origin {
+            device: "x",
+            at: UnixMillis(0),
+            version_hex4: &version,
+        };
         conflict_name(original, origin, taken)
     }
 
@@ -481,15 +462,38 @@ pub(crate) struct World {
     pub(crate) n_contents: u32,
 }
 
+/// One user operation at fixed paths.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Act {
+    Write(&'static str),
+    MakeDir(&'static str),
+    Delete(&'static str),
+    Rename(&'static str, &'static str),
+    Chmod(&'static str),
+}
+
+/// Rounds in which everything must settle.
+const ROUNDS_MAX: usize = 6;
+
 /// Names that users choose from; two differ in case only.
 const NAMES: [&str; 6] = ["a", "b", "c", "d", "e", "A"];
 
 impl World {
     pub(crate) fn new(n_clients: u8, n_contents: u32, reuses_keys: bool) -> Self {
-        let mut world = Self { n_contents, ..Self::default() };
+        let mut world = Self {
+            n_contents,
+            ..Self::default()
+        };
         for number in 0..n_clients {
-            let disk = Disk { reuses_keys, ..Disk::default() };
-            world.clients.push(Client { number, disk, ..Client::default() });
+            let disk = Disk {
+                reuses_keys,
+                ..Disk::default()
+            };
+            world.clients.push(Client {
+                number,
+                disk,
+                ..Client::default()
+            });
         }
         world
     }
@@ -497,14 +501,23 @@ impl World {
     /// One user operation on one client; what it means depends on what is there.
     pub(crate) fn user(&mut self, client: usize, [kind, a, b, c]: [u8; 4]) {
         let disk = &self.clients[client].disk;
-        let dirs: Vec<RelPath> = disk.entries.keys().filter(|p| disk.is_dir(p)).cloned().collect();
+        let dirs: Vec<RelPath> = disk
+            .entries
+            .keys()
+            .filter(|p| disk.is_dir(p))
+            .cloned()
+            .collect();
         let dir = match usize::from(a) % (dirs.len() + 1) {
             0 => RelPath::root(),
             nth => dirs[nth - 1].clone(),
         };
         let name = Name::new(NAMES[usize::from(b) % NAMES.len()].as_bytes()).expect("a name");
         let to = dir.child(name).expect("a good name");
-        let picked = disk.entries.keys().nth(usize::from(c) % disk.entries.len().max(1)).cloned();
+        let picked = disk
+            .entries
+            .keys()
+            .nth(usize::from(c) % disk.entries.len().max(1))
+            .cloned();
         match (kind % 16, picked) {
             (0..=2, _) => self.write(client, &to, c, Kind::File),
             (3, _) => self.write(client, &to, c, Kind::Symlink),
@@ -522,6 +535,38 @@ impl World {
         }
     }
 
+    pub(crate) fn act(&mut self, client: usize, act: Act) {
+        let path = |text| RelPath::parse(text).expect("a path");
+        match act {
+            Act::Write(at) => self.write(client, &path(at), 0, Kind::File),
+            Act::MakeDir(at) => self.make_dir(client, &path(at)),
+            Act::Delete(at) => self.delete(client, &path(at)),
+            Act::Rename(from, to) => self.rename(client, &path(from), &path(to)),
+            Act::Chmod(at) => self.chmod(client, &path(at)),
+        }
+    }
+
+    /// Does the act if it changes anything, and says whether it did.
+    pub(crate) fn act_if_possible(&mut self, client: usize, act: Act) -> bool {
+        let disk = &self.clients[client].disk;
+        let path = |text| RelPath::parse(text).expect("a path");
+        let is_there = |text| disk.entries.contains_key(&path(text));
+        let has_dir = |text| disk.is_dir(&path(text).parent().expect("not the root"));
+        let is_possible = match act {
+            Act::Write(at) => has_dir(at) && !disk.is_dir(&path(at)),
+            Act::MakeDir(at) => has_dir(at) && !is_there(at),
+            Act::Delete(at) => is_there(at),
+            Act::Rename(from, to) => {
+                is_there(from) && has_dir(to) && !path(to).starts_with(&path(from))
+            },
+            Act::Chmod(at) => is_there(at) && !disk.is_dir(&path(at)),
+        };
+        if is_possible {
+            self.act(client, act);
+        }
+        is_possible
+    }
+
     fn new_bytes(&mut self, choice: u8) -> Bytes {
         let bytes = match self.n_contents {
             0 => u32::try_from(self.written.len()).expect("few") + 1,
@@ -533,16 +578,29 @@ impl World {
 
     fn write(&mut self, client: usize, path: &RelPath, choice: u8, kind: Kind) {
         let mtime_ns = i64::from(choice);
-        match self.clients[client].disk.entries.get(path).map(|entry| entry.content) {
+        match self.clients[client]
+            .disk
+            .entries
+            .get(path)
+            .map(|entry| entry.content)
+        {
             None => {
-                let content = Content { kind, id: content_id(self.new_bytes(choice)), exec: false };
+                let content = Content {
+                    kind,
+                    id: content_id(self.new_bytes(choice)),
+                    exec: false,
+                };
                 self.clients[client].disk.add(path, content, mtime_ns);
             },
             Some(content) if content.kind == Kind::Dir => {},
             Some(content) => {
                 self.destroyed.insert(bytes_of(content));
                 let id = content_id(self.new_bytes(choice));
-                let entry = self.clients[client].disk.entries.get_mut(path).expect("there");
+                let entry = self.clients[client]
+                    .disk
+                    .entries
+                    .get_mut(path)
+                    .expect("there");
                 (entry.content.id, entry.mtime_ns) = (id, mtime_ns);
             },
         }
@@ -551,14 +609,25 @@ impl World {
     fn make_dir(&mut self, client: usize, path: &RelPath) {
         let disk = &mut self.clients[client].disk;
         if !disk.entries.contains_key(path) {
-            disk.add(path, Content { kind: Kind::Dir, id: ContentId::ZERO, exec: false }, 0);
+            disk.add(
+                path,
+                Content {
+                    kind: Kind::Dir,
+                    id: ContentId::ZERO,
+                    exec: false,
+                },
+                0,
+            );
         }
     }
 
     fn delete(&mut self, client: usize, path: &RelPath) {
         let gone = self.clients[client].disk.remove_all(path);
-        let leaves = gone.into_iter().filter(|entry| entry.content.kind != Kind::Dir);
-        self.destroyed.extend(leaves.map(|entry| bytes_of(entry.content)));
+        let leaves = gone
+            .into_iter()
+            .filter(|entry| entry.content.kind != Kind::Dir);
+        self.destroyed
+            .extend(leaves.map(|entry| bytes_of(entry.content)));
     }
 
     fn rename(&mut self, client: usize, from: &RelPath, to: &RelPath) {
@@ -582,7 +651,11 @@ impl World {
     }
 
     fn chmod(&mut self, client: usize, path: &RelPath) {
-        let entry = self.clients[client].disk.entries.get_mut(path).expect("picked");
+        let entry = self.clients[client]
+            .disk
+            .entries
+            .get_mut(path)
+            .expect("picked");
         entry.content.exec ^= entry.content.kind == Kind::File;
     }
 
@@ -599,18 +672,29 @@ impl World {
         self.clients[client].sync(&mut self.server, faults)
     }
 
-    /// Syncs everybody until nobody has anything to do; returns the rounds it took.
-    pub(crate) fn settle(&mut self) -> usize {
-        for round in 0..6 {
-            let mut is_busy = false;
+    /// Syncs and dies before step `at`, or before the push; false when there are fewer steps.
+    pub(crate) fn sync_until(&mut self, client: usize, at: usize) -> bool {
+        let faults = Faults {
+            crash_at: Some(at),
+            ..Faults::default()
+        };
+        self.sync(client, faults);
+        self.clients[client].n_steps >= at
+    }
+
+    /// Syncs everybody until nobody has anything to do.
+    pub(crate) fn settle(&mut self) {
+        let mut is_busy = true;
+        for _ in 0..ROUNDS_MAX {
+            is_busy = false;
             for client in 0..self.clients.len() {
                 is_busy |= self.sync(client, Faults::default());
             }
             if !is_busy {
-                return round;
+                break;
             }
         }
-        panic!("not settled: {self:#?}");
+        assert!(!is_busy, "not settled: {self:#?}");
     }
 
     /// All trees are equal, and nothing that should live is missing.
@@ -618,19 +702,35 @@ impl World {
         self.server.assert_sound();
         let shape = self.server.shape();
         for client in &self.clients {
-            assert_eq!(client.disk.shape(), shape, "folder {} differs", client.number);
-            assert_eq!(client.base, self.server.tree, "base {} differs", client.number);
+            assert_eq!(
+                client.disk.shape(),
+                shape,
+                "folder {} differs",
+                client.number
+            );
+            assert_eq!(
+                client.base, self.server.tree,
+                "base {} differs",
+                client.number
+            );
         }
         if self.n_contents == 0 {
             let kept: BTreeSet<Bytes> = self.contents().into_iter().collect();
+            let is_history_only = |client: &Client| client.policy.backup == Backup::HistoryOnly;
+            let may_be_history = self.clients.iter().any(is_history_only);
             let mut missing = self.written.clone();
             missing.retain(|bytes| !self.destroyed.contains(bytes) && !kept.contains(bytes));
+            missing.retain(|bytes| !(may_be_history && self.server.history.contains(bytes)));
             assert_eq!(missing, BTreeSet::new(), "lost; there is {kept:?}");
         }
     }
 
     pub(crate) fn contents(&self) -> Vec<Bytes> {
-        let leaves = self.server.tree.iter().filter(|(_, node)| node.content.kind != Kind::Dir);
+        let leaves = self
+            .server
+            .tree
+            .iter()
+            .filter(|(_, node)| node.content.kind != Kind::Dir);
         leaves.map(|(_, node)| bytes_of(node.content)).collect()
     }
 
@@ -638,7 +738,10 @@ impl World {
     pub(crate) fn assert_no_double_copies(&self) {
         let shape = self.server.shape();
         let mut seen = BTreeSet::new();
-        for (path, content) in shape.iter().filter(|(_, content)| content.kind != Kind::Dir) {
+        for (path, content) in shape
+            .iter()
+            .filter(|(_, content)| content.kind != Kind::Dir)
+        {
             if let Some(original) = path.name().and_then(original_of) {
                 let is_new = seen.insert((path.parent(), original, content.id));
                 assert!(is_new, "a copy was doubled: {shape:?}");

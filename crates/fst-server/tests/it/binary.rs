@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::process::Output;
+use std::process::{Command, Output};
 
 use fst_proto::ids::SpaceId;
 use fst_proto::wire::{AccountEntries, Commit, ObjectIds, Receipt};
@@ -14,11 +14,20 @@ use crate::support::{frame_of, object, object_bytes, put, put_with};
 const SPACE: SpaceId = SpaceId([0x51; 16]);
 
 fn run(data: &Path, args: &[&str]) -> (Option<i32>, String, String) {
+    // A command that should have ended and did not fails the test, by code 124, instead of hanging it.
+    let fst_server = command(data);
+    let mut bounded = Command::new("timeout");
+    bounded.arg("60").arg(fst_server.get_program()).args(args);
+    bounded.env_clear().envs(
+        fst_server
+            .get_envs()
+            .filter_map(|(name, value)| Some((name, value?))),
+    );
     let Output {
         status,
         stdout,
         stderr,
-    } = command(data).args(args).output().unwrap();
+    } = bounded.env("PATH", "/usr/bin:/bin").output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     (status.code(), text(stdout), text(stderr))
 }
@@ -239,11 +248,11 @@ async fn a_stop_ends_waiting_polls_and_exits_well() {
 #[tokio::test]
 async fn logs_hold_no_secret_and_no_content() {
     let dir = tempfile::tempdir().unwrap();
-    let mut command = command(dir.path());
-    command
+    let mut traced = command(dir.path());
+    traced
         .args(["start", "--listen", "127.0.0.1:0"])
         .env("FST_LOG", "trace");
-    let server = Process::spawn(command);
+    let server = Process::spawn(traced);
     let http = server.http();
     let setup_code = code_file(dir.path());
     let mut device = http.create_account(1, &setup_code).await;

@@ -1,5 +1,7 @@
 //! Server-sent events.
 
+use std::time::Duration;
+
 use fst_proto::account::Body;
 use fst_proto::ids::SpaceId;
 use fst_proto::wire::AppendAccount;
@@ -8,8 +10,13 @@ use reqwest::{RequestBuilder, Response, StatusCode};
 use crate::client::{TestServer, problem};
 use crate::support::{Device, put, record};
 
-/// Reads one event: its id and its data.
+/// The next event, its id and its data; `None` when the stream ended. A silent stream fails the test.
 async fn next(stream: &mut Response, rest: &mut String) -> Option<(String, String)> {
+    let next = tokio::time::timeout(Duration::from_secs(30), read_event(stream, rest)).await;
+    next.expect("an event or the end")
+}
+
+async fn read_event(stream: &mut Response, rest: &mut String) -> Option<(String, String)> {
     loop {
         if let Some((event, after)) = rest.split_once("\n\n") {
             let field = |name: &str| {

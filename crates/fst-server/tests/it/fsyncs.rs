@@ -81,7 +81,9 @@ async fn ten_thousand_small_files_cost_few_fsyncs_in_all() {
             .success()
     );
     let mut traced = Command::new("strace");
+    // With -D the server itself is our child, so that it ends with this test.
     traced.args([
+        "-D",
         "-f",
         "-qq",
         "-e",

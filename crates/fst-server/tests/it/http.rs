@@ -1,5 +1,7 @@
 //! What HTTP adds: routes, statuses, headers, limits.
 
+use std::time::Duration;
+
 use fst_proto::error::ErrorCode;
 use fst_proto::ids::SlotId;
 use fst_proto::limits;
@@ -298,7 +300,9 @@ async fn a_long_poll_wakes_and_a_stop_ends_it() {
     let request = server.http.client.get(&path).bearer_auth(&token);
     let waiting = tokio::spawn(async move { read::<Changes>(request.send().await.unwrap()).await });
     server.stopping.send_replace(true);
-    assert!(waiting.await.unwrap().entries.is_empty());
+    // Well before its own 50 seconds are over.
+    let ended = tokio::time::timeout(Duration::from_secs(20), waiting).await;
+    assert!(ended.unwrap().unwrap().entries.is_empty());
     let answer = server.http.get("/readyz", "").await;
     assert!(answer.headers().contains_key("retry-after"));
     problem(answer, 503).await;

@@ -212,6 +212,9 @@ impl Device {
     }
 
     /// Loses the database: the next opening is like a first run.
+    ///
+    /// # Panics
+    /// When memory is exhausted.
     pub fn lose_database(&mut self) {
         self.close();
         self.db = Some(Db::in_memory().expect("memory database"));

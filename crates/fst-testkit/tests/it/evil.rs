@@ -108,7 +108,7 @@ impl Stage {
         let tree = self.scene.assert_equal();
         let file = |name: &str| match tree.get(&path(name)) {
             Some(FakeEntry::File { bytes, .. }) => bytes.clone(),
-            other => panic!("{name} is {other:?}"),
+            other => format!("{name} is {other:?}").into_bytes(),
         };
         assert_eq!(file("note.txt"), b"second note");
         assert_eq!(file("new.txt"), b"a new file");

@@ -99,7 +99,9 @@ fn set_up(show: &Show<'_>, figures: &mut Figures) -> Result<Stage, Failure> {
     stage.sync()?;
     figures.setup_ms = watch.ms();
     let ms = figures.setup_ms;
-    show.line(format!("ready in {ms} ms; the keys are on the devices, none is at the server"));
+    show.line(format!(
+        "ready in {ms} ms; the keys are on the devices, none is at the server"
+    ));
     Ok(stage)
 }
 
@@ -111,7 +113,10 @@ fn arrive(show: &Show<'_>, stage: &Stage, figures: &mut Figures) -> Result<(), F
     figures.arrival_ms = wait_until("the file arrives", || {
         std::fs::read(&there).is_ok_and(|bytes| bytes == content.as_bytes())
     })?;
-    show.line(format!("{SECRET_NAME} is at bo after {} ms", figures.arrival_ms));
+    show.line(format!(
+        "{SECRET_NAME} is at bo after {} ms",
+        figures.arrival_ms
+    ));
     Ok(())
 }
 
@@ -120,9 +125,15 @@ fn rename(show: &Show<'_>, stage: &Stage, figures: &mut Figures) -> Result<(), F
     std::fs::write(stage.anna.path("holiday.mov"), noise(1, RENAMED_BYTES)).map_err(io)?;
     stage.sync()?;
     let before = stage.anna.gate.sent();
-    std::fs::rename(stage.anna.path("holiday.mov"), stage.anna.path("Iceland 2024.mov"))
-        .map_err(io)?;
-    let (old, new) = (stage.bo.path("holiday.mov"), stage.bo.path("Iceland 2024.mov"));
+    std::fs::rename(
+        stage.anna.path("holiday.mov"),
+        stage.anna.path("Iceland 2024.mov"),
+    )
+    .map_err(io)?;
+    let (old, new) = (
+        stage.bo.path("holiday.mov"),
+        stage.bo.path("Iceland 2024.mov"),
+    );
     figures.rename_ms = wait_until("the rename arrives", || new.exists() && !old.exists())?;
     figures.rename_sent_bytes = stage.anna.gate.sent() - before;
     figures.rename_file_bytes = RENAMED_BYTES as u64;
@@ -151,7 +162,11 @@ fn conflict(show: &Show<'_>, stage: &Stage, figures: &mut Figures) -> Result<(),
     let (here, there) = (kept(&stage.anna)?, kept(&stage.bo)?);
     let texts: Vec<&str> = here.iter().map(|(_, text)| text.as_str()).collect();
     let is_kept = here == there && texts.contains(&"rent,950\n") && texts.contains(&"rent,990\n");
-    ensure(is_kept, "both edits are kept on both devices", &format!("{here:?} and {there:?}"))?;
+    ensure(
+        is_kept,
+        "both edits are kept on both devices",
+        &format!("{here:?} and {there:?}"),
+    )?;
     show.line("both edits are kept, the same files on both devices:");
     for (name, text) in here {
         show.line(format!("  {name}   {}", text.trim()));
@@ -180,12 +195,19 @@ fn kill(show: &Show<'_>, stage: &mut Stage, figures: &mut Figures) -> Result<(),
     let hash = blake3::hash(&content);
     let before = stage.anna.gate.sent();
     std::fs::write(stage.anna.path("disk-image.iso"), &content).map_err(io)?;
-    let is_sending = stage.anna.gate.wait_sent(before + KILLED_AT_BYTES, Duration::from_secs(30));
+    let is_sending = stage
+        .anna
+        .gate
+        .wait_sent(before + KILLED_AT_BYTES, Duration::from_secs(30));
     ensure(is_sending, "the upload begins", "nothing was sent for 30 s")?;
     stage.anna.kill()?;
     figures.killed_after_bytes = stage.anna.gate.sent() - before;
     let there = stage.bo.path("disk-image.iso");
-    ensure(!there.exists(), "an unfinished file is not shown", "bo has it already")?;
+    ensure(
+        !there.exists(),
+        "an unfinished file is not shown",
+        "bo has it already",
+    )?;
     show.line(format!(
         "killed after {} of {}",
         amounts::size(figures.killed_after_bytes),
@@ -199,26 +221,39 @@ fn kill(show: &Show<'_>, stage: &mut Stage, figures: &mut Figures) -> Result<(),
     let arrived = blake3::hash(&std::fs::read(&there).map_err(io)?);
     ensure(arrived == hash, "the file is whole", "the contents differ")?;
     figures.content_hash = hash.to_hex().to_string();
-    show.line(format!("started again: whole at bo after {} ms", figures.recovered_ms));
-    show.line(format!("same content on both: {}…", &figures.content_hash[..16]));
+    show.line(format!(
+        "started again: whole at bo after {} ms",
+        figures.recovered_ms
+    ));
+    show.line(format!(
+        "same content on both: {}…",
+        &figures.content_hash[..16]
+    ));
     Ok(())
 }
 
-fn look_at_server(
-    show: &Show<'_>,
-    stage: &Stage,
-    figures: &mut Figures,
-) -> Result<(), Failure> {
+fn look_at_server(show: &Show<'_>, stage: &Stage, figures: &mut Figures) -> Result<(), Failure> {
     show.act("What the server keeps");
     let pack = view::largest_pack(&stage.server_dir).map_err(io)?;
-    let bytes = pack.map(std::fs::read).transpose().map_err(io)?.unwrap_or_default();
+    let bytes = pack
+        .map(std::fs::read)
+        .transpose()
+        .map_err(io)?
+        .unwrap_or_default();
     show.print(&view::hexdump(&bytes[..bytes.len().min(DUMP_BYTES)]));
     let texts = [SECRET_NAME, SECRET_LINE.trim(), "rent,950", "disk-image"];
     let texts: Vec<&[u8]> = texts.iter().map(|text| text.as_bytes()).collect();
     let searched = view::search(&stage.server_dir, &texts).map_err(io)?;
-    ensure(searched.found == 0, "the server knows nothing", "a name or a text was found")?;
-    (figures.server_files, figures.server_bytes, figures.server_found) =
-        (searched.files, searched.bytes, searched.found);
+    ensure(
+        searched.found == 0,
+        "the server knows nothing",
+        "a name or a text was found",
+    )?;
+    (
+        figures.server_files,
+        figures.server_bytes,
+        figures.server_found,
+    ) = (searched.files, searched.bytes, searched.found);
     show.line(format!(
         "no name and no text of these files in any of its {} ({})",
         amounts::plural(searched.files, "file"),
@@ -232,7 +267,9 @@ fn ensure(is_so: bool, claim: &str, found: &str) -> Result<(), Failure> {
     if is_so {
         return Ok(());
     }
-    Err(Failure::new(ErrorCode::Internal, "the demo found a fault").because(claim).because(found))
+    Err(Failure::new(ErrorCode::Internal, "the demo found a fault")
+        .because(claim)
+        .because(found))
 }
 
 /// Bytes that neither compress nor repeat, the same for every run.

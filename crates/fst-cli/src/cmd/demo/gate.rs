@@ -40,9 +40,15 @@ impl Gate {
     pub(super) fn open(server: SocketAddr) -> std::io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let url = format!("http://{}", listener.local_addr()?);
-        let shared =
-            Arc::new(Shared { server, state: Mutex::default(), changed: Condvar::new() });
-        let gate = Self { url, shared: Arc::clone(&shared) };
+        let shared = Arc::new(Shared {
+            server,
+            state: Mutex::default(),
+            changed: Condvar::new(),
+        });
+        let gate = Self {
+            url,
+            shared: Arc::clone(&shared),
+        };
         // The thread ends with the process: the demo is one.
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -61,7 +67,10 @@ impl Gate {
     /// Waits until the device has sent this many bytes in all; `false` when `limit` passes first.
     pub(super) fn wait_sent(&self, bytes: u64, limit: Duration) -> bool {
         let state = self.shared.state();
-        let wait = self.shared.changed.wait_timeout_while(state, limit, |s| s.sent < bytes);
+        let wait = self
+            .shared
+            .changed
+            .wait_timeout_while(state, limit, |s| s.sent < bytes);
         wait.unwrap_or_else(PoisonError::into_inner).0.sent >= bytes
     }
 
@@ -95,7 +104,10 @@ impl Shared {
         server.set_nodelay(true)?;
         let ends = [device.try_clone()?, server.try_clone()?];
         self.state().streams.extend(ends);
-        let (up, down) = ((device.try_clone()?, server.try_clone()?), (server, device.try_clone()?));
+        let (up, down) = (
+            (device.try_clone()?, server.try_clone()?),
+            (server, device.try_clone()?),
+        );
         let counter = Arc::clone(self);
         std::thread::spawn(move || copy(up.0, up.1, |n| counter.count(n)));
         std::thread::spawn(move || copy(down.0, down.1, |_| ()));

@@ -35,16 +35,21 @@ pub(super) fn wait_until(what: &str, is_so: impl FnMut() -> bool) -> Result<u64,
     let mut is_so = is_so;
     while !is_so() {
         if watch.0.elapsed() > LIMIT {
-            return Err(Failure::new(ErrorCode::WaitTimedOut, "the demo did not go on")
-                .because(format!("waited {} s until {what}", LIMIT.as_secs())));
+            return Err(
+                Failure::new(ErrorCode::WaitTimedOut, "the demo did not go on")
+                    .because(format!("waited {} s until {what}", LIMIT.as_secs())),
+            );
         }
         pause();
     }
     Ok(watch.ms())
 }
 
-// tidy: real-time wait, because other processes make files and tell nobody here.
-#[expect(clippy::disallowed_methods, reason = "other processes make files and tell nobody here")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "other processes make files and tell nobody here"
+)]
 fn pause() {
+    // tidy: real-time wait, because other processes make files and tell nobody here.
     std::thread::sleep(LOOK_EVERY);
 }

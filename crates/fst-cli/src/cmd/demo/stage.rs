@@ -25,8 +25,13 @@ use crate::report::Failure;
 const SYNC_LIMIT: Duration = Duration::from_secs(30);
 
 /// Variables that would lead a device out of its own home.
-const FOREIGN: [&str; 5] =
-    ["XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR"];
+const FOREIGN: [&str; 5] = [
+    "XDG_CONFIG_HOME",
+    "XDG_DATA_HOME",
+    "XDG_STATE_HOME",
+    "XDG_CACHE_HOME",
+    "XDG_RUNTIME_DIR",
+];
 
 /// Server and devices.
 #[derive(Debug)]
@@ -57,19 +62,36 @@ pub(super) struct Device {
 impl Stage {
     /// Starts the server and sets both devices up, the second by the join string of the first.
     pub(super) fn set() -> Result<Self, Failure> {
-        let temp = tempfile::Builder::new().prefix("fst-demo-").tempdir().map_err(io)?;
+        let temp = tempfile::Builder::new()
+            .prefix("fst-demo-")
+            .tempdir()
+            .map_err(io)?;
         let server_dir = temp.path().join("server");
         let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let server = Embedded::start(&server_dir, any_port).map_err(|e| no_server(&e))?;
-        let address = server.url.trim_start_matches("http://").trim_end_matches('/');
-        let address = address.parse().map_err(|e: std::net::AddrParseError| no_server(&e))?;
+        let address = server
+            .url
+            .trim_start_matches("http://")
+            .trim_end_matches('/');
+        let address = address
+            .parse()
+            .map_err(|e: std::net::AddrParseError| no_server(&e))?;
         let code = server.setup_code.clone().unwrap_or_default();
         let anna = Device::new(temp.path(), "anna", address)?;
         let bo = Device::new(temp.path(), "bo", address)?;
-        let mut stage = Self { anna, bo, server_dir, server: Some(server), _temp: temp };
+        let mut stage = Self {
+            anna,
+            bo,
+            server_dir,
+            server: Some(server),
+            _temp: temp,
+        };
         stage.anna.set_up("--setup-code", &code)?;
         let invited = stage.anna.fst(&["devices", "invite"])?;
-        let join = invited["data"]["join"].as_str().unwrap_or_default().to_owned();
+        let join = invited["data"]["join"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned();
         stage.bo.set_up("--join", &join)?;
         Ok(stage)
     }
@@ -98,11 +120,22 @@ impl Device {
         let folder = home.join("Shared");
         std::fs::create_dir_all(&folder).map_err(io)?;
         let gate = Gate::open(server).map_err(io)?;
-        Ok(Self { folder, gate, home, program: Context::program()?, daemon: None })
+        Ok(Self {
+            folder,
+            gate,
+            home,
+            program: Context::program()?,
+            daemon: None,
+        })
     }
 
     fn set_up(&mut self, credential: &str, value: &str) -> Result<(), Failure> {
-        let name = self.home.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name = self
+            .home
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         let url = self.gate.url.clone();
         self.fst(&["init", "--server", &url, credential, value, "--name", &name])?;
         let folder = self.folder.to_string_lossy().into_owned();
@@ -153,22 +186,34 @@ impl Device {
 
     /// Runs one command of this program on this device and returns its JSON.
     fn fst(&self, words: &[&str]) -> Result<Value, Failure> {
-        let output = self.command(words).args(["--json", "--no-input"]).output().map_err(io)?;
+        let output = self
+            .command(words)
+            .args(["--json", "--no-input"])
+            .output()
+            .map_err(io)?;
         if output.status.success() {
             return serde_json::from_slice(&output.stdout).map_err(|error| {
-                Failure::new(ErrorCode::Internal, "a command of the demo said nothing useful")
-                    .because(error.to_string())
+                Failure::new(
+                    ErrorCode::Internal,
+                    "a command of the demo said nothing useful",
+                )
+                .because(error.to_string())
             });
         }
         let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-        Err(Failure::new(ErrorCode::Internal, "a command of the demo failed")
-            .because(words.join(" "))
-            .because(said))
+        Err(
+            Failure::new(ErrorCode::Internal, "a command of the demo failed")
+                .because(words.join(" "))
+                .because(said),
+        )
     }
 
     fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(&self.program);
-        command.args(words).env("HOME", &self.home).stdin(Stdio::null());
+        command
+            .args(words)
+            .env("HOME", &self.home)
+            .stdin(Stdio::null());
         for name in FOREIGN {
             command.env_remove(name);
         }
@@ -177,7 +222,9 @@ impl Device {
 
     fn dirs(&self) -> Result<Dirs, Failure> {
         let home = OsString::from(&self.home);
-        Ok(Dirs::from_env(&|name| (name == "HOME").then(|| home.clone()))?)
+        Ok(Dirs::from_env(&|name| {
+            (name == "HOME").then(|| home.clone())
+        })?)
     }
 }
 
@@ -194,6 +241,7 @@ fn no_server(error: &dyn Error) -> Failure {
 }
 
 /// The demo's own files failed.
+#[expect(clippy::needless_pass_by_value, reason = "shaped for map_err")]
 pub(super) fn io(error: std::io::Error) -> Failure {
     Failure::new(ErrorCode::Io, "the demo's files failed").because(error.to_string())
 }

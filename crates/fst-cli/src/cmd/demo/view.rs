@@ -39,7 +39,11 @@ fn occurs(bytes: &[u8], text: &[u8]) -> bool {
 /// The largest file below `dir`, apart from databases: the packs with sealed contents.
 pub(super) fn largest_pack(dir: &Path) -> std::io::Result<Option<PathBuf>> {
     let is_pack = |path: &PathBuf| {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         !name.contains(".db") && !name.contains("sqlite")
     };
     let packs = files_below(dir)?.into_iter().filter(is_pack);
@@ -69,12 +73,25 @@ pub(super) fn hexdump(bytes: &[u8]) -> String {
     for (line, chunk) in bytes.chunks(DUMP_LINE).enumerate() {
         let hex: Vec<String> = chunk.iter().map(|byte| format!("{byte:02x}")).collect();
         let is_shown = |byte: &u8| byte.is_ascii_graphic() || *byte == b' ';
-        let text: String =
-            chunk.iter().map(|byte| if is_shown(byte) { char::from(*byte) } else { '.' }).collect();
+        let text: String = chunk
+            .iter()
+            .map(|byte| {
+                if is_shown(byte) {
+                    char::from(*byte)
+                } else {
+                    '.'
+                }
+            })
+            .collect();
         let width = DUMP_LINE * 3 - 1;
         // Writing to a String cannot fail.
-        writeln!(out, "    {:06x}  {:width$}  |{text}|", line * DUMP_LINE, hex.join(" "))
-            .unwrap_or_default();
+        writeln!(
+            out,
+            "    {:06x}  {:width$}  |{text}|",
+            line * DUMP_LINE,
+            hex.join(" ")
+        )
+        .unwrap_or_default();
     }
     out
 }
@@ -98,7 +115,14 @@ mod tests {
         std::fs::create_dir(dir.path().join("sub")).unwrap();
         std::fs::write(dir.path().join("sub/plan.md"), b"the quick fox").unwrap();
         let searched = search(dir.path(), &[b"plan.md", b"quick"]).unwrap();
-        assert_eq!(searched, Searched { files: 1, bytes: 13, found: 2 });
+        assert_eq!(
+            searched,
+            Searched {
+                files: 1,
+                bytes: 13,
+                found: 2
+            }
+        );
         assert_eq!(search(dir.path(), &[b"slow"]).unwrap().found, 0);
         let pack = largest_pack(dir.path()).unwrap().unwrap();
         assert!(pack.ends_with("plan.md"));

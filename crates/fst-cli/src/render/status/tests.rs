@@ -4,7 +4,7 @@ use super::*;
 
 fn folder(path: &str, mode: &str, state: State) -> FolderStatus {
     FolderStatus {
-        path: format!("/home/anna/{path}"),
+        path: format!("/h/anna/{path}"),
         remote_path: format!("/{path}"),
         mode: mode.to_owned(),
         state: state.as_str().to_owned(),
@@ -23,20 +23,40 @@ fn status(state: State, folders: Vec<FolderStatus>) -> Status {
             connected: true,
             reason: None,
         },
-        device: DeviceStatus { name: "anna-laptop".to_owned(), devices: 3 },
+        device: DeviceStatus {
+            name: "anna-laptop".to_owned(),
+            devices: 3,
+        },
         daemon_pid: 77,
         ..Status::default()
     }
 }
 
 fn drawn(status: &Status) -> String {
-    drawn_as(status, &Look { has_symbols: true, home: "/home/anna".into(), ..Look::default() })
+    drawn_as(
+        status,
+        &Look {
+            has_symbols: true,
+            home: "/h/anna".into(),
+            ..Look::default()
+        },
+    )
 }
 
 fn drawn_as(status: &Status, look: &Look) -> String {
     let now = UnixMillis(1_709_546_400_000); // 2024-03-04 10:00 UTC
-    let text = draw(status, look, &Moment { now, zone: TimeZone::UTC });
-    assert!(text.lines().all(|line| line.chars().count() <= 80), "wider than 80:\n{text}");
+    let text = draw(
+        status,
+        look,
+        &Moment {
+            now,
+            zone: TimeZone::UTC,
+        },
+    );
+    assert!(
+        text.lines().all(|line| line.chars().count() <= 80),
+        "wider than 80:\n{text}"
+    );
     text
 }
 
@@ -66,7 +86,11 @@ fn syncing() {
         ..folder("Documents", "two-way", State::Syncing)
     };
     let mut status = status(State::Syncing, vec![busy]);
-    status.pending = Pending { uploads: 7, downloads: 2, bytes: 1_300_000_000 };
+    status.pending = Pending {
+        uploads: 7,
+        downloads: 2,
+        bytes: 1_300_000_000,
+    };
     insta::assert_snapshot!(drawn(&status), @"
     ⇄ Syncing   7 to send, 2 to receive, 1.2 GiB
 
@@ -106,8 +130,10 @@ fn waiting_on_a_problem() {
 
 #[test]
 fn conflicts() {
-    let documents =
-        FolderStatus { conflicts: 2, ..folder("Documents", "two-way", State::Attention) };
+    let documents = FolderStatus {
+        conflicts: 2,
+        ..folder("Documents", "two-way", State::Attention)
+    };
     let photos = folder("Photos", "upload-only", State::Idle);
     insta::assert_snapshot!(drawn(&status(State::Attention, vec![documents, photos])), @"
     ! 2 conflicts need you   everything else is up to date
@@ -126,7 +152,10 @@ fn conflicts() {
 
 #[test]
 fn offline() {
-    let problem = Problem::new(ErrorCode::Unreachable, "talk to the server: connection refused");
+    let problem = Problem::new(
+        ErrorCode::Unreachable,
+        "talk to the server: connection refused",
+    );
     let documents = FolderStatus {
         stopped: Some(problem),
         ..folder("Documents", "two-way", State::Offline)
@@ -152,8 +181,10 @@ fn offline() {
 #[test]
 fn a_safety_stop() {
     let problem = Problem::new(ErrorCode::MassDelete, "8412 of 48113 files vanished");
-    let photos =
-        FolderStatus { stopped: Some(problem), ..folder("My Photos", "two-way", State::Error) };
+    let photos = FolderStatus {
+        stopped: Some(problem),
+        ..folder("My Photos", "two-way", State::Error)
+    };
     let documents = folder("Documents", "two-way", State::Idle);
     insta::assert_snapshot!(drawn(&status(State::Error, vec![photos, documents])), @"
     ✗ 1 folder stopped   your files are untouched
@@ -188,7 +219,10 @@ fn paused_and_download_only() {
 #[test]
 fn without_a_daemon() {
     let documents = FolderStatus {
-        stopped: Some(Problem::new(ErrorCode::NoDaemon, ErrorCode::NoDaemon.title())),
+        stopped: Some(Problem::new(
+            ErrorCode::NoDaemon,
+            ErrorCode::NoDaemon.title(),
+        )),
         files: 0,
         bytes: 0,
         ..folder("Documents", "two-way", State::Error)
@@ -223,24 +257,33 @@ fn no_folder_yet() {
 
 #[test]
 fn plain_is_for_cut_and_awk() {
-    let look = Look { is_plain: true, ..Look::default() };
-    let status = status(State::Idle, vec![folder("Documents", "two-way", State::Idle)]);
+    let look = Look {
+        is_plain: true,
+        ..Look::default()
+    };
+    let status = status(
+        State::Idle,
+        vec![folder("Documents", "two-way", State::Idle)],
+    );
     insta::assert_snapshot!(drawn_as(&status, &look), @"
     state	idle
-    folder	/home/anna/Documents	/Documents	two-way	12408	19600000000	idle
+    folder	/h/anna/Documents	/Documents	two-way	12408	19600000000	idle
     ");
 }
 
 #[test]
 fn ascii_and_long_names() {
     let name = "a-very-long-folder-name-that-does-not-fit-into-its-column-at-all";
-    let look = Look { home: "/home/anna".into(), ..Look::default() };
+    let look = Look {
+        home: "/h/anna".into(),
+        ..Look::default()
+    };
     let status = status(State::Idle, vec![folder(name, "two-way", State::Idle)]);
     insta::assert_snapshot!(drawn_as(&status, &look), @"
     ok Up to date
 
       Folder                    Remote            Mode   Files      Size  State
-      ~/a-very-lo…olumn-at-all  /a-very…n-at-all  <>    12 408  18.2 GiB  up to date
+      ~/a-very-lo..lumn-at-all  /a-very..-at-all  <>    12 408  18.2 GiB  up to date
 
       Server   https://sync.example.com   connected
       Device   anna-laptop   3 devices in the account
@@ -249,14 +292,23 @@ fn ascii_and_long_names() {
 
 #[test]
 fn many_problems_are_cut_until_all_are_asked_for() {
-    let problem = |n: usize| PathProblem { path: format!("p{n}"), ..PathProblem::default() };
+    let problem = |n: usize| PathProblem {
+        path: format!("p{n}"),
+        ..PathProblem::default()
+    };
     let documents = FolderStatus {
         problems: (0..PROBLEMS_SHOWN + 5).map(problem).collect(),
         ..folder("Documents", "two-way", State::Attention)
     };
     let status = status(State::Attention, vec![documents]);
     assert!(drawn(&status).contains("  5 more\n"));
-    let all = Look { shows_all: true, ..Look::default() };
-    let look = Look { home: "/home/anna".into(), ..all };
+    let all = Look {
+        shows_all: true,
+        ..Look::default()
+    };
+    let look = Look {
+        home: "/h/anna".into(),
+        ..all
+    };
     assert!(drawn_as(&status, &look).contains("p14"));
 }

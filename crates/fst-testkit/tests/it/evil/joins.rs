@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use fst_client::account;
-use fst_client::remote::Remote;
+use fst_client::remote::Remote as _;
 use fst_client::{ClientError, Enrol};
 use fst_crypto::batch::open_batch;
 use fst_crypto::slot::EnrolSecret;
