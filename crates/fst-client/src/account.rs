@@ -48,7 +48,8 @@ pub fn enrol(
     match how {
         Enrol::SetupCode(code) => found(remote, info, (url, name), code, random),
         Enrol::Join(text) => {
-            let malformed = |e| ClientError::caused(ErrorCode::MalformedJoin, "read join string", e);
+            let malformed =
+                |e| ClientError::caused(ErrorCode::MalformedJoin, "read join string", e);
             let secret = EnrolSecret::parse_join(text).map_err(malformed)?;
             join(remote, info, (url, name), &secret, random).map(|enrolled| (enrolled, None))
         },
@@ -67,10 +68,20 @@ fn found(
     code: &str,
     random: &dyn SecureRandom,
 ) -> Result<(Enrolled, Option<String>), ClientError> {
-    let NewAccount { account, genesis, device, seed, words, recovery } =
-        create_account(random, name, info.receipt_key).map_err(internal)?;
+    let NewAccount {
+        account,
+        genesis,
+        device,
+        seed,
+        words,
+        recovery,
+    } = create_account(random, name, info.receipt_key).map_err(internal)?;
     let setup_code = code.trim().to_owned();
-    remote.create_account(&CreateAccount { setup_code, genesis: genesis.clone(), recovery })?;
+    remote.create_account(&CreateAccount {
+        setup_code,
+        genesis: genesis.clone(),
+        recovery,
+    })?;
     let enrolled = Enrolled {
         account: AccountKeys::derive(account, &seed),
         device,
@@ -93,7 +104,9 @@ fn join(
 ) -> Result<Enrolled, ClientError> {
     let device = DeviceSecrets::generate(random);
     for _ in 0..APPEND_TRIES_MAX {
-        let reply = remote.slot(secret.slot()).map_err(|error| slot_error(error, secret))?;
+        let reply = remote
+            .slot(secret.slot())
+            .map_err(|error| slot_error(error, secret))?;
         let mut chain = Chain::replay(&reply.chain).map_err(invalid_chain)?;
         let bundle = open_bundle(secret, &reply.sealed).map_err(invalid_chain)?;
         check_bundle(&bundle, &chain, info)?;
@@ -101,7 +114,12 @@ fn join(
         let name = unique_name(name, &account, &chain);
         let entry = make_join_entry(random, secret, &chain, &bundle.seed, (&device, &name))
             .map_err(internal)?;
-        match remote.join(secret.slot(), &Join { entry: entry.clone() }) {
+        match remote.join(
+            secret.slot(),
+            &Join {
+                entry: entry.clone(),
+            },
+        ) {
             Ok(()) => {
                 chain.append(&entry).map_err(invalid_chain)?;
                 let mut entries = reply.chain;
@@ -122,18 +140,24 @@ fn join(
             Err(error) => return Err(slot_error(error, secret)),
         }
     }
-    Err(ClientError::new(ErrorCode::Conflict, "the account's chain keeps moving"))
+    Err(ClientError::new(
+        ErrorCode::Conflict,
+        "the account's chain keeps moving",
+    ))
 }
 
 /// `name`, or `name-2` and so on when another device of the account is called so: conflict copies and
 /// history name devices.
 fn unique_name(name: &str, account: &AccountKeys, chain: &Chain) -> String {
     let devices = chain.devices.values();
-    let taken: Vec<String> =
-        devices.filter_map(|device| account.open_device_name(device).ok()).collect();
+    let taken: Vec<String> = devices
+        .filter_map(|device| account.open_device_name(device).ok())
+        .collect();
     let numbered = (2..=u64::MAX).map(|n| format!("{name}-{n}"));
     let mut candidates = std::iter::once(name.to_owned()).chain(numbered);
-    candidates.find(|name| !taken.contains(name)).unwrap_or_else(|| name.to_owned())
+    candidates
+        .find(|name| !taken.contains(name))
+        .unwrap_or_else(|| name.to_owned())
 }
 
 fn check_bundle(bundle: &Bundle, chain: &Chain, info: &ServerInfo) -> Result<(), ClientError> {
@@ -151,9 +175,11 @@ fn check_bundle(bundle: &Bundle, chain: &Chain, info: &ServerInfo) -> Result<(),
 fn slot_error(error: RemoteError, secret: &EnrolSecret) -> ClientError {
     let is_unknown = matches!(error.code(), ErrorCode::BadJoin | ErrorCode::NotFound);
     match secret.holder() {
-        Holder::Recovery if is_unknown => {
-            ClientError::caused(ErrorCode::BadRecovery, "no account fits these words here", error)
-        },
+        Holder::Recovery if is_unknown => ClientError::caused(
+            ErrorCode::BadRecovery,
+            "no account fits these words here",
+            error,
+        ),
         Holder::Recovery | Holder::Invite(_) => error.into(),
     }
 }
@@ -182,14 +208,20 @@ pub fn invite(
             receipt_key: enrolled.receipt_key,
         };
         let invite = make_invite(random, &inviter, now.0 + limits::INVITE_MS).map_err(internal)?;
-        let request = AppendAccount { entry: invite.entry, slot: Some(invite.slot) };
+        let request = AppendAccount {
+            entry: invite.entry,
+            slot: Some(invite.slot),
+        };
         match remote.append_account(&request) {
             Ok(()) => return Ok(invite.join.expose_secret().to_owned()),
             Err(error) if error.conflict().is_some() => {},
             Err(error) => return Err(error.into()),
         }
     }
-    Err(ClientError::new(ErrorCode::Conflict, "the account's chain keeps moving"))
+    Err(ClientError::new(
+        ErrorCode::Conflict,
+        "the account's chain keeps moving",
+    ))
 }
 
 /// Who signs in for an enrolled device.
@@ -256,7 +288,10 @@ impl Spaces<'_> {
     fn find(&self, remote_path: &str) -> Result<Option<SpaceId>, ClientError> {
         let tag = self.enrolled.account.space_tag(remote_path);
         let known = self.remote.spaces()?.spaces;
-        Ok(known.into_iter().find(|space| space.tag == tag).map(|space| space.space))
+        Ok(known
+            .into_iter()
+            .find(|space| space.tag == tag)
+            .map(|space| space.space))
     }
 
     /// Opens the space of a folder: from its database when it was opened before, else from the server.
@@ -285,7 +320,11 @@ impl Spaces<'_> {
             let detail = format!("the server gave another space for {remote_path}");
             return Err(ClientError::new(ErrorCode::InvalidLog, detail));
         }
-        Ok(OpenedSpace { id: genesis.space, keys, policy: genesis.policy })
+        Ok(OpenedSpace {
+            id: genesis.space,
+            keys,
+            policy: genesis.policy,
+        })
     }
 
     /// Control payload of a space's first entry, signed by a device of the account.
@@ -298,10 +337,17 @@ impl Spaces<'_> {
         let header = log::decode_header(&first.header).map_err(invalid_chain)?;
         self.check_author(&header, &first)?;
         let payload = first.payload.ok_or_else(lost)?;
-        let is_named = header.ops.iter().all(|op| op.meta_hash == Some(sha256(&[&payload])));
+        let is_named = header
+            .ops
+            .iter()
+            .all(|op| op.meta_hash == Some(sha256(&[&payload])));
         let genesis = read_genesis(&payload)?;
         let is_of_space = header.space == space && genesis.space == space;
-        if is_named && is_of_space { Ok(payload) } else { Err(lost()) }
+        if is_named && is_of_space {
+            Ok(payload)
+        } else {
+            Err(lost())
+        }
     }
 
     /// The entry is signed by a device that its author's account had.
@@ -318,7 +364,10 @@ impl Spaces<'_> {
         if is_signed && header.account == chain.account {
             Ok(())
         } else {
-            Err(ClientError::new(ErrorCode::InvalidLog, "the space's genesis is not of this account"))
+            Err(ClientError::new(
+                ErrorCode::InvalidLog,
+                "the space's genesis is not of this account",
+            ))
         }
     }
 }

@@ -99,7 +99,11 @@ impl Client {
         config.save(dirs)?;
         let chain = replay(&enrolled)?;
         let device = enrolled.device.device;
-        Ok(InitDone { account: chain.account, device, recovery_words })
+        Ok(InitDone {
+            account: chain.account,
+            device,
+            recovery_words,
+        })
     }
 
     /// Opens a device that was set up.
@@ -110,14 +114,30 @@ impl Client {
         let config = Config::load(dirs)?;
         let enrolled = Enrolled::load(dirs)?;
         let enrolled = enrolled.ok_or_else(|| {
-            ClientError::new(ErrorCode::NotInitialised, "no keys of this device were found")
+            ClientError::new(
+                ErrorCode::NotInitialised,
+                "no keys of this device were found",
+            )
         })?;
         let chain = replay(&enrolled)?;
-        let url = config.server_url.clone().unwrap_or_else(|| enrolled.url.clone());
+        let url = config
+            .server_url
+            .clone()
+            .unwrap_or_else(|| enrolled.url.clone());
         let identity = account::identity(&enrolled);
-        let remote = Arc::new(HttpRemote::new(&url, Some(identity), Box::new(SystemClock))?);
+        let remote = Arc::new(HttpRemote::new(
+            &url,
+            Some(identity),
+            Box::new(SystemClock),
+        )?);
         let enrolled = Arc::new(enrolled);
-        Ok(Self { dirs: dirs.clone(), config, enrolled, chain, remote })
+        Ok(Self {
+            dirs: dirs.clone(),
+            config,
+            enrolled,
+            chain,
+            remote,
+        })
     }
 
     /// Reads the configuration again.
@@ -148,7 +168,10 @@ impl Client {
     /// The server's address.
     #[must_use]
     pub fn server_url(&self) -> &str {
-        self.config.server_url.as_deref().unwrap_or(&self.enrolled.url)
+        self.config
+            .server_url
+            .as_deref()
+            .unwrap_or(&self.enrolled.url)
     }
 
     /// Name of this device.
@@ -163,7 +186,11 @@ impl Client {
     /// [`ClientError`] when the server cannot be reached.
     pub fn device_count(&self) -> Result<u64, ClientError> {
         let members = self.members()?;
-        let live = members.chain.devices.values().filter(|device| device.revoked_at.is_none());
+        let live = members
+            .chain
+            .devices
+            .values()
+            .filter(|device| device.revoked_at.is_none());
         Ok(live.count() as u64)
     }
 
@@ -193,11 +220,18 @@ impl Client {
 
     fn database(&self, folder: &FolderConfig) -> PathBuf {
         let key = fst_proto::hash::sha256(&[folder.path.as_os_str().as_encoded_bytes()]);
-        self.dirs.state.join("folders").join(format!("{}.db", &key.to_hex()[..16]))
+        self.dirs
+            .state
+            .join("folders")
+            .join(format!("{}.db", &key.to_hex()[..16]))
     }
 
     fn spaces(&self) -> Spaces<'_> {
-        Spaces { remote: self.remote.as_ref(), enrolled: &self.enrolled, chain: &self.chain }
+        Spaces {
+            remote: self.remote.as_ref(),
+            enrolled: &self.enrolled,
+            chain: &self.chain,
+        }
     }
 }
 
@@ -208,7 +242,9 @@ fn replay(enrolled: &Enrolled) -> Result<Chain, ClientError> {
 
 fn check_url(options: &InitOptions<'_>) -> Result<(), ClientError> {
     let url = options.url;
-    let plain_host = url.strip_prefix("http://").map(|rest| rest.split('/').next().unwrap_or(""));
+    let plain_host = url
+        .strip_prefix("http://")
+        .map(|rest| rest.split('/').next().unwrap_or(""));
     match plain_host {
         None if url.starts_with("https://") => Ok(()),
         None => Err(ClientError::new(
@@ -228,10 +264,20 @@ fn is_loopback(host_and_port: &str) -> bool {
         Some(rest) => rest.split(']').next().unwrap_or(""),
         None => host_and_port.split(':').next().unwrap_or(""),
     };
-    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    host == "localhost"
+        || host
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|ip| ip.is_loopback())
 }
 
 fn host_name() -> String {
-    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    if name.is_empty() { "device".to_owned() } else { name }
+    let name = rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned();
+    if name.is_empty() {
+        "device".to_owned()
+    } else {
+        name
+    }
 }

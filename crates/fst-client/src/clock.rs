@@ -7,7 +7,10 @@ use fst_proto::time::{Clock, UnixMillis};
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "the one real clock of the client")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one real clock of the client"
+    )]
     fn now(&self) -> UnixMillis {
         let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         UnixMillis(since.map_or(0, |d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX)))

@@ -112,7 +112,9 @@ impl Config {
         let file = dirs.config_file();
         let text = match std::fs::read_to_string(&file) {
             Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Self::default()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(Self::default());
+            },
             Err(error) => return Err(bad(&file, error)),
         };
         if text.trim().is_empty() {
@@ -120,7 +122,10 @@ impl Config {
         }
         let written: Written = serde_saphyr::from_str(&text).map_err(|e| bad(&file, e))?;
         let server = written.server.unwrap_or_default();
-        let folders = written.sync_folders.into_iter().map(|folder| read_folder(dirs, folder));
+        let folders = written
+            .sync_folders
+            .into_iter()
+            .map(|folder| read_folder(dirs, folder));
         Ok(Self {
             server_url: server.url,
             folders: folders.collect::<Result<_, _>>()?,
@@ -147,11 +152,12 @@ impl Config {
     }
 }
 
-fn bad(
-    file: &Path,
-    cause: impl Into<Box<dyn std::error::Error + Send + Sync>>,
-) -> ClientError {
-    ClientError::caused(ErrorCode::BadConfig, format!("read {}", file.display()), cause)
+fn bad(file: &Path, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> ClientError {
+    ClientError::caused(
+        ErrorCode::BadConfig,
+        format!("read {}", file.display()),
+        cause,
+    )
 }
 
 fn read_folder(dirs: &Dirs, written: WrittenFolder) -> Result<FolderConfig, ClientError> {
@@ -172,11 +178,19 @@ fn read_folder(dirs: &Dirs, written: WrittenFolder) -> Result<FolderConfig, Clie
         (Some(_), Some(_)) => return wrong("mode and two_way contradict each other"),
         (Some(_), None) => return wrong("mode is two-way, upload or download"),
     };
-    let last = path.file_name().map(|name| format!("/{}", name.to_string_lossy()));
+    let last = path
+        .file_name()
+        .map(|name| format!("/{}", name.to_string_lossy()));
     let Some(remote_path) = written.remote_path.or(last) else {
         return wrong("remote_path is missing");
     };
-    Ok(FolderConfig { path, remote_path, mode, ignore: written.ignore, paused: written.paused })
+    Ok(FolderConfig {
+        path,
+        remote_path,
+        mode,
+        ignore: written.ignore,
+        paused: written.paused,
+    })
 }
 
 fn write_folder(folder: &FolderConfig) -> WrittenFolder {
@@ -205,11 +219,17 @@ impl Ignore {
         let mut builder = ignore::gitignore::GitignoreBuilder::new("");
         for pattern in patterns {
             builder.add_line(None, pattern).map_err(|e| {
-                ClientError::caused(ErrorCode::BadConfig, format!("ignore pattern {pattern:?}"), e)
+                ClientError::caused(
+                    ErrorCode::BadConfig,
+                    format!("ignore pattern {pattern:?}"),
+                    e,
+                )
             })?;
         }
         let failed = |e| ClientError::caused(ErrorCode::BadConfig, "ignore patterns", e);
-        Ok(Self { matcher: builder.build().map_err(failed)? })
+        Ok(Self {
+            matcher: builder.build().map_err(failed)?,
+        })
     }
 
     /// True when `path` is not to be synced. Its parents are not, or this is not asked.

@@ -123,6 +123,8 @@ pub struct Loaded {
     pub range: CompactRange,
     /// Server time of the newest entry.
     pub last_time_ms: u64,
+    /// Longest account chain that any entry has named.
+    pub account_len: u64,
     /// Each device's newest entry: counter and hash.
     pub chains: BTreeMap<DeviceId, (u64, Hash32)>,
     /// Stat cache: by file, not by path, so that a renamed directory keeps what is known inside.
@@ -239,7 +241,10 @@ impl Db {
         let query = "SELECT node,parent,name,kind,content,exec,mtime_ns,size,rev,dev,ino FROM base";
         self.each(query, |row| {
             let (id, node) = node_of(row)?;
-            let key = FileKey { dev: get_bits(row, 9)?, ino: get_bits(row, 10)? };
+            let key = FileKey {
+                dev: get_bits(row, 9)?,
+                ino: get_bits(row, 10)?,
+            };
             if key.ino != 0 {
                 loaded.base_keys.insert(id, key);
             }
@@ -264,17 +269,30 @@ impl Db {
 
     fn load_log(&self, loaded: &mut Loaded) -> Result<(), DbError> {
         if let Some(bytes) = self.read().meta("range")? {
-            let damaged = |_| DbError::Damaged { what: "merkle range" };
+            let damaged = |_| DbError::Damaged {
+                what: "merkle range",
+            };
             loaded.range = wire::from_canonical(&bytes).map_err(damaged)?;
+        }
+        if let Some(bytes) = self.read().meta("account-len")? {
+            let damaged = |_| DbError::Damaged {
+                what: "account length",
+            };
+            loaded.account_len = u64::from_be_bytes(bytes.try_into().map_err(damaged)?);
         }
         let size = loaded.range.size();
         if size > 0 {
-            let newest = self.read().entry(size - 1)?.ok_or(DbError::Damaged { what: "log entry" })?;
+            let newest = self
+                .read()
+                .entry(size - 1)?
+                .ok_or(DbError::Damaged { what: "log entry" })?;
             loaded.last_time_ms = newest.time_ms;
         }
         self.each("SELECT device,dev_ctr,hash FROM chains", |row| {
             let device = DeviceId(get_array(row, 0)?);
-            loaded.chains.insert(device, (get_u64(row, 1)?, Hash32(get_array(row, 2)?)));
+            loaded
+                .chains
+                .insert(device, (get_u64(row, 1)?, Hash32(get_array(row, 2)?)));
             Ok(())
         })
     }
@@ -283,7 +301,10 @@ impl Db {
         let query = "SELECT dev,ino,size,mtime_ns,ctime_ns,content FROM stats";
         self.each(query, |row| {
             let stat = StatRow {
-                key: FileKey { dev: get_bits(row, 0)?, ino: get_bits(row, 1)? },
+                key: FileKey {
+                    dev: get_bits(row, 0)?,
+                    ino: get_bits(row, 1)?,
+                },
                 size: get_u64(row, 2)?,
                 mtime_ns: row.get(3).map_err(sql("read column"))?,
                 ctime_ns: row.get(4).map_err(sql("read column"))?,
@@ -308,7 +329,8 @@ pub(crate) fn to_bits(n: u64) -> i64 {
 
 /// Version of the schema; 0 before there is one.
 fn schema_of(conn: &Connection) -> Result<i64, DbError> {
-    conn.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(sql("read schema version"))
+    conn.query_row("PRAGMA user_version", [], |row| row.get(0))
+        .map_err(sql("read schema version"))
 }
 
 fn get_bits(row: &Row<'_>, column: usize) -> Result<u64, DbError> {
@@ -345,8 +367,15 @@ fn node_of(row: &Row<'_>) -> Result<(NodeId, Node), DbError> {
     };
     let name = Name::new(&get_blob(row, 2)?).map_err(|_| DbError::Damaged { what: "name" })?;
     let node = Node {
-        place: Place { parent: NodeId(get_array(row, 1)?), name },
-        content: Content { kind, id: ContentId(get_array(row, 4)?), exec: get_u64(row, 5)? != 0 },
+        place: Place {
+            parent: NodeId(get_array(row, 1)?),
+            name,
+        },
+        content: Content {
+            kind,
+            id: ContentId(get_array(row, 4)?),
+            exec: get_u64(row, 5)? != 0,
+        },
         mtime_ns: row.get(6).map_err(sql("read column"))?,
         size: get_u64(row, 7)?,
         rev: get_u64(row, 8)?,
@@ -366,5 +395,8 @@ fn entry_of(row: &Row<'_>) -> Result<EntryRow, DbError> {
 
 fn refs_of(bytes: &[u8]) -> Result<Vec<ObjectId>, DbError> {
     let damaged = |_| DbError::Damaged { what: "object id" };
-    bytes.chunks(ObjectId::LEN).map(|id| ObjectId::from_slice(id).map_err(damaged)).collect()
+    bytes
+        .chunks(ObjectId::LEN)
+        .map(|id| ObjectId::from_slice(id).map_err(damaged))
+        .collect()
 }

@@ -29,11 +29,14 @@ impl Dirs {
     /// # Errors
     /// [`ErrorCode::Usage`] when `HOME` is not set.
     pub fn from_env(var: &dyn Fn(&str) -> Option<OsString>) -> Result<Self, ClientError> {
-        let home = var("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
+        let home = var("HOME")
+            .filter(|home| !home.is_empty())
+            .map(PathBuf::from);
         let home = home.ok_or_else(|| ClientError::new(ErrorCode::Usage, "HOME is not set"))?;
         let base = |name: &str, fallback: &str| {
             let dir = var(name).map(PathBuf::from).filter(|dir| dir.is_absolute());
-            dir.unwrap_or_else(|| home.join(fallback)).join("filesynctool")
+            dir.unwrap_or_else(|| home.join(fallback))
+                .join("filesynctool")
         };
         Ok(Self {
             config: base("XDG_CONFIG_HOME", ".config"),

@@ -25,12 +25,20 @@ pub struct ClientError {
 impl ClientError {
     /// An error without a lower cause.
     pub fn new(code: ErrorCode, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), source: None }
+        Self {
+            code,
+            detail: detail.into(),
+            source: None,
+        }
     }
 
     /// An error that keeps its cause.
     pub fn caused(code: ErrorCode, detail: impl Into<String>, source: impl Into<Cause>) -> Self {
-        Self { code, detail: detail.into(), source: Some(source.into()) }
+        Self {
+            code,
+            detail: detail.into(),
+            source: Some(source.into()),
+        }
     }
 
     /// Its stable code.
@@ -42,7 +50,10 @@ impl ClientError {
     /// Whether the same call may succeed later without anybody acting.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        matches!(self.code, ErrorCode::Unreachable | ErrorCode::ServerFailed | ErrorCode::Stopping)
+        matches!(
+            self.code,
+            ErrorCode::Unreachable | ErrorCode::ServerFailed | ErrorCode::Stopping
+        )
     }
 
     /// As a problem document.

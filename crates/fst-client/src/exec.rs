@@ -12,7 +12,7 @@ use fst_engine::identify::FileKey;
 use fst_engine::plan::{DiskStep, Plan, Source};
 use fst_engine::tree::Tree;
 use fst_fs::commit::{self, Outcome};
-use fst_fs::vault::{AttrChange, FileAttrs, Stat, StageName, Vault, VaultError};
+use fst_fs::vault::{AttrChange, FileAttrs, StageName, Stat, Vault, VaultError};
 use fst_proto::entry::{Content, Kind};
 use fst_proto::error::ErrorCode;
 use fst_proto::ids::NodeId;
@@ -92,7 +92,11 @@ impl Applier<'_> {
         let mut rest = steps.as_slice();
         while let Some(first) = rest.first() {
             let is_write = matches!(first, DiskStep::Write { .. });
-            let n = if is_write { self.page_len(rest) } else { run_len(rest) };
+            let n = if is_write {
+                self.page_len(rest)
+            } else {
+                run_len(rest)
+            };
             let (page, tail) = rest.split_at(n);
             let settled = if is_write {
                 self.write_page(plan, page, &mut left, &mut out)?
@@ -110,7 +114,9 @@ impl Applier<'_> {
         let mut bytes = 0;
         let mut n = 0;
         for step in steps.iter().take(PAGE_FILES_MAX) {
-            let DiskStep::Write { source, .. } = step else { break };
+            let DiskStep::Write { source, .. } = step else {
+                break;
+            };
             let tree = match source {
                 Source::Local(_) => self.local,
                 Source::Remote(_) => &self.state.remote,
@@ -146,7 +152,9 @@ impl Applier<'_> {
         let mut settled = Vec::new();
         for (step, tag) in staged {
             let placed = if is_waiting(plan, step, out) {
-                Err(VaultError::Changed { op: "keep the other content first" })
+                Err(VaultError::Changed {
+                    op: "keep the other content first",
+                })
             } else {
                 self.place(step, &tag)
             };
@@ -164,7 +172,10 @@ impl Applier<'_> {
     fn rows(&self, page: &[DiskStep]) -> Result<BTreeMap<NodeId, RemoteRow>, FolderError> {
         let mut rows = BTreeMap::new();
         for step in page {
-            if let DiskStep::Write { source: Source::Remote(node), .. } = step
+            if let DiskStep::Write {
+                source: Source::Remote(node),
+                ..
+            } = step
                 && let Some(row) = self.db.read().remote_row(*node)?
             {
                 rows.insert(*node, row);
@@ -179,7 +190,14 @@ impl Applier<'_> {
         rows: &BTreeMap<NodeId, RemoteRow>,
         fetcher: &mut Fetcher<'_>,
     ) -> Result<StageName, FolderError> {
-        let DiskStep::Write { node, source, content, mtime_ns, .. } = step else {
+        let DiskStep::Write {
+            node,
+            source,
+            content,
+            mtime_ns,
+            ..
+        } = step
+        else {
             return Err(VaultError::Changed { op: "stage file" }.into());
         };
         let tag = draft_tag(*node);
@@ -200,7 +218,11 @@ impl Applier<'_> {
                 let mut file = self.vault.stage_file(&tag)?;
                 fetcher.write(*from, row, content, file.as_mut())?;
                 let like = self.expected_stat(*node).map(|stat| stat.permissions);
-                let attrs = FileAttrs { exec: content.exec, mtime_ns: *mtime_ns, like };
+                let attrs = FileAttrs {
+                    exec: content.exec,
+                    mtime_ns: *mtime_ns,
+                    like,
+                };
                 file.finish(attrs)?;
             },
         }
@@ -223,11 +245,22 @@ impl Applier<'_> {
         let stat = self.vault.copy_to_stage(&path, tag)?;
         let mut copy = self.vault.read_staged(tag)?;
         let id = hash_file(&self.space.keys, copy.as_mut(), stat.size)?;
-        if id == content.id { Ok(()) } else { Err(changed().into()) }
+        if id == content.id {
+            Ok(())
+        } else {
+            Err(changed().into())
+        }
     }
 
     fn place(&self, step: &DiskStep, draft: &StageName) -> Result<Settled, VaultError> {
-        let DiskStep::Write { node, path, content, expect, .. } = step else {
+        let DiskStep::Write {
+            node,
+            path,
+            content,
+            expect,
+            ..
+        } = step
+        else {
             return Err(VaultError::Changed { op: "place file" });
         };
         let placed = match expect {
@@ -237,13 +270,23 @@ impl Applier<'_> {
                 let tag = swap_tag(*node);
                 self.vault.retag(draft, &tag)?;
                 let mut is_expected = |stat: &Stat| self.is_expected(*node, stat, &tag, expect);
-                settled_or(commit::replace_if(self.vault, &tag, path, &mut is_expected)?, &tag)?
+                settled_or(
+                    commit::replace_if(self.vault, &tag, path, &mut is_expected)?,
+                    &tag,
+                )?
             },
         };
         // What somebody wrote since is not what was placed: the next scan reads it.
-        let now = self.vault.stat(path)?.filter(|now| now.is_same_object(&placed));
+        let now = self
+            .vault
+            .stat(path)?
+            .filter(|now| now.is_same_object(&placed));
         let known = now.map(|_| *content);
-        Ok(Settled { node: *node, stat: Some(now.unwrap_or(placed)), content: known })
+        Ok(Settled {
+            node: *node,
+            stat: Some(now.unwrap_or(placed)),
+            content: known,
+        })
     }
 
     /// Whether what came out is what the plan was made from.
@@ -308,7 +351,11 @@ impl Applier<'_> {
 
     fn small_step(&self, step: &DiskStep) -> Result<Settled, VaultError> {
         let vault = self.vault;
-        let settle = |node: &NodeId, stat| Settled { node: *node, stat, content: None };
+        let settle = |node: &NodeId, stat| Settled {
+            node: *node,
+            stat,
+            content: None,
+        };
         Ok(match step {
             DiskStep::MakeDir { node, path } => settle(node, Some(vault.make_dir(path)?)),
             DiskStep::Move { node, from, to } => {
@@ -323,8 +370,16 @@ impl Applier<'_> {
                 vault.unstage_move(&move_tag(*node), to)?;
                 settle(node, vault.stat(to)?)
             },
-            DiskStep::SetAttributes { node, path, content, .. } => {
-                let change = AttrChange { exec: Some(content.exec), mtime_ns: None };
+            DiskStep::SetAttributes {
+                node,
+                path,
+                content,
+                ..
+            } => {
+                let change = AttrChange {
+                    exec: Some(content.exec),
+                    mtime_ns: None,
+                };
                 let seen = self.expected_stat(*node).copied();
                 let mut is_expected =
                     |stat: &Stat| Ok(seen.is_some_and(|seen| seen.is_same_object(stat)));
@@ -334,7 +389,10 @@ impl Applier<'_> {
             DiskStep::Remove { node, path, expect } => {
                 let tag = swap_tag(*node);
                 let mut is_expected = |stat: &Stat| self.is_expected(*node, stat, &tag, expect);
-                settled_or(commit::remove_if(vault, path, &tag, &mut is_expected)?, &tag)?;
+                settled_or(
+                    commit::remove_if(vault, path, &tag, &mut is_expected)?,
+                    &tag,
+                )?;
                 settle(node, None)
             },
             DiskStep::RemoveDir { node, path } => {
@@ -350,7 +408,10 @@ impl Applier<'_> {
         let state = &*self.state;
         self.db.transaction(|tx| {
             for done in settled {
-                let key = done.stat.map(|stat| FileKey { dev: stat.dev, ino: stat.ino });
+                let key = done.stat.map(|stat| FileKey {
+                    dev: stat.dev,
+                    ino: stat.ino,
+                });
                 match state.remote.get(done.node) {
                     Some(node) => tx.put_base(done.node, node, key)?,
                     None => tx.remove_base(done.node)?,
@@ -363,7 +424,10 @@ impl Applier<'_> {
             Ok::<_, FolderError>(())
         })?;
         for done in settled {
-            let key = done.stat.map(|stat| FileKey { dev: stat.dev, ino: stat.ino });
+            let key = done.stat.map(|stat| FileKey {
+                dev: stat.dev,
+                ino: stat.ino,
+            });
             match (self.state.remote.get(done.node).cloned(), key) {
                 (Some(node), Some(key)) => {
                     self.state.base.insert(done.node, node);
@@ -393,22 +457,31 @@ fn stat_row(done: &Settled) -> Option<StatRow> {
 
 /// The bytes that a step would overwrite are kept first, or not overwritten.
 fn is_waiting(plan: &Plan, step: &DiskStep, out: &Applied) -> bool {
-    plan.waits_for(step.node()).any(|copy| out.failed.contains(&copy))
+    plan.waits_for(step.node())
+        .any(|copy| out.failed.contains(&copy))
 }
 
 fn settled_or<T>(outcome: Outcome<T>, tag: &StageName) -> Result<T, VaultError> {
     match outcome {
         Outcome::Done(value) => Ok(value),
-        Outcome::Changed => Err(VaultError::Changed { op: "replace or remove" }),
+        Outcome::Changed => Err(VaultError::Changed {
+            op: "replace or remove",
+        }),
         Outcome::Displaced { cause, .. } => {
             let source = Box::new(cause.unwrap_or(VaultError::Changed { op: "put back" }));
-            Err(VaultError::Displaced { tag: tag.clone(), source })
+            Err(VaultError::Displaced {
+                tag: tag.clone(),
+                source,
+            })
         },
     }
 }
 
 fn run_len(steps: &[DiskStep]) -> usize {
-    let n = steps.iter().take_while(|step| !matches!(step, DiskStep::Write { .. })).count();
+    let n = steps
+        .iter()
+        .take_while(|step| !matches!(step, DiskStep::Write { .. }))
+        .count();
     n.max(1)
 }
 
@@ -428,11 +501,7 @@ fn count_done(
 }
 
 /// A failure of one path is noted; one of the whole disk or server ends the run.
-fn note_failure(
-    step: &DiskStep,
-    error: FolderError,
-    out: &mut Applied,
-) -> Result<(), FolderError> {
+fn note_failure(step: &DiskStep, error: FolderError, out: &mut Applied) -> Result<(), FolderError> {
     let code = match &error {
         FolderError::Vault(
             VaultError::RootMissing | VaultError::RootReplaced | VaultError::NoSpace { .. },
@@ -445,12 +514,18 @@ fn note_failure(
         FolderError::Sealed(_) => ErrorCode::CannotOpen,
     };
     // A swap that was undone may leave our own file under a tag that must be free next time.
-    out.needs_recovery |=
-        matches!(step, DiskStep::Write { expect: Some(_), .. } | DiskStep::Remove { .. });
+    out.needs_recovery |= matches!(
+        step,
+        DiskStep::Write {
+            expect: Some(_),
+            ..
+        } | DiskStep::Remove { .. }
+    );
     out.failed.push(step.node());
     // What changed meanwhile, or waits for such a thing, is planned again and is nobody's problem.
     if !is_passing(&error) {
-        out.problems.push(problem(path_of(step), code, &chain(&error)));
+        out.problems
+            .push(problem(path_of(step), code, &chain(&error)));
     }
     Ok(())
 }

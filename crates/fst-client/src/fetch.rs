@@ -36,7 +36,12 @@ impl<'a> Fetcher<'a> {
     /// A fetcher with an empty page.
     #[must_use]
     pub fn new(space: &'a Space, remote: &'a dyn Remote, db: Reader<'a>) -> Self {
-        Self { space, remote, db, page: BTreeMap::new() }
+        Self {
+            space,
+            remote,
+            db,
+            page: BTreeMap::new(),
+        }
     }
 
     /// Fetches the objects that these versions need into the page, as far as one page holds.
@@ -76,7 +81,10 @@ impl<'a> Fetcher<'a> {
         content: &Content,
         file: &mut dyn StagedFile,
     ) -> Result<(), FolderError> {
-        let mut sink = Sink { file, hasher: ContentHasher::new(&self.space.keys) };
+        let mut sink = Sink {
+            file,
+            hasher: ContentHasher::new(&self.space.keys),
+        };
         match &row.body {
             Body::None => {},
             Body::Slot => sink.data(&self.slot(node, row)?)?,
@@ -86,7 +94,9 @@ impl<'a> Fetcher<'a> {
         if sink.hasher.finish() == content.id {
             Ok(())
         } else {
-            Err(FolderError::Sealed("content differs from its id".to_owned()))
+            Err(FolderError::Sealed(
+                "content differs from its id".to_owned(),
+            ))
         }
     }
 
@@ -106,8 +116,12 @@ impl<'a> Fetcher<'a> {
             return Err(lost());
         }
         let header = log::decode_header(&entry.header).map_err(|_| lost())?;
-        let opened = batch::open_batch(&self.space.keys, &header, &entry.payload.unwrap_or_default())
-            .map_err(|e| FolderError::Sealed(e.to_string()))?;
+        let opened = batch::open_batch(
+            &self.space.keys,
+            &header,
+            &entry.payload.unwrap_or_default(),
+        )
+        .map_err(|e| FolderError::Sealed(e.to_string()))?;
         let puts = header.ops.iter().filter(|op| op.code == OpCode::Put);
         let slot = puts.zip(opened).find(|(op, _)| op.node == node);
         slot.and_then(|(_, plain)| plain.body).ok_or_else(lost)
@@ -117,7 +131,11 @@ impl<'a> Fetcher<'a> {
         for (i, extent) in extents.iter().enumerate() {
             match extent {
                 Extent::Hole { len } => sink.hole(*len)?,
-                Extent::Data { object, offset, len } => {
+                Extent::Data {
+                    object,
+                    offset,
+                    len,
+                } => {
                     if !self.page.contains_key(object) {
                         self.load_run(&extents[i..])?;
                     }
@@ -160,7 +178,10 @@ impl<'a> Fetcher<'a> {
     fn recipe_part(&mut self, id: ObjectId) -> Result<Vec<u8>, FolderError> {
         let frame = self.remote.objects(self.space.id, &[id])?;
         let items = frame::parse(&frame).map_err(|_| missing(id))?;
-        let item = items.iter().find(|item| item.id == id).ok_or_else(|| missing(id))?;
+        let item = items
+            .iter()
+            .find(|item| item.id == id)
+            .ok_or_else(|| missing(id))?;
         sealed::open_recipe(self.space, id, item.envelope)
     }
 
@@ -175,7 +196,11 @@ impl<'a> Fetcher<'a> {
             {
                 ids.push(object);
             }
-            bytes += if matches!(extent, Extent::Data { .. }) { extent.len() } else { 0 };
+            bytes += if matches!(extent, Extent::Data { .. }) {
+                extent.len()
+            } else {
+                0
+            };
             if bytes >= limits::PAGE_BYTES_TARGET as u64 {
                 break;
             }
@@ -223,7 +248,10 @@ struct Sink<'a> {
 impl Sink<'_> {
     fn data(&mut self, bytes: &[u8]) -> Result<(), FolderError> {
         self.hasher.update(bytes);
-        let failed = |source| VaultError::Io { op: "write staged file", source };
+        let failed = |source| VaultError::Io {
+            op: "write staged file",
+            source,
+        };
         self.file.write_all(bytes).map_err(failed)?;
         Ok(())
     }

@@ -16,9 +16,9 @@ use fst_crypto::random::SecureRandom;
 use fst_crypto::sign::DeviceKey;
 use fst_engine::guard::{self, Accept, Root};
 use fst_engine::identify::{self, FileKey, Identified, Seen};
-use fst_engine::plan::Plan;
-use fst_engine::tree::Tree;
+use fst_engine::plan::{DiskStep, Plan};
 use fst_engine::reconcile::{self, Backup, Direction, Inputs, Strategy};
+use fst_engine::tree::Tree;
 use fst_fs::vault::{LockGuard, Vault};
 use fst_fs::watch::{LostReason, NotifyWatch, OnEvent, Watch as _, Watching};
 use fst_proto::control::Policy;
@@ -31,7 +31,7 @@ use fst_proto::time::Clock;
 use crate::config::{Ignore, Mode};
 use crate::db::{Db, Loaded};
 use crate::error::FolderError;
-use crate::exec::{self, Applier};
+use crate::exec::{self, Applied, Applier};
 use crate::log::Verifier;
 use crate::push::Pusher;
 use crate::remote::Remote;
@@ -69,7 +69,10 @@ pub struct Space {
 
 impl std::fmt::Debug for Space {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Space").field("id", &self.id).field("device", &self.device).finish_non_exhaustive()
+        f.debug_struct("Space")
+            .field("id", &self.id)
+            .field("device", &self.device)
+            .finish_non_exhaustive()
     }
 }
 
@@ -89,7 +92,10 @@ impl Space {
     /// Where salts for sealing come from.
     #[must_use]
     pub fn salts(&self) -> SaltSource<'_> {
-        SaltSource { hedge: &self.hedge, random: self.random.as_ref() }
+        SaltSource {
+            hedge: &self.hedge,
+            random: self.random.as_ref(),
+        }
     }
 
     /// Uniqueness tag of a place, when the policy asks for one.
@@ -244,13 +250,19 @@ impl Folder {
         self.seams.vault.root_identity()?;
         self.recover()?;
         self.status.note_phase("asking the server");
-        let has_pulled = self.pull()?;
+        self.pull()?;
         self.status.note_phase("looking for changes");
         let scanned = self.look()?;
         let mut seen = self.identify(&scanned);
         let plan = self.decide(&seen);
         self.status.note_plan(&plan);
-        guard::check(&plan, &self.state.base, &seen.local, Root::Present, self.accept)?;
+        guard::check(
+            &plan,
+            &self.state.base,
+            &seen.local,
+            Root::Present,
+            self.accept,
+        )?;
         for &(fresh, node) in &plan.united {
             seen.local.rename(fresh, node);
         }
@@ -258,16 +270,19 @@ impl Folder {
         let mut held: BTreeSet<NodeId> = BTreeSet::new();
         if !plan.steps.is_empty() {
             self.status.note_phase("writing files");
-            let n_done = self.apply(&plan, &seen, &scanned, &mut held)?;
-            if n_done > 0 {
+            let applied = self.apply(&plan, &seen, &scanned)?;
+            // Paths have moved: what is to be sent is planned from a new look.
+            if applied.n_done > 0 && !(applied.failed.is_empty() && plan.push.is_empty()) {
                 return Ok(Outcome::Progress);
             }
+            let is_held = |step: &&DiskStep| applied.failed.contains(&step.node());
+            held.extend(plan.steps.iter().filter(is_held).map(DiskStep::node));
         }
         self.adopt(&plan, &seen, &scanned)?;
         self.status.note_phase("sending changes");
-        let has_pushed = self.push(&plan, &seen, &scanned, &held)?;
+        let is_stale = self.push(&plan, &seen, &scanned, &held)?;
         let is_waiting = !self.problems.is_empty() || !held.is_empty();
-        Ok(match has_pulled || has_pushed {
+        Ok(match is_stale {
             true => Outcome::Progress,
             false if scanned.is_unsettled => Outcome::Unsettled,
             false if is_waiting => Outcome::Waiting,
@@ -283,8 +298,18 @@ impl Folder {
             exec::recover(vault, &self.space.keys, &self.state, now)?;
             self.write_marker()?;
             self.is_recovered = true;
+            self.settle_known()?;
         }
         Ok(())
+    }
+
+    /// What a crash left placed but not recorded equals the remote version known then: base follows before a
+    /// newer version makes it look like an edit of the user.
+    fn settle_known(&mut self) -> Result<(), FolderError> {
+        let scanned = self.look()?;
+        let seen = self.identify(&scanned);
+        let plan = self.decide(&seen);
+        self.adopt(&plan, &seen, &scanned)
     }
 
     /// The folder carries the id of its space; one without it is not the folder that was synced.
@@ -315,17 +340,27 @@ impl Folder {
         let seen: BTreeSet<FileKey> = scanned
             .stats
             .values()
-            .map(|stat| FileKey { dev: stat.dev, ino: stat.ino })
+            .map(|stat| FileKey {
+                dev: stat.dev,
+                ino: stat.ino,
+            })
             .collect();
-        let gone: Vec<FileKey> =
-            self.state.stats.keys().filter(|key| !seen.contains(key)).copied().collect();
+        let gone: Vec<FileKey> = self
+            .state
+            .stats
+            .keys()
+            .filter(|key| !seen.contains(key))
+            .copied()
+            .collect();
         if !scanned.fresh.is_empty() || !gone.is_empty() {
             self.db.transaction(|tx| {
                 scanned.fresh.iter().try_for_each(|row| tx.put_stat(row))?;
                 gone.iter().try_for_each(|&key| tx.remove_stat(key))
             })?;
         }
-        self.state.stats.extend(scanned.fresh.iter().map(|row| (row.key, *row)));
+        self.state
+            .stats
+            .extend(scanned.fresh.iter().map(|row| (row.key, *row)));
         for key in gone {
             self.state.stats.remove(&key);
         }
@@ -381,8 +416,7 @@ impl Folder {
         plan: &Plan,
         seen: &Identified,
         scanned: &Scanned,
-        held: &mut BTreeSet<NodeId>,
-    ) -> Result<usize, FolderError> {
+    ) -> Result<Applied, FolderError> {
         let mut applier = Applier {
             vault: self.seams.vault.as_ref(),
             remote: self.seams.remote.as_ref(),
@@ -394,9 +428,8 @@ impl Folder {
         };
         let applied = applier.run(plan)?;
         self.is_recovered &= !applied.needs_recovery;
-        held.extend(plan.steps.iter().map(fst_engine::plan::DiskStep::node));
-        self.problems.extend(applied.problems);
-        Ok(applied.n_done)
+        self.problems.extend(applied.problems.iter().cloned());
+        Ok(applied)
     }
 
     /// Base follows where local and remote already agree, and file identities follow the disk.
@@ -406,7 +439,11 @@ impl Folder {
         seen: &Identified,
         scanned: &Scanned,
     ) -> Result<(), FolderError> {
-        let keys = keys_of(scanned, &seen.local);
+        // After disk steps the scan is not what lies there; those steps have recorded their own.
+        let keys = match plan.steps.is_empty() {
+            true => keys_of(scanned, &seen.local),
+            false => Vec::new(),
+        };
         let state = &mut self.state;
         let mut touched: BTreeSet<NodeId> = plan.adopt.iter().copied().collect();
         for &node in &plan.adopt {
@@ -462,7 +499,7 @@ impl Folder {
         };
         let pushed = pusher.run(&plan.push, held)?;
         self.problems.extend(pushed.problems);
-        Ok(pushed.n_ops > 0 || pushed.is_stale)
+        Ok(pushed.is_stale)
     }
 
     /// Watches the folder; `on_event` gets hints, on the watcher's thread, until the result is dropped.

@@ -101,7 +101,10 @@ impl Enrolled {
     pub fn load(dirs: &Dirs) -> Result<Option<Self>, ClientError> {
         let file = dirs.keystore().join(FILE);
         let damaged = || {
-            ClientError::new(ErrorCode::BadState, format!("{} is damaged", file.display()))
+            ClientError::new(
+                ErrorCode::BadState,
+                format!("{} is damaged", file.display()),
+            )
         };
         let bytes = match std::fs::read(&file) {
             Ok(bytes) => Zeroizing::new(bytes),
@@ -114,7 +117,11 @@ impl Enrolled {
         let stored: Stored = wire::from_cbor(&bytes).map_err(|_| damaged())?;
         let chain = Chain::replay(&stored.chain).map_err(|_| damaged())?;
         let device = DeviceSecrets::from_bytes(&stored.device).map_err(|_| damaged())?;
-        let seed: [u8; 32] = stored.account_seed.as_slice().try_into().map_err(|_| damaged())?;
+        let seed: [u8; 32] = stored
+            .account_seed
+            .as_slice()
+            .try_into()
+            .map_err(|_| damaged())?;
         let seed = AccountSeed::from_bytes(seed);
         Ok(Some(Self {
             device,

@@ -118,11 +118,16 @@ impl Verifier<'_> {
     pub fn check_receipt(&self, receipt: &Receipt, known: &Head) -> Result<(), LogFault> {
         let message = log::receipt_message(self.space, &receipt.head, receipt.time_ms);
         if !is_signed_by(&self.receipt_key, &message, &receipt.sig) {
-            return Err(LogFault::BadReceipt { size: receipt.head.size });
+            return Err(LogFault::BadReceipt {
+                size: receipt.head.size,
+            });
         }
         if receipt.head.size < known.size {
             let offered = receipt.head.size;
-            return Err(LogFault::Rollback { have: known.size, offered });
+            return Err(LogFault::Rollback {
+                have: known.size,
+                offered,
+            });
         }
         if receipt.head.size == known.size && receipt.head.root != known.root {
             return Err(LogFault::Fork { at: known.size });
@@ -151,7 +156,7 @@ impl Verifier<'_> {
         if header.space != self.space {
             return Err(invalid("belongs to another space").into());
         }
-        self.check_author(&header, entry, idx)?;
+        self.check_author(&header, entry, (idx, state.account_len))?;
         check_device_chain(state, &header, idx)?;
         check_seen(tx, &header, idx)?;
         if header.epoch != self.keys.epoch() || header.generation != self.keys.generation() {
@@ -171,19 +176,33 @@ impl Verifier<'_> {
             time_ms: entry.time_ms,
         };
         let header_hash = sha256(&[&entry.header]);
-        Ok(Verified { idx, header, header_hash, row, opened })
+        Ok(Verified {
+            idx,
+            header,
+            header_hash,
+            row,
+            opened,
+        })
     }
 
-    fn check_author(&self, header: &Header, entry: &Entry, idx: u64) -> Result<(), LogFault> {
+    /// A device that the log knows to be revoked cannot pretend that it does not know yet.
+    fn check_author(
+        &self,
+        header: &Header,
+        entry: &Entry,
+        (idx, account_len): (u64, u64),
+    ) -> Result<(), LogFault> {
         let invalid = |rule| LogFault::Invalid { idx, rule };
-        let last = usize::try_from(header.account_len).ok().and_then(|len| len.checked_sub(1));
+        let last = usize::try_from(header.account_len)
+            .ok()
+            .and_then(|len| len.checked_sub(1));
         let known = last.and_then(|last| self.chain.hashes.get(last));
         if header.account != self.chain.account || known != Some(&header.account_hash) {
             return Err(invalid("its author's account is not the one known here"));
         }
         let key = self
             .chain
-            .device_key_at(header.device, header.account_len)
+            .device_key_at(header.device, header.account_len.max(account_len))
             .ok_or(invalid("its author was not a device of the account"))?;
         if is_signed_by(&key, &log::entry_message(&entry.header), &entry.sig) {
             Ok(())
@@ -193,13 +212,17 @@ impl Verifier<'_> {
     }
 
     fn open(&self, header: &Header, entry: &Entry, idx: u64) -> Result<Vec<OpenedOp>, LogFault> {
-        let payload = entry.payload.as_deref().ok_or(LogFault::CannotOpen { idx })?;
+        let payload = entry
+            .payload
+            .as_deref()
+            .ok_or(LogFault::CannotOpen { idx })?;
         match header.kind {
             EntryKind::Batch if idx > 0 => batch::open_batch(self.keys, header, payload)
                 .map_err(|_| LogFault::CannotOpen { idx }),
-            EntryKind::Batch => {
-                Err(LogFault::Invalid { idx, rule: "a log begins with its genesis" })
-            },
+            EntryKind::Batch => Err(LogFault::Invalid {
+                idx,
+                rule: "a log begins with its genesis",
+            }),
             EntryKind::Control => {
                 self.check_genesis(header, payload, idx)?;
                 Ok(Vec::new())
@@ -210,7 +233,10 @@ impl Verifier<'_> {
     fn check_genesis(&self, header: &Header, payload: &[u8], idx: u64) -> Result<(), LogFault> {
         let invalid = |rule| LogFault::Invalid { idx, rule };
         let is_named = header.ops.len() == 1
-            && header.ops.iter().all(|op| op.meta_hash == Some(sha256(&[payload])));
+            && header
+                .ops
+                .iter()
+                .all(|op| op.meta_hash == Some(sha256(&[payload])));
         if !is_named || idx != 0 {
             return Err(invalid("control entry"));
         }
@@ -225,11 +251,18 @@ impl Verifier<'_> {
 }
 
 fn check_device_chain(state: &Loaded, header: &Header, idx: u64) -> Result<(), LogFault> {
-    let (ctr, prev) = state.chains.get(&header.device).copied().unwrap_or((0, Hash32::ZERO));
+    let (ctr, prev) = state
+        .chains
+        .get(&header.device)
+        .copied()
+        .unwrap_or((0, Hash32::ZERO));
     if header.dev_ctr == ctr + 1 && header.dev_prev == prev {
         Ok(())
     } else {
-        Err(LogFault::Invalid { idx, rule: "does not continue its device's chain" })
+        Err(LogFault::Invalid {
+            idx,
+            rule: "does not continue its device's chain",
+        })
     }
 }
 
@@ -239,14 +272,24 @@ fn check_seen(tx: &Tx<'_>, header: &Header, idx: u64) -> Result<(), LogError> {
     let known = match size.checked_sub(1) {
         _ if size > idx => return Err(invalid("saw more than there is")),
         None => Head::empty().root,
-        Some(last) => tx.read().entry(last)?.ok_or(DbError::Damaged { what: "log" })?.root,
+        Some(last) => {
+            tx.read()
+                .entry(last)?
+                .ok_or(DbError::Damaged { what: "log" })?
+                .root
+        },
     };
     if known != header.seen.root {
         return Err(LogFault::Fork { at: size }.into());
     }
     let unseen = tx.read().entries_from(size)?;
     let class = header.order_class();
-    let is_allowed =
-        unseen.iter().all(|other| other.device == header.device || class.may_follow(other.class));
-    if is_allowed { Ok(()) } else { Err(invalid("was ordered after entries it may not follow")) }
+    let is_allowed = unseen
+        .iter()
+        .all(|other| other.device == header.device || class.may_follow(other.class));
+    if is_allowed {
+        Ok(())
+    } else {
+        Err(invalid("was ordered after entries it may not follow"))
+    }
 }

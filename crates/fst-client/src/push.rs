@@ -78,7 +78,10 @@ struct Ready {
 impl Ready {
     fn len(&self) -> usize {
         let refs = self.op.add_refs.len() + self.op.drop_refs.len();
-        let body = self.body.as_ref().map_or(0, |bytes| bytes.len() + OP_OVERHEAD);
+        let body = self
+            .body
+            .as_ref()
+            .map_or(0, |bytes| bytes.len() + OP_OVERHEAD);
         OP_OVERHEAD + refs * ObjectId::LEN + body
     }
 }
@@ -88,11 +91,7 @@ impl Pusher<'_> {
     ///
     /// # Errors
     /// [`FolderError`] when server, database or log fail; batches committed before stay committed.
-    pub fn run(
-        &mut self,
-        ops: &[PushOp],
-        held: &BTreeSet<NodeId>,
-    ) -> Result<Pushed, FolderError> {
+    pub fn run(&mut self, ops: &[PushOp], held: &BTreeSet<NodeId>) -> Result<Pushed, FolderError> {
         let mut out = Pushed::default();
         let mut done: BTreeSet<NodeId> = BTreeSet::new();
         let mut dropped = held.clone();
@@ -157,7 +156,8 @@ impl Pusher<'_> {
             VaultError::Changed { .. } | VaultError::NotFound { .. } => out.is_stale = true,
             error => {
                 let path = self.local.path(op.node).unwrap_or_default();
-                out.problems.push(problem(&path, vault_code(error), &error.to_string()));
+                out.problems
+                    .push(problem(&path, vault_code(error), &error.to_string()));
             },
         }
     }
@@ -169,19 +169,33 @@ impl Pusher<'_> {
             PushKind::Delete { is_dir } => {
                 return Ok(delete_op(op, *is_dir, old_refs));
             },
-            PushKind::Put { place, content, mtime_ns, size, bytes, .. } => {
-                (place, content, *mtime_ns, *size, bytes)
-            },
+            PushKind::Put {
+                place,
+                content,
+                mtime_ns,
+                size,
+                bytes,
+                ..
+            } => (place, content, *mtime_ns, *size, bytes),
         };
         let before = self.state.remote.get(op.node);
-        let path = self.local.path(op.node).ok_or(VaultError::Changed { op: "read file" })?;
+        let path = self
+            .local
+            .path(op.node)
+            .ok_or(VaultError::Changed { op: "read file" })?;
         let stored = match (bytes, &old) {
-            (None, Some(row)) if !row.is_deleted && row.body != Body::Slot => {
-                Stored { body: row.body.clone(), slot: None, refs: row.refs.clone() }
+            (None, Some(row)) if !row.is_deleted && row.body != Body::Slot => Stored {
+                body: row.body.clone(),
+                slot: None,
+                refs: row.refs.clone(),
             },
             _ => self.read_bytes(&path, content, size, uploader)?,
         };
-        let mut flags = flags_of(before.map(|node| (&node.place, &node.content)), place, content);
+        let mut flags = flags_of(
+            before.map(|node| (&node.place, &node.content)),
+            place,
+            content,
+        );
         if fst_engine::naming::original_of(&place.name).is_some() && before.is_none() {
             flags = flags.with(Flags::CONFLICT);
         }
@@ -211,7 +225,10 @@ impl Pusher<'_> {
             },
             meta: Some(meta),
             body: stored.slot,
-            key: stat.map(|stat| FileKey { dev: stat.dev, ino: stat.ino }),
+            key: stat.map(|stat| FileKey {
+                dev: stat.dev,
+                ino: stat.ino,
+            }),
         })
     }
 
@@ -224,7 +241,11 @@ impl Pusher<'_> {
     ) -> Result<Stored, FolderError> {
         let changed = || VaultError::Changed { op: "read file" };
         match content.kind {
-            Kind::Dir => Ok(Stored { body: Body::None, slot: None, refs: Vec::new() }),
+            Kind::Dir => Ok(Stored {
+                body: Body::None,
+                slot: None,
+                refs: Vec::new(),
+            }),
             Kind::Symlink => {
                 let target = self.vault.read_link(path)?;
                 if content_of(&self.space.keys, &target) != content.id {
@@ -243,10 +264,18 @@ impl Pusher<'_> {
                     size,
                     content,
                     uploader,
-                    &Stage { remote: self.remote, db: self.db.read(), space: self.space },
+                    &Stage {
+                        remote: self.remote,
+                        db: self.db.read(),
+                        space: self.space,
+                    },
                 )?;
                 let after = file.stat()?;
-                if before.is_same_object(&after) { Ok(stored) } else { Err(changed().into()) }
+                if before.is_same_object(&after) {
+                    Ok(stored)
+                } else {
+                    Err(changed().into())
+                }
             },
         }
     }
@@ -271,7 +300,8 @@ impl Pusher<'_> {
         if receipt.head.size != known.size + 1 {
             // Others came between: the pull of the next cycle brings theirs and ours in order. The server has
             // signed that it will, so it is held to it.
-            self.db.transaction(|tx| tx.set_meta("receipt", &wire::to_cbor(&receipt)))?;
+            self.db
+                .transaction(|tx| tx.set_meta("receipt", &wire::to_cbor(&receipt)))?;
             out.is_stale = true;
             return Ok(false);
         }
@@ -297,9 +327,12 @@ impl Pusher<'_> {
         uploader: &mut Uploader<'_>,
         out: &mut Pushed,
     ) -> Result<bool, FolderError> {
-        let Some(conflict) = error.conflict() else { return Err(error.into()) };
+        let Some(conflict) = error.conflict() else {
+            return Err(error.into());
+        };
         if let Conflict::MissingObjects { ids } = conflict {
-            self.db.transaction(|tx| ids.iter().try_for_each(|&id| tx.remove_object(id)))?;
+            self.db
+                .transaction(|tx| ids.iter().try_for_each(|&id| tx.remove_object(id)))?;
         }
         uploader.forget();
         out.is_stale = true;
@@ -330,7 +363,11 @@ impl Pusher<'_> {
     }
 
     fn next_ctr(&self) -> u64 {
-        self.state.chains.get(&self.space.device).map_or(0, |(ctr, _)| *ctr) + 1
+        self.state
+            .chains
+            .get(&self.space.device)
+            .map_or(0, |(ctr, _)| *ctr)
+            + 1
     }
 
     fn seal(&self, ready: &[Ready], objects: Vec<u8>) -> Result<Commit, FolderError> {
@@ -340,7 +377,13 @@ impl Pusher<'_> {
         for (index, item) in ready.iter().enumerate() {
             if let Some(meta) = &item.meta {
                 sealer
-                    .put(index, item.op.node, item.op.base_rev, meta, item.body.as_deref())
+                    .put(
+                        index,
+                        item.op.node,
+                        item.op.base_rev,
+                        meta,
+                        item.body.as_deref(),
+                    )
                     .map_err(|e| FolderError::Sealed(e.to_string()))?;
             }
         }
@@ -352,12 +395,21 @@ impl Pusher<'_> {
         }
         let header = log::encode_header(&self.header(ctr, ops));
         let sig = space.sign_key.sign_entry(&header);
-        Ok(Commit { header, sig, payload: sealed.payload, objects })
+        Ok(Commit {
+            header,
+            sig,
+            payload: sealed.payload,
+            objects,
+        })
     }
 
     fn header(&self, dev_ctr: u64, ops: Vec<Op>) -> Header {
         let space = self.space;
-        let prev = self.state.chains.get(&space.device).map_or(Hash32::ZERO, |(_, hash)| *hash);
+        let prev = self
+            .state
+            .chains
+            .get(&space.device)
+            .map_or(Hash32::ZERO, |(_, hash)| *hash);
         Header {
             version: log::VERSION,
             space: space.id,
@@ -386,8 +438,16 @@ struct Stored {
 
 impl Stored {
     fn slot(bytes: Vec<u8>) -> Self {
-        let body = if bytes.is_empty() { Body::None } else { Body::Slot };
-        Self { body, slot: (!bytes.is_empty()).then_some(bytes), refs: Vec::new() }
+        let body = if bytes.is_empty() {
+            Body::None
+        } else {
+            Body::Slot
+        };
+        Self {
+            body,
+            slot: (!bytes.is_empty()).then_some(bytes),
+            refs: Vec::new(),
+        }
     }
 }
 
@@ -432,7 +492,11 @@ fn is_dropped(op: &PushOp, dropped: &BTreeSet<NodeId>) -> bool {
 }
 
 fn delete_op(op: &PushOp, is_dir: bool, refs: &[ObjectId]) -> Ready {
-    let structural = if is_dir { Flags::STRUCTURAL } else { Flags::default() };
+    let structural = if is_dir {
+        Flags::STRUCTURAL
+    } else {
+        Flags::default()
+    };
     Ready {
         op: Op {
             code: OpCode::Delete,
@@ -471,6 +535,8 @@ fn flags_of(before: Option<(&Place, &Content)>, place: &Place, content: &Content
 fn ref_delta(old: &[ObjectId], new: &[ObjectId]) -> (Vec<ObjectId>, Vec<ObjectId>) {
     let old: BTreeSet<ObjectId> = old.iter().copied().collect();
     let new: BTreeSet<ObjectId> = new.iter().copied().collect();
-    (new.difference(&old).copied().collect(), old.difference(&new).copied().collect())
+    (
+        new.difference(&old).copied().collect(),
+        old.difference(&new).copied().collect(),
+    )
 }
-

@@ -107,11 +107,15 @@ impl Scanner<'_> {
             content: Content { kind, id, exec },
             mtime_ns: stat.mtime_ns,
             size,
-            key: FileKey { dev: stat.dev, ino: stat.ino },
+            key: FileKey {
+                dev: stat.dev,
+                ino: stat.ino,
+            },
         };
         match stat.kind {
             FileKind::Dir => {
-                out.scan.insert(path.clone(), known(Kind::Dir, ContentId::ZERO, false, 0));
+                out.scan
+                    .insert(path.clone(), known(Kind::Dir, ContentId::ZERO, false, 0));
                 pending.push(path);
             },
             FileKind::Symlink => match self.vault.read_link(&path) {
@@ -126,13 +130,18 @@ impl Scanner<'_> {
             FileKind::File => match self.content(&path, &stat, out) {
                 Ok(id) => {
                     out.stats.insert(path.clone(), stat);
-                    out.scan.insert(path, known(Kind::File, id, stat.exec, stat.size));
+                    out.scan
+                        .insert(path, known(Kind::File, id, stat.exec, stat.size));
                 },
                 Err(error) => fail(&path, &error, out),
             },
             FileKind::Special => {
                 out.scan.insert(path.clone(), Seen::Problem);
-                out.problems.push(problem(&path, ErrorCode::SpecialFile, ErrorCode::SpecialFile.title()));
+                out.problems.push(problem(
+                    &path,
+                    ErrorCode::SpecialFile,
+                    ErrorCode::SpecialFile.title(),
+                ));
             },
         }
     }
@@ -143,8 +152,10 @@ impl Scanner<'_> {
         stat: &Stat,
         out: &mut Scanned,
     ) -> Result<ContentId, VaultError> {
-        if let Some(row) = self.cache.get(&FileKey { dev: stat.dev, ino: stat.ino })
-            && *row == row_of(stat, row.content)
+        if let Some(row) = self.cache.get(&FileKey {
+            dev: stat.dev,
+            ino: stat.ino,
+        }) && *row == row_of(stat, row.content)
         {
             return Ok(row.content);
         }
@@ -163,11 +174,12 @@ impl Scanner<'_> {
     }
 
     fn is_racy(&self, stat: &Stat) -> bool {
-        let now_ns = i64::try_from(self.now.0).unwrap_or(i64::MAX).saturating_mul(1_000_000);
+        let now_ns = i64::try_from(self.now.0)
+            .unwrap_or(i64::MAX)
+            .saturating_mul(1_000_000);
         let newest = stat.mtime_ns.max(stat.ctime_ns);
         newest > now_ns.saturating_sub(RACY_NS)
     }
-
 }
 
 fn fail(path: &RelPath, error: &VaultError, out: &mut Scanned) {
@@ -181,7 +193,8 @@ fn fail(path: &RelPath, error: &VaultError, out: &mut Scanned) {
         },
         other => {
             out.scan.insert(path.clone(), Seen::Problem);
-            out.problems.push(problem(path, ErrorCode::Unreadable, &other.to_string()));
+            out.problems
+                .push(problem(path, ErrorCode::Unreadable, &other.to_string()));
         },
     }
 }
@@ -190,7 +203,10 @@ fn fail(path: &RelPath, error: &VaultError, out: &mut Scanned) {
 #[must_use]
 pub fn row_of(stat: &Stat, content: ContentId) -> StatRow {
     StatRow {
-        key: FileKey { dev: stat.dev, ino: stat.ino },
+        key: FileKey {
+            dev: stat.dev,
+            ino: stat.ino,
+        },
         size: stat.size,
         mtime_ns: stat.mtime_ns,
         ctime_ns: stat.ctime_ns,
@@ -267,9 +283,14 @@ pub fn for_each_run(
         }
         offset = start;
         while offset < end {
-            let want = usize::try_from(end - offset).unwrap_or(READ_LEN).min(buffer.len());
+            let want = usize::try_from(end - offset)
+                .unwrap_or(READ_LEN)
+                .min(buffer.len());
             let read = file.read_at(offset, &mut buffer[..want]);
-            let n = read.map_err(|source| VaultError::Io { op: "read file", source })?;
+            let n = read.map_err(|source| VaultError::Io {
+                op: "read file",
+                source,
+            })?;
             if n == 0 {
                 return Err(VaultError::Changed { op: "read file" });
             }
@@ -293,6 +314,13 @@ pub fn problem(path: &RelPath, code: ErrorCode, reason: &str) -> PathProblem {
 
 fn bad_name(dir: &RelPath, raw: &[u8]) -> PathProblem {
     let shown = text::printable(raw);
-    let path = if dir.is_root() { shown } else { format!("{dir}/{shown}") };
-    PathProblem { path, ..problem(dir, ErrorCode::BadName, ErrorCode::BadName.title()) }
+    let path = if dir.is_root() {
+        shown
+    } else {
+        format!("{dir}/{shown}")
+    };
+    PathProblem {
+        path,
+        ..problem(dir, ErrorCode::BadName, ErrorCode::BadName.title())
+    }
 }

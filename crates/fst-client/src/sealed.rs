@@ -52,8 +52,14 @@ pub fn seal_chunk(space: &Space, id: ObjectId, raw: &[u8]) -> Result<Vec<u8>, Fo
 pub fn seal_recipe(space: &Space, raw: &[u8]) -> Result<(ObjectId, Vec<u8>), FolderError> {
     let id = object::object_id(&space.keys, ObjectKind::Recipe, raw);
     let payload = Payload::raw(raw);
-    let sealed = object::seal_object(&space.salts(), &space.keys, ObjectKind::Recipe, &id, &payload)
-        .map_err(|e| failed(id, &e))?;
+    let sealed = object::seal_object(
+        &space.salts(),
+        &space.keys,
+        ObjectKind::Recipe,
+        &id,
+        &payload,
+    )
+    .map_err(|e| failed(id, &e))?;
     Ok((id, sealed))
 }
 

@@ -132,13 +132,21 @@ pub struct AccountEntry {
 /// What a signer signs.
 #[must_use]
 pub fn message(header: &[u8]) -> Vec<u8> {
-    [b"fst/v1/account-entry\0".as_slice(), sha256(&[header]).as_bytes()].concat()
+    [
+        b"fst/v1/account-entry\0".as_slice(),
+        sha256(&[header]).as_bytes(),
+    ]
+    .concat()
 }
 
 /// Hash that the next entry names.
 #[must_use]
 pub fn entry_hash(entry: &AccountEntry) -> Hash32 {
-    sha256(&[b"fst/v1/account-hash\0", &entry.header, entry.sig.as_bytes()])
+    sha256(&[
+        b"fst/v1/account-hash\0",
+        &entry.header,
+        entry.sig.as_bytes(),
+    ])
 }
 
 /// The id that a genesis header certifies.
@@ -227,10 +235,15 @@ impl Chain {
     /// [`BadChain`] when it is not a well-signed genesis.
     pub fn start(genesis: &AccountEntry) -> Result<Self, BadChain> {
         let header = read_header(genesis, 0)?;
-        let is_first = header.index == 0
-            && header.prev == Hash32::ZERO
-            && header.account == AccountId::ZERO;
-        let Body::Genesis { device, recovery_key, kem_id, kem_key } = header.body else {
+        let is_first =
+            header.index == 0 && header.prev == Hash32::ZERO && header.account == AccountId::ZERO;
+        let Body::Genesis {
+            device,
+            recovery_key,
+            kem_id,
+            kem_key,
+        } = header.body
+        else {
             return Err(BadChain::Link { index: 0 });
         };
         if !is_first || kem_id != KEM_X25519 || device.kem_id != KEM_X25519 {
@@ -241,7 +254,11 @@ impl Chain {
         }
         check_signature(&device.sign_key, genesis, 0)?;
         let id = device.device;
-        let state = DeviceState { record: device, added_at: 0, revoked_at: None };
+        let state = DeviceState {
+            record: device,
+            added_at: 0,
+            revoked_at: None,
+        };
         Ok(Self {
             account: account_id(&genesis.header),
             len: 1,
@@ -279,7 +296,9 @@ impl Chain {
         {
             return Err(BadChain::Link { index });
         }
-        let key = self.signer_key(&header.signer).ok_or(BadChain::Signer { index })?;
+        let key = self
+            .signer_key(&header.signer)
+            .ok_or(BadChain::Signer { index })?;
         check_signature(&key, entry, index)?;
         self.apply(header, index)?;
         self.hashes.push(entry_hash(entry));
@@ -298,7 +317,9 @@ impl Chain {
     pub fn device_key_at(&self, device: DeviceId, account_len: u64) -> Option<VerifyKey> {
         let state = self.devices.get(&device)?;
         let is_valid = state.added_at < account_len
-            && state.revoked_at.is_none_or(|revoked| account_len <= revoked);
+            && state
+                .revoked_at
+                .is_none_or(|revoked| account_len <= revoked);
         is_valid.then_some(state.record.sign_key)
     }
 
@@ -327,17 +348,38 @@ impl Chain {
                 {
                     invite.is_used = true;
                 }
-                let state = DeviceState { added_at: index, record, revoked_at: None };
+                let state = DeviceState {
+                    added_at: index,
+                    record,
+                    revoked_at: None,
+                };
                 self.devices.insert(state.record.device, state);
             },
-            (Body::InviteAdd { slot, key, expires_ms }, Signer::Device(_)) => {
+            (
+                Body::InviteAdd {
+                    slot,
+                    key,
+                    expires_ms,
+                },
+                Signer::Device(_),
+            ) => {
                 if self.invites.contains_key(&slot) {
                     return Err(BadChain::Link { index });
                 }
-                self.invites.insert(slot, InviteState { key, expires_ms, is_used: false });
+                self.invites.insert(
+                    slot,
+                    InviteState {
+                        key,
+                        expires_ms,
+                        is_used: false,
+                    },
+                );
             },
             (Body::DeviceRevoke(device), Signer::Device(_) | Signer::Recovery) => {
-                let state = self.devices.get_mut(&device).ok_or(BadChain::Link { index })?;
+                let state = self
+                    .devices
+                    .get_mut(&device)
+                    .ok_or(BadChain::Link { index })?;
                 state.revoked_at.get_or_insert(index);
             },
             (Body::Genesis { .. }, _) => return Err(BadChain::Link { index }),
@@ -352,7 +394,11 @@ impl Chain {
 fn read_header(entry: &AccountEntry, index: u64) -> Result<AccountHeader, BadChain> {
     let header: AccountHeader =
         wire::from_canonical(&entry.header).map_err(|_| BadChain::Malformed { index })?;
-    if header.version == 1 { Ok(header) } else { Err(BadChain::Malformed { index }) }
+    if header.version == 1 {
+        Ok(header)
+    } else {
+        Err(BadChain::Malformed { index })
+    }
 }
 
 fn check_signature(key: &VerifyKey, entry: &AccountEntry, index: u64) -> Result<(), BadChain> {

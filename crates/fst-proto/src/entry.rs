@@ -11,7 +11,9 @@ use crate::recipe::Body;
 pub const ROOT: NodeId = NodeId([0; 16]);
 
 /// Kind of a node; it never changes during the life of a node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, minicbor::Encode, minicbor::Decode)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, minicbor::Encode, minicbor::Decode,
+)]
 #[cbor(index_only)]
 pub enum Kind {
     /// Regular file.
@@ -79,12 +81,19 @@ impl NodeMeta {
     /// The part that replicas compare.
     #[must_use]
     pub fn content(&self) -> Content {
-        Content { kind: self.kind, id: self.content, exec: self.exec }
+        Content {
+            kind: self.kind,
+            id: self.content,
+            exec: self.exec,
+        }
     }
 
     /// Where it hangs.
     #[must_use]
     pub fn place(&self) -> Place {
-        Place { parent: self.parent, name: self.name.clone() }
+        Place {
+            parent: self.parent,
+            name: self.name.clone(),
+        }
     }
 }

@@ -206,6 +206,9 @@ impl Problem {
     /// The code, if this program knows it.
     #[must_use]
     pub fn error_code(&self) -> Option<ErrorCode> {
-        ErrorCode::ALL.iter().copied().find(|code| code.to_string() == self.code)
+        ErrorCode::ALL
+            .iter()
+            .copied()
+            .find(|code| code.to_string() == self.code)
     }
 }

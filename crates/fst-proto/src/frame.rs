@@ -62,8 +62,14 @@ pub fn parse(frame: &[u8]) -> Result<Vec<Item<'_>>, BadFrame> {
         if len > limits::OBJECT_BYTES_MAX || items.len() == limits::IDS_PER_REQUEST_MAX {
             return Err(BadFrame::TooLarge);
         }
-        let envelope = frame.get(head_end..head_end + len).ok_or(BadFrame::Truncated)?;
-        items.push(Item { id, offset: head_end, envelope });
+        let envelope = frame
+            .get(head_end..head_end + len)
+            .ok_or(BadFrame::Truncated)?;
+        items.push(Item {
+            id,
+            offset: head_end,
+            envelope,
+        });
         offset = head_end + len;
     }
     Ok(items)

@@ -252,14 +252,22 @@ pub fn decode_header(bytes: &[u8]) -> Result<Header, BadHeader> {
     if header.version != VERSION {
         return Err(BadHeader::Version(header.version));
     }
-    let refs: usize = header.ops.iter().map(|op| op.add_refs.len() + op.drop_refs.len()).sum();
+    let refs: usize = header
+        .ops
+        .iter()
+        .map(|op| op.add_refs.len() + op.drop_refs.len())
+        .sum();
     if header.ops.is_empty() || header.ops.len() > limits::BATCH_OPS_MAX {
         return Err(BadHeader::TooLarge);
     }
     if refs > limits::OP_REFS_MAX {
         return Err(BadHeader::TooLarge);
     }
-    if let Some(index) = header.ops.iter().position(|op| !is_consistent(header.kind, op)) {
+    if let Some(index) = header
+        .ops
+        .iter()
+        .position(|op| !is_consistent(header.kind, op))
+    {
         return Err(BadHeader::Op { index });
     }
     let mut nodes: Vec<NodeId> = header.ops.iter().map(|op| op.node).collect();

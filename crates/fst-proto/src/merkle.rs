@@ -22,7 +22,10 @@ impl Head {
     /// Head of a log without entries.
     #[must_use]
     pub fn empty() -> Self {
-        Self { size: 0, root: sha256(&[]) }
+        Self {
+            size: 0,
+            root: sha256(&[]),
+        }
     }
 }
 
@@ -61,7 +64,10 @@ impl CompactRange {
         if size.count_ones() as usize == peaks.len() {
             Ok(Self { size, peaks })
         } else {
-            Err(BadRange { size, peaks: peaks.len() })
+            Err(BadRange {
+                size,
+                peaks: peaks.len(),
+            })
         }
     }
 
@@ -93,14 +99,19 @@ impl CompactRange {
     #[must_use]
     pub fn root(&self) -> Hash32 {
         let mut peaks = self.peaks.iter().rev();
-        let Some(&last) = peaks.next() else { return Head::empty().root };
+        let Some(&last) = peaks.next() else {
+            return Head::empty().root;
+        };
         peaks.fold(last, |right, left| join(left, &right))
     }
 
     /// Size and root.
     #[must_use]
     pub fn head(&self) -> Head {
-        Head { size: self.size, root: self.root() }
+        Head {
+            size: self.size,
+            root: self.root(),
+        }
     }
 }
 

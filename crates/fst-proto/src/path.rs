@@ -84,10 +84,7 @@ impl<C> minicbor::Encode<C> for Name {
 }
 
 impl<'b, C> minicbor::Decode<'b, C> for Name {
-    fn decode(
-        d: &mut minicbor::Decoder<'b>,
-        _: &mut C,
-    ) -> Result<Self, minicbor::decode::Error> {
+    fn decode(d: &mut minicbor::Decoder<'b>, _: &mut C) -> Result<Self, minicbor::decode::Error> {
         Self::new(d.bytes()?).map_err(minicbor::decode::Error::custom)
     }
 }

@@ -202,5 +202,9 @@ pub fn check_parts(parts: &[PartRef], expected_len: u64) -> Result<(), BadRecipe
 
 fn check_sum(lens: impl Iterator<Item = u64>, expected: u64) -> Result<(), BadRecipe> {
     let got = lens.fold(0_u64, u64::saturating_add);
-    if got == expected { Ok(()) } else { Err(BadRecipe::Length { expected, got }) }
+    if got == expected {
+        Ok(())
+    } else {
+        Err(BadRecipe::Length { expected, got })
+    }
 }

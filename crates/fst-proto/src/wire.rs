@@ -29,9 +29,15 @@ pub fn to_cbor<T: Encode<()>>(value: &T) -> Vec<u8> {
 ///
 /// # Errors
 /// [`NotCanonical`] otherwise.
-pub fn from_canonical<'b, T: Encode<()> + Decode<'b, ()>>(bytes: &'b [u8]) -> Result<T, NotCanonical> {
+pub fn from_canonical<'b, T: Encode<()> + Decode<'b, ()>>(
+    bytes: &'b [u8],
+) -> Result<T, NotCanonical> {
     let value: T = minicbor::decode(bytes).map_err(|_| NotCanonical)?;
-    if to_cbor(&value) == bytes { Ok(value) } else { Err(NotCanonical) }
+    if to_cbor(&value) == bytes {
+        Ok(value)
+    } else {
+        Err(NotCanonical)
+    }
 }
 
 /// Decodes a message that nobody signed; unknown trailing fields are tolerated.
@@ -172,7 +178,13 @@ pub struct TokenRequest {
 /// What a device signs to sign in; `origin` (the server's receipt key) stops relaying to another server.
 #[must_use]
 pub fn login_message(device: DeviceId, origin: &VerifyKey, nonce: &[u8]) -> Vec<u8> {
-    [b"fst/v1/login\0".as_slice(), device.as_bytes(), origin.as_bytes(), nonce].concat()
+    [
+        b"fst/v1/login\0".as_slice(),
+        device.as_bytes(),
+        origin.as_bytes(),
+        nonce,
+    ]
+    .concat()
 }
 
 /// A short-lived bearer token.

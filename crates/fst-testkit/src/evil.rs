@@ -167,7 +167,9 @@ impl ServerKey {
     /// The key of a server that was made with this seed.
     #[must_use]
     pub fn from_seed(seed: &[u8; 32]) -> Self {
-        Self { key: Arc::new(DeviceKey::from_seed(seed)) }
+        Self {
+            key: Arc::new(DeviceKey::from_seed(seed)),
+        }
     }
 
     /// Public half.
@@ -284,7 +286,8 @@ impl EvilRemote {
     }
 
     fn weigh(&self, objects: &[u8]) {
-        self.n_object_bytes.fetch_add(objects.len() as u64, Ordering::Relaxed);
+        self.n_object_bytes
+            .fetch_add(objects.len() as u64, Ordering::Relaxed);
     }
 
     fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
@@ -310,16 +313,23 @@ impl EvilRemote {
 
     /// A page of a log that the adversary made up, under a receipt of the server.
     fn page(&self, space: SpaceId, entries: &[Entry], since: u64) -> wire::Changes {
-        let from = usize::try_from(since).unwrap_or(usize::MAX).min(entries.len());
+        let from = usize::try_from(since)
+            .unwrap_or(usize::MAX)
+            .min(entries.len());
         let time = entries.last().map_or(0, |entry| entry.time_ms);
         let receipt = self.key.receipt(space, head_of(entries), time);
-        wire::Changes { receipt, entries: entries[from..].to_vec() }
+        wire::Changes {
+            receipt,
+            entries: entries[from..].to_vec(),
+        }
     }
 
     /// The honest answer; what it shows counts as seen.
     fn honest_changes(&self, space: SpaceId, since: u64) -> Result<wire::Changes, RemoteError> {
         let page = self.inner.changes(space, since)?;
-        let n = usize::try_from(since).unwrap_or(usize::MAX).saturating_add(page.entries.len());
+        let n = usize::try_from(since)
+            .unwrap_or(usize::MAX)
+            .saturating_add(page.entries.len());
         self.change(|state| {
             if state.attack.is_none() {
                 state.n_seen = state.n_seen.max(n);
@@ -377,7 +387,10 @@ impl EvilRemote {
             ReceiptAttack::EndlessPages => {
                 page.entries.clear();
                 let n = self.n_requests();
-                let head = Head { size: head.size + n, root: Hash32([7; 32]) };
+                let head = Head {
+                    size: head.size + n,
+                    root: Hash32([7; 32]),
+                };
                 page.receipt = self.key.receipt(space, head, page.receipt.time_ms);
             },
             ReceiptAttack::ForgedAcknowledgement | ReceiptAttack::ForgottenAcknowledgement => {},
@@ -393,7 +406,10 @@ impl EvilRemote {
             },
             ReceiptAttack::OtherSpace => self.key.receipt(SpaceId([66; 16]), head, time),
             ReceiptAttack::ForgedAcknowledgement => {
-                let head = Head { root: Hash32([7; 32]), ..head };
+                let head = Head {
+                    root: Hash32([7; 32]),
+                    ..head
+                };
                 self.key.receipt(space, head, time)
             },
             ReceiptAttack::EmptyPage
@@ -406,7 +422,10 @@ impl EvilRemote {
     fn forget(&self, space: SpaceId) -> Result<Receipt, RemoteError> {
         let log = whole_log(self.inner.as_ref(), space)?;
         let time = log.last().map_or(0, |entry| entry.time_ms);
-        let head = Head { size: log.len() as u64 + 2, root: Hash32([7; 32]) };
+        let head = Head {
+            size: log.len() as u64 + 2,
+            root: Hash32([7; 32]),
+        };
         Ok(self.lie(self.key.receipt(space, head, time)))
     }
 }
@@ -416,7 +435,10 @@ impl Remote for EvilRemote {
         let info = self.inner.server_info()?;
         match self.plan().0 {
             Some(Attack::Join(JoinAttack::SwappedReceiptKey(receipt_key))) => {
-                Ok(self.lie(wire::ServerInfo { receipt_key, ..info }))
+                Ok(self.lie(wire::ServerInfo {
+                    receipt_key,
+                    ..info
+                }))
             },
             _ => Ok(info),
         }
@@ -447,9 +469,9 @@ impl Remote for EvilRemote {
 
     fn account_entries(&self, since: u64) -> Result<wire::AccountEntries, RemoteError> {
         match self.plan().0 {
-            Some(Attack::Account(AccountAttack::Withheld)) => {
-                Ok(self.lie(wire::AccountEntries { entries: Vec::new() }))
-            },
+            Some(Attack::Account(AccountAttack::Withheld)) => Ok(self.lie(wire::AccountEntries {
+                entries: Vec::new(),
+            })),
             Some(Attack::Account(AccountAttack::Instead(entries))) => {
                 Ok(self.lie(wire::AccountEntries { entries }))
             },

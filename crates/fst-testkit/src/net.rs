@@ -33,7 +33,9 @@ struct WeatherState {
 impl Weather {
     /// Cuts or heals the line.
     pub fn partition(&self, is_partitioned: bool) {
-        self.inner.is_partitioned.store(is_partitioned, Ordering::Relaxed);
+        self.inner
+            .is_partitioned
+            .store(is_partitioned, Ordering::Relaxed);
     }
 
     /// Loses this share of requests and, separately, of answers.
@@ -67,7 +69,12 @@ impl SimRemote {
     /// A line to `service`; nobody is signed in yet.
     #[must_use]
     pub fn new(service: Arc<Service>, weather: Weather, rng: Rng) -> Self {
-        Self { service, caller: Arc::new(OnceLock::new()), weather, rng }
+        Self {
+            service,
+            caller: Arc::new(OnceLock::new()),
+            weather,
+            rng,
+        }
     }
 
     /// Signs a device in for good; later calls change nothing.
@@ -76,13 +83,12 @@ impl SimRemote {
     }
 
     fn caller(&self) -> Result<Caller, RemoteError> {
-        self.caller.get().copied().ok_or(RemoteError::Malformed { what: "request before sign-in" })
+        self.caller.get().copied().ok_or(RemoteError::Malformed {
+            what: "request before sign-in",
+        })
     }
 
-    fn call<T>(
-        &self,
-        serve: impl Fn(&Service) -> Result<T, Refusal>,
-    ) -> Result<T, RemoteError> {
+    fn call<T>(&self, serve: impl Fn(&Service) -> Result<T, Refusal>) -> Result<T, RemoteError> {
         let weather = &self.weather.inner;
         let n = weather.n_requests.fetch_add(1, Ordering::Relaxed) + 1;
         let loss = weather.loss_percent.load(Ordering::Relaxed);
@@ -104,7 +110,10 @@ impl SimRemote {
 }
 
 fn lost(what: &'static str) -> RemoteError {
-    RemoteError::Unreachable { url: "sim".to_owned(), source: format!("the {what} was lost").into() }
+    RemoteError::Unreachable {
+        url: "sim".to_owned(),
+        source: format!("the {what} was lost").into(),
+    }
 }
 
 impl Remote for SimRemote {
@@ -157,7 +166,9 @@ impl Remote for SimRemote {
     fn upload(&self, space: SpaceId, frame: Vec<u8>) -> Result<(), RemoteError> {
         let caller = self.caller()?;
         let frame = bytes::Bytes::from(frame);
-        self.call(|service| block_on(service.upload_objects(caller, space, frame.clone())).map(drop))
+        self.call(|service| {
+            block_on(service.upload_objects(caller, space, frame.clone())).map(drop)
+        })
     }
 
     fn missing(&self, space: SpaceId, ids: &[ObjectId]) -> Result<Vec<ObjectId>, RemoteError> {

@@ -12,7 +12,9 @@ impl Rng {
     /// The stream of `seed`.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        Self { state: Arc::new(Mutex::new(seed ^ 0x9e37_79b9_7f4a_7c15)) }
+        Self {
+            state: Arc::new(Mutex::new(seed ^ 0x9e37_79b9_7f4a_7c15)),
+        }
     }
 
     /// The next number.

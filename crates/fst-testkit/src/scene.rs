@@ -63,7 +63,13 @@ impl Scene {
         };
         let service = Arc::new(block_on(Service::open(parts)).expect("memory store"));
         let devices = device::enrol(&service, n, &clock, &rng);
-        Self { service, clock, rng, devices, seed: secret }
+        Self {
+            service,
+            clock,
+            rng,
+            devices,
+            seed: secret,
+        }
     }
 
     /// The key with which this server signs.
@@ -86,11 +92,15 @@ impl Scene {
     pub fn user(&self, at: usize, act: impl FnOnce(&FakeVault) -> fst_fs::vault::Result<()>) {
         use fst_proto::time::Clock as _;
         self.clock.advance(1_000);
-        let now = i64::try_from(self.clock.now().0).unwrap_or(0).saturating_mul(1_000_000);
+        let now = i64::try_from(self.clock.now().0)
+            .unwrap_or(0)
+            .saturating_mul(1_000_000);
         let vault = &self.devices[at].vault;
         vault.set_clock(now);
         act(vault).expect("the user can do it");
-        vault.sync_stage().expect("no fault is planned while the user acts");
+        vault
+            .sync_stage()
+            .expect("no fault is planned while the user acts");
     }
 
     /// Writes a file on device `at`.
@@ -120,7 +130,11 @@ impl Scene {
             let before = self.trees();
             let outcomes: Vec<String> = self.devices.iter_mut().map(Device::sync).collect();
             let is_quiet = outcomes.iter().all(|outcome| outcome == "Quiet");
-            n_quiet = if is_quiet && self.trees() == before { n_quiet + 1 } else { 0 };
+            n_quiet = if is_quiet && self.trees() == before {
+                n_quiet + 1
+            } else {
+                0
+            };
             trace.push(outcomes.join(" | "));
             if n_quiet == 2 {
                 return;
@@ -137,11 +151,23 @@ impl Scene {
         let trees = self.trees();
         for (at, tree) in trees.iter().enumerate() {
             let names = |tree: &BTreeMap<RelPath, FakeEntry>| -> BTreeSet<String> {
-                tree.iter().map(|(path, entry)| format!("{path}: {}", brief(entry))).collect()
+                tree.iter()
+                    .map(|(path, entry)| format!("{path}: {}", brief(entry)))
+                    .collect()
             };
-            assert_eq!(names(tree), names(&trees[0]), "device {at} differs from the first");
-            assert!(*tree == trees[0], "device {at} has other bytes than the first");
-            assert!(self.devices[at].vault.stage_is_empty(), "device {at} has something staged");
+            assert_eq!(
+                names(tree),
+                names(&trees[0]),
+                "device {at} differs from the first"
+            );
+            assert!(
+                *tree == trees[0],
+                "device {at} has other bytes than the first"
+            );
+            assert!(
+                self.devices[at].vault.stage_is_empty(),
+                "device {at} has something staged"
+            );
         }
         trees.into_iter().next().unwrap_or_default()
     }
@@ -152,13 +178,19 @@ impl Scene {
     /// When the space is not there or the line is cut.
     #[must_use]
     pub fn head(&self, space: SpaceId) -> Head {
-        let spaces = self.devices[0].remote().spaces().expect("the first device's line is honest");
+        let spaces = self.devices[0]
+            .remote()
+            .spaces()
+            .expect("the first device's line is honest");
         let found = spaces.spaces.iter().find(|info| info.space == space);
         found.expect("the space is there").head
     }
 
     fn trees(&self) -> Vec<BTreeMap<RelPath, FakeEntry>> {
-        self.devices.iter().map(|device| device.vault.snapshot()).collect()
+        self.devices
+            .iter()
+            .map(|device| device.vault.snapshot())
+            .collect()
     }
 }
 

@@ -6,8 +6,8 @@
 //! Source: docs/design/sync-semantics.md §"What must hold", rows S1–S6, C1–C5 there.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use fst_fs::fake::{FakeEntry, FakeVault};
 use fst_proto::path::RelPath;
@@ -36,7 +36,9 @@ pub struct VirtualClock {
 
 impl Default for VirtualClock {
     fn default() -> Self {
-        Self { now: Arc::new(AtomicU64::new(START_MS)) }
+        Self {
+            now: Arc::new(AtomicU64::new(START_MS)),
+        }
     }
 }
 
@@ -126,7 +128,10 @@ impl World {
     fn new(seed: u64, plan: Plan) -> Self {
         let rng = Rng::new(seed);
         let clock = VirtualClock::default();
-        let service = Arc::new(Service::in_memory(Arc::new(clock.clone()), Arc::new(rng.clone())));
+        let service = Arc::new(Service::in_memory(
+            Arc::new(clock.clone()),
+            Arc::new(rng.clone()),
+        ));
         let devices = device::enrol(&service, plan.n_devices, &clock, &rng);
         for device in &devices {
             device.weather.lose(plan.loss_percent);
@@ -151,7 +156,9 @@ impl World {
         self.clock.advance(1 + self.rng.next() % 5_000);
         let n = self.devices.len();
         let at = self.rng.below(n);
-        let now_ns = i64::try_from(self.clock.now().0).unwrap_or(0).saturating_mul(1_000_000);
+        let now_ns = i64::try_from(self.clock.now().0)
+            .unwrap_or(0)
+            .saturating_mul(1_000_000);
         self.devices[at].vault.set_clock(now_ns);
         match self.rng.below(100) {
             0..45 => self.user_acts(if self.plan.is_single_user { 0 } else { at }),
@@ -183,7 +190,11 @@ impl World {
         let is_power_cut = self.rng.chance(30);
         let outcome = self.devices[at].crash_in_sync(n, self.rng.chance(70), is_power_cut);
         self.report.n_crashes += 1;
-        let durability = if is_power_cut { Durability::Lost } else { Durability::Kept };
+        let durability = if is_power_cut {
+            Durability::Lost
+        } else {
+            Durability::Kept
+        };
         self.note_interference(durability);
         self.say(format!("{at}: crash after {n} ({outcome})"));
     }
@@ -220,7 +231,9 @@ impl World {
         }
         for (at, device) in self.devices.iter().enumerate() {
             if !device.vault.stage_is_empty() {
-                self.report.faults.push(format!("device {at} has a stage that is not empty"));
+                self.report
+                    .faults
+                    .push(format!("device {at} has a stage that is not empty"));
             }
         }
         self.judge_contents();
@@ -228,8 +241,12 @@ impl World {
     }
 
     fn judge_contents(&mut self) {
-        let present: BTreeSet<Vec<u8>> =
-            self.devices[0].vault.snapshot().into_values().filter_map(bytes_of).collect();
+        let present: BTreeSet<Vec<u8>> = self.devices[0]
+            .vault
+            .snapshot()
+            .into_values()
+            .filter_map(bytes_of)
+            .collect();
         for (content, is_destroyed) in &self.contents {
             if !is_destroyed && !present.contains(content) {
                 let text = String::from_utf8_lossy(&content[..content.len().min(24)]).into_owned();
@@ -245,9 +262,14 @@ impl World {
 
     /// With one user there is nobody to conflict with.
     fn judge_single_user(&mut self, tree: &BTreeMap<String, String>) {
-        let copies = tree.keys().filter(|path| path.contains("(conflict")).count();
+        let copies = tree
+            .keys()
+            .filter(|path| path.contains("(conflict"))
+            .count();
         if self.plan.is_single_user && copies > 0 {
-            self.report.faults.push(format!("{copies} spurious conflict copies"));
+            self.report
+                .faults
+                .push(format!("{copies} spurious conflict copies"));
         }
     }
 }
@@ -261,7 +283,11 @@ fn bytes_of(entry: FakeEntry) -> Option<Vec<u8>> {
 
 /// What a person sees of a folder: paths, contents, links, executable bits; no times.
 fn shown(vault: &FakeVault) -> BTreeMap<String, String> {
-    vault.snapshot().into_iter().map(|(path, entry)| (path.to_string(), describe(&entry))).collect()
+    vault
+        .snapshot()
+        .into_iter()
+        .map(|(path, entry)| (path.to_string(), describe(&entry)))
+        .collect()
 }
 
 fn describe(entry: &FakeEntry) -> String {

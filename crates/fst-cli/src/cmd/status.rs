@@ -1,6 +1,7 @@
 //! `fst status`: what is going on, and what to do next.
 
 use fst_client::config::Config;
+use fst_daemon::DaemonError;
 use fst_daemon::status::{State, without_daemon};
 use fst_proto::error::ErrorCode;
 use fst_proto::ipc::{FolderStatus, Status};
@@ -30,7 +31,11 @@ pub(super) fn run(context: &Context, check: bool) -> Result<Answer, Failure> {
 /// The daemon's status, or what the configuration tells without one.
 pub(super) fn read(context: &Context) -> Result<Status, Failure> {
     if let Some(mut daemon) = context.daemon_if_any()? {
-        return Ok(daemon.status()?);
+        match daemon.status() {
+            // It died while we talked, so there is none.
+            Err(DaemonError::Talk(_)) => {},
+            answered => return Ok(answered?),
+        }
     }
     // A device that is not set up is told so, not that its daemon does not run.
     let config = Config::load(&context.dirs)?;

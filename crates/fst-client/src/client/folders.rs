@@ -1,8 +1,8 @@
 //! Adding, removing and opening folders.
 
 use super::{
-    Arc, Client, ClientError, Config, Db, ErrorCode, Folder, FolderConfig, FolderError, Ignore, Mode,
-    OsRandom, Path, RealVault, Seams, Settings, SystemClock,
+    Arc, Client, ClientError, Config, Db, ErrorCode, Folder, FolderConfig, FolderError, Ignore,
+    Mode, OsRandom, Path, RealVault, Seams, Settings, SystemClock,
 };
 use fst_fs::vault::Vault as _;
 
@@ -21,7 +21,11 @@ impl Client {
         mode: Mode,
     ) -> Result<FolderConfig, ClientError> {
         let path = std::fs::canonicalize(path).map_err(|e| {
-            ClientError::caused(ErrorCode::RootMissing, format!("open {}", path.display()), e)
+            ClientError::caused(
+                ErrorCode::RootMissing,
+                format!("open {}", path.display()),
+                e,
+            )
         })?;
         if !path.is_dir() {
             let detail = format!("{} is not a directory", path.display());
@@ -36,8 +40,13 @@ impl Client {
         // Opening makes the private directory: a folder that cannot hold it is refused here.
         RealVault::open(&path)?.abilities()?;
         self.spaces().find_or_create(&remote_path, &OsRandom)?;
-        let folder =
-            FolderConfig { path, remote_path, mode, ignore: Vec::new(), paused: false };
+        let folder = FolderConfig {
+            path,
+            remote_path,
+            mode,
+            ignore: Vec::new(),
+            paused: false,
+        };
         let mut config = Config::load(&self.dirs)?;
         config.folders.push(folder.clone());
         config.save(&self.dirs)?;
@@ -72,7 +81,10 @@ impl Client {
                 let at = position(&config, path)?;
                 config.folders[at].paused = paused;
             },
-            None => config.folders.iter_mut().for_each(|folder| folder.paused = paused),
+            None => config
+                .folders
+                .iter_mut()
+                .for_each(|folder| folder.paused = paused),
         }
         config.save(&self.dirs)?;
         self.config = config;
@@ -90,7 +102,9 @@ impl Client {
         }
         let mut db = Db::open(&self.database(folder))?;
         let vault = RealVault::open(&folder.path)?;
-        let opened = self.spaces().open(&folder.remote_path, &mut db, &OsRandom)?;
+        let opened = self
+            .spaces()
+            .open(&folder.remote_path, &mut db, &OsRandom)?;
         let space = Space {
             id: opened.id,
             device: self.enrolled.device.device,
@@ -102,7 +116,11 @@ impl Client {
             receipt_key: self.enrolled.receipt_key,
             policy: opened.policy,
         };
-        let pinned = self.enrolled.heads.iter().find(|(space, _)| *space == opened.id);
+        let pinned = self
+            .enrolled
+            .heads
+            .iter()
+            .find(|(space, _)| *space == opened.id);
         let pinned = pinned.map(|(_, head)| *head);
         let seams = Seams {
             vault: Box::new(vault),
@@ -135,7 +153,11 @@ impl Client {
             }
         }
         // Nor inside a folder that another home on this machine syncs.
-        let is_synced = |dir: &Path| dir.join(fst_proto::path::PRIVATE_DIR).join("marker").exists();
+        let is_synced = |dir: &Path| {
+            dir.join(fst_proto::path::PRIVATE_DIR)
+                .join("marker")
+                .exists()
+        };
         match path.ancestors().skip(1).find(|dir| is_synced(dir)) {
             Some(outer) => {
                 let detail = format!("{} lies inside {}", path.display(), outer.display());
@@ -146,7 +168,12 @@ impl Client {
     }
 
     fn check_remote_free(&self, remote_path: &str) -> Result<(), ClientError> {
-        match self.config.folders.iter().find(|folder| folder.remote_path == remote_path) {
+        match self
+            .config
+            .folders
+            .iter()
+            .find(|folder| folder.remote_path == remote_path)
+        {
             Some(folder) => {
                 let detail = format!("{remote_path} is synced with {}", folder.path.display());
                 Err(ClientError::new(ErrorCode::FolderExists, detail))
@@ -158,7 +185,10 @@ impl Client {
 
 fn position(config: &Config, path: &Path) -> Result<usize, ClientError> {
     let real = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
-    let found = config.folders.iter().position(|f| f.path == real || f.path == path);
+    let found = config
+        .folders
+        .iter()
+        .position(|f| f.path == real || f.path == path);
     found.ok_or_else(|| {
         let detail = format!("{} is not synced", path.display());
         ClientError::new(ErrorCode::UnknownFolder, detail)
@@ -180,7 +210,9 @@ fn check_remote(path: &str) -> Result<String, ClientError> {
 }
 
 fn default_remote(path: &Path) -> Result<String, ClientError> {
-    let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+    let name = path
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned());
     check_remote(&format!("/{}", name.unwrap_or_default()))
 }
 

@@ -47,11 +47,19 @@ impl Client {
         for (config, db) in self.databases(None)? {
             let base = db.load()?.base;
             for (id, node) in base.iter() {
-                let Some(original) = naming::original_of(&node.place.name) else { continue };
+                let Some(original) = naming::original_of(&node.place.name) else {
+                    continue;
+                };
                 let main = base.child(node.place.parent, &original);
                 let copy = side(&db, &members, &base, id)?;
-                let local = main.map(|main| side(&db, &members, &base, main)).transpose()?.flatten();
-                let path = local.as_ref().or(copy.as_ref()).map(|side| side.path.clone());
+                let local = main
+                    .map(|main| side(&db, &members, &base, main))
+                    .transpose()?
+                    .flatten();
+                let path = local
+                    .as_ref()
+                    .or(copy.as_ref())
+                    .map(|side| side.path.clone());
                 items.push(ConflictItem {
                     id: id.to_hex()[..6].to_owned(),
                     path: path.unwrap_or_default(),
@@ -83,11 +91,12 @@ impl Client {
         Ok(heads)
     }
 
-    fn databases(
-        &self,
-        only: Option<&Path>,
-    ) -> Result<Vec<(&FolderConfig, Db)>, ClientError> {
-        let folders = self.config.folders.iter().filter(|f| only.is_none_or(|only| f.path == only));
+    fn databases(&self, only: Option<&Path>) -> Result<Vec<(&FolderConfig, Db)>, ClientError> {
+        let folders = self
+            .config
+            .folders
+            .iter()
+            .filter(|f| only.is_none_or(|only| f.path == only));
         let mut out = Vec::new();
         for folder in folders {
             let file = self.database(folder);
@@ -105,9 +114,14 @@ fn side(
     tree: &Tree,
     id: NodeId,
 ) -> Result<Option<ConflictSide>, ClientError> {
-    let Some(row) = db.read().remote_row(id)? else { return Ok(None) };
+    let Some(row) = db.read().remote_row(id)? else {
+        return Ok(None);
+    };
     Ok(Some(ConflictSide {
-        path: tree.path(id).map(|path| path.to_string()).unwrap_or_default(),
+        path: tree
+            .path(id)
+            .map(|path| path.to_string())
+            .unwrap_or_default(),
         size: row.node.size,
         time_ms: row.time_ms,
         device: members.name(row.device),

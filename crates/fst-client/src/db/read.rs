@@ -41,7 +41,10 @@ impl Reader<'_> {
             .conn
             .prepare_cached("SELECT value FROM meta WHERE key=?1")
             .map_err(sql("prepare"))?;
-        statement.query_row([key], |row| row.get(0)).optional().map_err(sql("read meta"))
+        statement
+            .query_row([key], |row| row.get(0))
+            .optional()
+            .map_err(sql("read meta"))
     }
 
     /// The verified entry at `idx`.
@@ -54,7 +57,9 @@ impl Reader<'_> {
             .prepare_cached("SELECT root,hash,device,class,time_ms FROM entries WHERE idx=?1")
             .map_err(sql("prepare"))?;
         let mut rows = statement.query([to_i64(idx)]).map_err(sql("read entry"))?;
-        let Some(row) = rows.next().map_err(sql("read entry"))? else { return Ok(None) };
+        let Some(row) = rows.next().map_err(sql("read entry"))? else {
+            return Ok(None);
+        };
         Ok(Some(entry_of(row)?))
     }
 
@@ -69,7 +74,9 @@ impl Reader<'_> {
                 "SELECT root,hash,device,class,time_ms FROM entries WHERE idx>=?1 ORDER BY idx",
             )
             .map_err(sql("prepare"))?;
-        let mut rows = statement.query([to_i64(idx)]).map_err(sql("read entries"))?;
+        let mut rows = statement
+            .query([to_i64(idx)])
+            .map_err(sql("read entries"))?;
         let mut out = Vec::new();
         while let Some(row) = rows.next().map_err(sql("read entries"))? {
             out.push(entry_of(row)?);
@@ -85,8 +92,12 @@ impl Reader<'_> {
         let query = "SELECT node,parent,name,kind,content,exec,mtime_ns,size,rev,deleted,body,refs,
                      idx,device,time_ms FROM remote WHERE node=?1";
         let mut statement = self.conn.prepare_cached(query).map_err(sql("prepare"))?;
-        let mut rows = statement.query([node.as_bytes()]).map_err(sql("read remote"))?;
-        let Some(row) = rows.next().map_err(sql("read remote"))? else { return Ok(None) };
+        let mut rows = statement
+            .query([node.as_bytes()])
+            .map_err(sql("read remote"))?;
+        let Some(row) = rows.next().map_err(sql("read remote"))? else {
+            return Ok(None);
+        };
         let (_, stored) = node_of(row)?;
         let body = get_blob(row, 10)?;
         Ok(Some(RemoteRow {
@@ -124,7 +135,9 @@ impl Reader<'_> {
             .conn
             .prepare_cached("SELECT 1 FROM objects WHERE id=?1")
             .map_err(sql("prepare"))?;
-        statement.exists([id.as_bytes()]).map_err(sql("read objects"))
+        statement
+            .exists([id.as_bytes()])
+            .map_err(sql("read objects"))
     }
 
     /// True when this device meant to commit the entry with this header.
@@ -136,17 +149,16 @@ impl Reader<'_> {
             .conn
             .prepare_cached("SELECT 1 FROM intents WHERE header_hash=?1")
             .map_err(sql("prepare"))?;
-        statement.exists([header_hash.as_bytes()]).map_err(sql("read intents"))
+        statement
+            .exists([header_hash.as_bytes()])
+            .map_err(sql("read intents"))
     }
 
     /// Newest history lines.
     ///
     /// # Errors
     /// [`DbError`].
-    pub fn history(
-        &self,
-        limit: usize,
-    ) -> Result<Vec<HistoryLine>, DbError> {
+    pub fn history(&self, limit: usize) -> Result<Vec<HistoryLine>, DbError> {
         let query = "SELECT idx,device,time_ms,action,path FROM history
                      ORDER BY idx DESC, op DESC LIMIT ?1";
         let mut statement = self.conn.prepare_cached(query).map_err(sql("prepare"))?;
@@ -167,4 +179,3 @@ impl Reader<'_> {
         Ok(out)
     }
 }
-

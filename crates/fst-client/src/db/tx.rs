@@ -8,7 +8,7 @@ use fst_proto::path::RelPath;
 use fst_proto::wire;
 use rusqlite::{Transaction, params};
 
-use super::{DbError, EntryRow, RemoteRow, Reader, StatRow, sql, to_bits, to_i64};
+use super::{DbError, EntryRow, Reader, RemoteRow, StatRow, sql, to_bits, to_i64};
 
 /// An open transaction; [`super::Db::transaction`] makes and ends it.
 #[derive(Debug)]
@@ -57,7 +57,10 @@ impl<'a> Tx<'a> {
     /// # Errors
     /// [`DbError`].
     pub fn set_meta(&self, key: &str, value: &[u8]) -> Result<(), DbError> {
-        self.run("INSERT OR REPLACE INTO meta VALUES (?1,?2)", params![key, value])
+        self.run(
+            "INSERT OR REPLACE INTO meta VALUES (?1,?2)",
+            params![key, value],
+        )
     }
 
     /// Forgets a named value.
@@ -72,12 +75,7 @@ impl<'a> Tx<'a> {
     ///
     /// # Errors
     /// [`DbError`].
-    pub fn put_base(
-        &self,
-        id: NodeId,
-        node: &Node,
-        key: Option<FileKey>,
-    ) -> Result<(), DbError> {
+    pub fn put_base(&self, id: NodeId, node: &Node, key: Option<FileKey>) -> Result<(), DbError> {
         let key = key.unwrap_or(FileKey { dev: 0, ino: 0 });
         let values = params![
             id.as_bytes(),
@@ -92,7 +90,10 @@ impl<'a> Tx<'a> {
             to_bits(key.dev),
             to_bits(key.ino),
         ];
-        self.run("INSERT OR REPLACE INTO base VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11)", values)
+        self.run(
+            "INSERT OR REPLACE INTO base VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11)",
+            values,
+        )
     }
 
     /// Forgets a base node.
@@ -222,7 +223,10 @@ impl<'a> Tx<'a> {
             row.ctime_ns,
             row.content.as_bytes(),
         ];
-        self.run("INSERT OR REPLACE INTO stats VALUES (?1,?2,?3,?4,?5,?6)", values)
+        self.run(
+            "INSERT OR REPLACE INTO stats VALUES (?1,?2,?3,?4,?5,?6)",
+            values,
+        )
     }
 
     /// Removes a line of the stat cache.
@@ -256,7 +260,10 @@ impl<'a> Tx<'a> {
             row.action,
             row.path.to_bytes(),
         ];
-        self.run("INSERT OR REPLACE INTO history VALUES (?1,?2,?3,?4,?5,?6,?7)", values)
+        self.run(
+            "INSERT OR REPLACE INTO history VALUES (?1,?2,?3,?4,?5,?6,?7)",
+            values,
+        )
     }
 }
 

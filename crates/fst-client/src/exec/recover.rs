@@ -7,7 +7,7 @@
 
 use fst_crypto::key::SpaceKeys;
 use fst_engine::naming::{Origin, conflict_name, original_of};
-use fst_fs::vault::{FileKind, StagedEntry, StageName, Vault, VaultError};
+use fst_fs::vault::{FileKind, StageName, StagedEntry, Vault, VaultError};
 use fst_proto::ids::{ContentId, NodeId};
 use fst_proto::path::{Name, RelPath};
 use fst_proto::time::UnixMillis;
@@ -104,7 +104,9 @@ fn is_copied(
     };
     for name in beside.into_iter().filter_map(|entry| entry.name.ok()) {
         let is_copy = original_of(&name).as_ref() == home.name();
-        let Some(path) = dir.child(name).ok().filter(|_| is_copy) else { continue };
+        let Some(path) = dir.child(name).ok().filter(|_| is_copy) else {
+            continue;
+        };
         if content_at(vault, keys, &path)? == Some(id) {
             // Its name may not be on the disk for good, and what it is a copy of is about to go.
             vault.sync_stage()?;
@@ -119,7 +121,9 @@ fn content_at(
     keys: &SpaceKeys,
     path: &RelPath,
 ) -> Result<Option<ContentId>, VaultError> {
-    let Some(stat) = vault.stat(path)? else { return Ok(None) };
+    let Some(stat) = vault.stat(path)? else {
+        return Ok(None);
+    };
     Ok(match stat.kind {
         FileKind::File => Some(hash_file(keys, vault.open_read(path)?.as_mut(), stat.size)?),
         FileKind::Symlink => Some(content_of(keys, &vault.read_link(path)?)),
@@ -136,8 +140,15 @@ fn rescue(
     now: UnixMillis,
 ) -> Result<RelPath, VaultError> {
     let home = state.base.path(node).or_else(|| state.remote.path(node));
-    let fallback = || Name::new(b"rescued").ok().and_then(|name| RelPath::root().child(name).ok());
-    let home = home.filter(|path| !path.is_root()).or_else(fallback).unwrap_or_default();
+    let fallback = || {
+        Name::new(b"rescued")
+            .ok()
+            .and_then(|name| RelPath::root().child(name).ok())
+    };
+    let home = home
+        .filter(|path| !path.is_root())
+        .or_else(fallback)
+        .unwrap_or_default();
     let parent = home.parent().unwrap_or_default();
     let mut place = home.clone();
     for attempt in 0..NAME_TRIES_MAX {
@@ -145,19 +156,31 @@ fn rescue(
             Ok(_) => return Ok(place),
             Err(VaultError::Occupied { .. }) => {
                 let hex = format!("{attempt:04x}");
-                let origin = Origin { device: "rescued", at: now, version_hex4: &hex };
-                let name = home.name().map(|name| conflict_name(name, origin, &|_| false));
-                place = name.and_then(|name| parent.child(name).ok()).unwrap_or_default();
+                let origin = Origin {
+                    device: "rescued",
+                    at: now,
+                    version_hex4: &hex,
+                };
+                let name = home
+                    .name()
+                    .map(|name| conflict_name(name, origin, &|_| false));
+                place = name
+                    .and_then(|name| parent.child(name).ok())
+                    .unwrap_or_default();
             },
             // Its directory is gone: the top of the folder always exists.
             Err(VaultError::NotFound { .. } | VaultError::NotADirectory { .. })
                 if !parent.is_root() && place.parent() == Some(parent.clone()) =>
             {
                 let name = home.name().cloned();
-                place = name.and_then(|n| RelPath::root().child(n).ok()).unwrap_or_default();
+                place = name
+                    .and_then(|n| RelPath::root().child(n).ok())
+                    .unwrap_or_default();
             },
             Err(other) => return Err(other),
         }
     }
-    Err(VaultError::Occupied { op: "rescue staged file" })
+    Err(VaultError::Occupied {
+        op: "rescue staged file",
+    })
 }

@@ -21,7 +21,11 @@ impl Members {
     /// Opens the device names of a verified chain.
     #[must_use]
     pub fn new(chain: Chain, enrolled: Arc<Enrolled>) -> Self {
-        let mut members = Self { chain, enrolled, names: BTreeMap::new() };
+        let mut members = Self {
+            chain,
+            enrolled,
+            names: BTreeMap::new(),
+        };
         members.read_names();
         members
     }
@@ -41,7 +45,10 @@ impl Members {
     /// Name of a device for people; the start of its id when the name is unknown.
     #[must_use]
     pub fn name(&self, device: DeviceId) -> String {
-        self.names.get(&device).cloned().unwrap_or_else(|| device.to_hex()[..8].to_owned())
+        self.names
+            .get(&device)
+            .cloned()
+            .unwrap_or_else(|| device.to_hex()[..8].to_owned())
     }
 
     fn read_names(&mut self) {

@@ -51,15 +51,29 @@ impl ConflictNaming for Namer<'_> {
             Side::Remote => self.remote,
         };
         // Directories have no content id; their node tells them apart.
-        let version = tree.get(loser.node).map(|node| sha256(&[&node.content.id.0, &loser.node.0]));
+        let version = tree
+            .get(loser.node)
+            .map(|node| sha256(&[&node.content.id.0, &loser.node.0]));
         let hex = version.map(|hash| hash.to_hex()).unwrap_or_default();
         let (device, at) = self.author(loser);
         let version_hex4 = &hex[..HEX_LEN.min(hex.len())];
-        conflict_name(original, Origin { device: &device, at, version_hex4 }, taken)
+        conflict_name(
+            original,
+            Origin {
+                device: &device,
+                at,
+                version_hex4,
+            },
+            taken,
+        )
     }
 
     fn copy_id(&self, node: NodeId, loser_content: &Content) -> NodeId {
-        let hash = sha256(&[b"fst/v1/conflict-copy\0", node.as_bytes(), loser_content.id.as_bytes()]);
+        let hash = sha256(&[
+            b"fst/v1/conflict-copy\0",
+            node.as_bytes(),
+            loser_content.id.as_bytes(),
+        ]);
         let mut id = [0; NodeId::LEN];
         id.copy_from_slice(&hash.as_bytes()[..NodeId::LEN]);
         NodeId(id)

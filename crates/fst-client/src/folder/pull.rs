@@ -9,8 +9,8 @@ use fst_proto::merkle::Head;
 use fst_proto::wire::{self, Changes, Receipt};
 
 use super::Folder;
-use crate::error::FolderError;
 use crate::db::{DbError, Tx};
+use crate::error::FolderError;
 use crate::log::{LogError, LogFault};
 
 /// Pages pulled in one phase before other phases get their turn.
@@ -49,12 +49,21 @@ impl Folder {
             Some(bytes) => Some(wire::from_cbor::<Receipt>(&bytes).map_err(damaged)?.head),
             None => None,
         };
-        Ok(self.settings.pinned.into_iter().chain(promised).filter(|head| head.size > 0).collect())
+        Ok(self
+            .settings
+            .pinned
+            .into_iter()
+            .chain(promised)
+            .filter(|head| head.size > 0)
+            .collect())
     }
 
     /// Fetches the account's chain when an entry names more of it than is known.
     fn learn_members(&mut self, page: &Changes) -> Result<(), FolderError> {
-        let headers = page.entries.iter().filter_map(|e| log::decode_header(&e.header).ok());
+        let headers = page
+            .entries
+            .iter()
+            .filter_map(|e| log::decode_header(&e.header).ok());
         let newest = headers.map(|header| header.account_len).max().unwrap_or(0);
         if newest > self.space.members.chain.len {
             let since = self.space.members.chain.len;
@@ -62,7 +71,10 @@ impl Folder {
             let grown = self.space.members.extend(&reply.entries);
             grown.map_err(|_| {
                 let idx = self.state.range.size();
-                let fault = LogFault::Invalid { idx, rule: "the account's chain does not continue" };
+                let fault = LogFault::Invalid {
+                    idx,
+                    rule: "the account's chain does not continue",
+                };
                 self.freeze(fault, page)
             })?;
         }
@@ -75,7 +87,11 @@ impl Folder {
         let promised = page.receipt.head;
         let done = self.db.transaction(|tx| {
             if page.entries.is_empty() {
-                return Err(LogFault::Invalid { idx, rule: "entries are withheld" }.into());
+                return Err(LogFault::Invalid {
+                    idx,
+                    rule: "entries are withheld",
+                }
+                .into());
             }
             for entry in &page.entries {
                 space.verifier().advance(state, tx, entry)?;
@@ -126,7 +142,10 @@ fn check_promise(reached: &Head, promised: &Head) -> Result<(), LogFault> {
 /// The server may not offer less than any head that the log must contain.
 fn check_size(offered: &Head, floors: &[Head]) -> Result<(), LogFault> {
     match floors.iter().find(|floor| offered.size < floor.size) {
-        Some(floor) => Err(LogFault::Rollback { have: floor.size, offered: offered.size }),
+        Some(floor) => Err(LogFault::Rollback {
+            have: floor.size,
+            offered: offered.size,
+        }),
         None => Ok(()),
     }
 }
@@ -134,7 +153,10 @@ fn check_size(offered: &Head, floors: &[Head]) -> Result<(), LogFault> {
 /// Where the log has reached a head that it must contain, it must have run through it.
 fn check_floors(tx: &Tx<'_>, reached: &Head, floors: &[Head]) -> Result<(), LogError> {
     for floor in floors.iter().filter(|floor| floor.size <= reached.size) {
-        let last = tx.read().entry(floor.size - 1)?.ok_or(DbError::Damaged { what: "log" })?;
+        let last = tx
+            .read()
+            .entry(floor.size - 1)?
+            .ok_or(DbError::Damaged { what: "log" })?;
         if last.root != floor.root {
             return Err(LogFault::Fork { at: floor.size }.into());
         }

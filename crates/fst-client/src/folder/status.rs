@@ -32,13 +32,18 @@ impl StatusHandle {
             ..FolderStatus::default()
         };
         count(&mut status, state);
-        Self { shared: Arc::new(Mutex::new((status, Pending::default()))) }
+        Self {
+            shared: Arc::new(Mutex::new((status, Pending::default()))),
+        }
     }
 
     /// The state now.
     #[must_use]
     pub fn read(&self) -> (FolderStatus, Pending) {
-        self.shared.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.shared
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     fn change(&self, change: impl FnOnce(&mut FolderStatus, &mut Pending)) {
@@ -54,14 +59,22 @@ impl StatusHandle {
     pub(super) fn note_plan(&self, plan: &Plan) {
         let mut next = Pending::default();
         for op in &plan.push {
-            if let PushKind::Put { content, size, bytes, .. } = &op.kind
+            if let PushKind::Put {
+                content,
+                size,
+                bytes,
+                ..
+            } = &op.kind
                 && content.kind != Kind::Dir
             {
                 next.uploads += 1;
                 next.bytes += if bytes.is_some() { *size } else { 0 };
             }
         }
-        let writes = plan.steps.iter().filter(|step| matches!(step, DiskStep::Write { .. }));
+        let writes = plan
+            .steps
+            .iter()
+            .filter(|step| matches!(step, DiskStep::Write { .. }));
         next.downloads = writes.count() as u64;
         let is_busy = !plan.steps.is_empty() || !plan.push.is_empty();
         self.change(|status, pending| {
@@ -110,10 +123,17 @@ fn word(outcome: Outcome, problems: &[PathProblem]) -> &'static str {
 }
 
 fn count(status: &mut FolderStatus, state: &Loaded) {
-    let files = || state.base.iter().filter(|(_, node)| node.content.kind == Kind::File);
+    let files = || {
+        state
+            .base
+            .iter()
+            .filter(|(_, node)| node.content.kind == Kind::File)
+    };
     status.files = files().count() as u64;
     status.bytes = files().map(|(_, node)| node.size).sum();
     let is_copy = |name| naming::original_of(name).is_some();
-    status.conflicts = files().filter(|(_, node)| is_copy(&node.place.name)).count() as u64;
+    status.conflicts = files()
+        .filter(|(_, node)| is_copy(&node.place.name))
+        .count() as u64;
     status.last_change_ms = state.last_time_ms;
 }

@@ -35,13 +35,27 @@ pub(super) fn apply(
     let newest = (entry.header.dev_ctr, entry.row.hash);
     state.chains.insert(entry.header.device, newest);
     state.last_time_ms = entry.row.time_ms;
+    if entry.header.account_len > state.account_len {
+        state.account_len = entry.header.account_len;
+        tx.set_meta("account-len", &state.account_len.to_be_bytes())?;
+    }
     if entry.header.device == device {
         tx.remove_intents(entry.header.dev_ctr)?;
     }
     if entry.header.kind == EntryKind::Batch {
-        Replay { state, tx, entry, is_own }.run()?;
+        Replay {
+            state,
+            tx,
+            entry,
+            is_own,
+        }
+        .run()?;
     }
-    Ok(if is_own { Applied::Own } else { Applied::Foreign })
+    Ok(if is_own {
+        Applied::Own
+    } else {
+        Applied::Foreign
+    })
 }
 
 struct Replay<'a, 'b> {
@@ -58,7 +72,9 @@ impl Replay<'_, '_> {
         for (index, op) in entry.header.ops.iter().enumerate() {
             match op.code {
                 OpCode::Put => {
-                    let plain = opened.next().ok_or(LogFault::CannotOpen { idx: entry.idx })?;
+                    let plain = opened
+                        .next()
+                        .ok_or(LogFault::CannotOpen { idx: entry.idx })?;
                     self.put(index, op, &plain.meta, plain.body.as_deref())?;
                 },
                 OpCode::Delete => self.delete(index, op)?,
@@ -69,7 +85,10 @@ impl Replay<'_, '_> {
     }
 
     fn invalid(&self, rule: &'static str) -> LogFault {
-        LogFault::Invalid { idx: self.entry.idx, rule }
+        LogFault::Invalid {
+            idx: self.entry.idx,
+            rule,
+        }
     }
 
     fn put(
@@ -136,7 +155,11 @@ impl Replay<'_, '_> {
             Some(node) => node.rev,
             None => self.state.tombstones.get(&op.node).copied().unwrap_or(0),
         };
-        if known == op.base_rev { Ok(()) } else { Err(self.invalid("is based on a stale revision")) }
+        if known == op.base_rev {
+            Ok(())
+        } else {
+            Err(self.invalid("is based on a stale revision"))
+        }
     }
 
     fn check_flags(&self, op: &Op, before: Option<&Node>, meta: &NodeMeta) -> Result<(), LogFault> {
@@ -159,7 +182,11 @@ impl Replay<'_, '_> {
         is_deleted: bool,
         body: Body,
     ) -> Result<RemoteRow, LogError> {
-        let old = self.tx.read().remote_row(op.node)?.map_or_else(Vec::new, |row| row.refs);
+        let old = self
+            .tx
+            .read()
+            .remote_row(op.node)?
+            .map_or_else(Vec::new, |row| row.refs);
         let refs = join_refs(&old, &op.add_refs, &op.drop_refs)
             .ok_or_else(|| self.invalid("references do not add up"))?;
         Ok(RemoteRow {
@@ -195,16 +222,25 @@ impl Replay<'_, '_> {
 
     fn check_shape(&self) -> Result<(), LogError> {
         let tree = &self.state.remote;
-        let is_well_placed = self.entry.header.ops.iter().all(|op| match tree.get(op.node) {
-            Some(node) => {
-                let place = &node.place;
-                tree.is_dir(place.parent)
-                    && tree.namesakes(place.parent, &place.name).len() == 1
-                    && tree.path(op.node).is_some()
-            },
-            None => op.node != ROOT && !has_children(tree, op.node),
-        });
-        if is_well_placed { Ok(()) } else { Err(self.invalid("leaves a malformed tree").into()) }
+        let is_well_placed = self
+            .entry
+            .header
+            .ops
+            .iter()
+            .all(|op| match tree.get(op.node) {
+                Some(node) => {
+                    let place = &node.place;
+                    tree.is_dir(place.parent)
+                        && tree.namesakes(place.parent, &place.name).len() == 1
+                        && tree.path(op.node).is_some()
+                },
+                None => op.node != ROOT && !has_children(tree, op.node),
+            });
+        if is_well_placed {
+            Ok(())
+        } else {
+            Err(self.invalid("leaves a malformed tree").into())
+        }
     }
 }
 

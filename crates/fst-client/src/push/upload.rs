@@ -42,7 +42,12 @@ pub(super) struct Uploader<'a> {
 
 impl<'a> Uploader<'a> {
     pub(super) fn new(space: &'a Space) -> Self {
-        Self { space, frame: Vec::new(), n_objects: 0, sent: BTreeSet::new() }
+        Self {
+            space,
+            frame: Vec::new(),
+            n_objects: 0,
+            sent: BTreeSet::new(),
+        }
     }
 
     /// The frame that is not sent yet; it travels with the commit.
@@ -77,12 +82,7 @@ impl<'a> Uploader<'a> {
         Ok(!self.sent.contains(&id) && !stage.db.knows_object(id)?)
     }
 
-    fn add(
-        &mut self,
-        stage: &Stage<'_>,
-        id: ObjectId,
-        envelope: &[u8],
-    ) -> Result<(), FolderError> {
+    fn add(&mut self, stage: &Stage<'_>, id: ObjectId, envelope: &[u8]) -> Result<(), FolderError> {
         let is_full = self.n_objects == limits::FRAME_OBJECTS_MAX
             || self.frame.len() + envelope.len() > limits::FRAME_BYTES_TARGET;
         if is_full && !self.frame.is_empty() {
@@ -214,7 +214,10 @@ impl<'a, 'u, 's> Cutter<'a, 'u, 's> {
             self.cut(self.buffer.len())?;
         }
         while !self.buffer.is_empty() {
-            let cut = self.chunker.next_cut(&self.buffer, true).unwrap_or(self.buffer.len());
+            let cut = self
+                .chunker
+                .next_cut(&self.buffer, true)
+                .unwrap_or(self.buffer.len());
             self.cut(cut)?;
         }
         Ok(())
@@ -224,7 +227,11 @@ impl<'a, 'u, 's> Cutter<'a, 'u, 's> {
         let object = self.uploader.chunk(self.stage, &self.buffer[..len])?;
         let too_long = |_| FolderError::Sealed("chunk is too long".to_owned());
         let len32 = u32::try_from(len).map_err(too_long)?;
-        self.extents.push(Extent::Data { object, offset: 0, len: len32 });
+        self.extents.push(Extent::Data {
+            object,
+            offset: 0,
+            len: len32,
+        });
         self.buffer.drain(..len);
         Ok(())
     }
@@ -249,13 +256,20 @@ fn store(
     }
     if wire::to_cbor(&extents).len() <= limits::INLINE_RECIPE_MAX {
         let body = Body::Inline(extents.to_vec());
-        return Ok(Stored { body, slot: None, refs: refs.into_iter().collect() });
+        return Ok(Stored {
+            body,
+            slot: None,
+            refs: refs.into_iter().collect(),
+        });
     }
     let mut parts = Vec::new();
     for segment in recipe::segments(extents) {
         let object = uploader.recipe_part(stage, &recipe::encode_segment(segment))?;
         refs.insert(object);
-        parts.push(PartRef { object, len: segment.iter().map(Extent::len).sum() });
+        parts.push(PartRef {
+            object,
+            len: segment.iter().map(Extent::len).sum(),
+        });
     }
     let mut level = 0;
     while parts.len() > ROOT_PARTS_MAX {
@@ -263,11 +277,18 @@ fn store(
         for group in parts.chunks(limits::PARTS_MAX) {
             let object = uploader.recipe_part(stage, &recipe::encode_parts(group))?;
             refs.insert(object);
-            above.push(PartRef { object, len: group.iter().map(|part| part.len).sum() });
+            above.push(PartRef {
+                object,
+                len: group.iter().map(|part| part.len).sum(),
+            });
         }
         parts = above;
         level += 1;
     }
     let body = Body::Parts { level, parts };
-    Ok(Stored { body, slot: None, refs: refs.into_iter().collect() })
+    Ok(Stored {
+        body,
+        slot: None,
+        refs: refs.into_iter().collect(),
+    })
 }

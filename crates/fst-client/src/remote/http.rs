@@ -70,7 +70,9 @@ pub struct HttpRemote {
 
 impl std::fmt::Debug for HttpRemote {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("HttpRemote").field("url", &self.url).finish_non_exhaustive()
+        f.debug_struct("HttpRemote")
+            .field("url", &self.url)
+            .finish_non_exhaustive()
     }
 }
 
@@ -91,8 +93,17 @@ impl HttpRemote {
             .no_proxy()
             .pool_idle_timeout(Duration::from_secs(60))
             .build()
-            .map_err(|e| RemoteError::Unreachable { url: url.clone(), source: Box::new(e) })?;
-        Ok(Self { url, http, identity, clock, bearer: Mutex::new(None) })
+            .map_err(|e| RemoteError::Unreachable {
+                url: url.clone(),
+                source: Box::new(e),
+            })?;
+        Ok(Self {
+            url,
+            http,
+            identity,
+            clock,
+            bearer: Mutex::new(None),
+        })
     }
 
     /// Follows the change stream until `on_event` breaks or the stream ends.
@@ -131,7 +142,10 @@ impl HttpRemote {
         &self,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> RemoteError {
-        RemoteError::Unreachable { url: self.url.clone(), source: source.into() }
+        RemoteError::Unreachable {
+            url: self.url.clone(),
+            source: source.into(),
+        }
     }
 
     /// Runs a request with a valid token; once more with a fresh one when it was refused.
@@ -159,19 +173,30 @@ impl HttpRemote {
         }
         let fresh = self.sign_in()?;
         let expires = UnixMillis(now.0 + fresh.expires_in * 1000);
-        *bearer = Some(Bearer { token: fresh.token.clone(), expires });
+        *bearer = Some(Bearer {
+            token: fresh.token.clone(),
+            expires,
+        });
         Ok(fresh.token)
     }
 
     fn sign_in(&self) -> Result<wire::Token, RemoteError> {
         let Some(identity) = &self.identity else {
-            return Err(RemoteError::Malformed { what: "sign-in without an identity" });
+            return Err(RemoteError::Malformed {
+                what: "sign-in without an identity",
+            });
         };
-        let ask = wire::ChallengeRequest { device: identity.device };
+        let ask = wire::ChallengeRequest {
+            device: identity.device,
+        };
         let challenge: wire::Challenge = self.post_open("/v1/auth/challenge", &ask)?;
         let message = login_message(identity.device, &identity.origin, &challenge.nonce);
         let sig = identity.key.sign(&message);
-        let ask = wire::TokenRequest { device: identity.device, nonce: challenge.nonce, sig };
+        let ask = wire::TokenRequest {
+            device: identity.device,
+            nonce: challenge.nonce,
+            sig,
+        };
         self.post_open("/v1/auth/token", &ask)
     }
 
@@ -186,7 +211,10 @@ impl HttpRemote {
     }
 
     fn get_open<R: for<'b> minicbor::Decode<'b, ()>>(&self, path: &str) -> Result<R, RemoteError> {
-        let reply = self.request(Method::GET, path).send().map_err(|e| self.unreachable(e))?;
+        let reply = self
+            .request(Method::GET, path)
+            .send()
+            .map_err(|e| self.unreachable(e))?;
         self.read(self.accept(reply)?)
     }
 
@@ -214,13 +242,17 @@ impl HttpRemote {
             Err(_) if status.is_server_error() => {
                 Err(self.unreachable(format!("it answered with status {status}")))
             },
-            Err(_) => Err(RemoteError::NotAServer { url: self.url.clone() }),
+            Err(_) => Err(RemoteError::NotAServer {
+                url: self.url.clone(),
+            }),
         }
     }
 
     fn read<R: for<'b> minicbor::Decode<'b, ()>>(&self, reply: Response) -> Result<R, RemoteError> {
         let bytes = reply.bytes().map_err(|e| self.unreachable(e))?;
-        wire::from_cbor(&bytes).map_err(|_| RemoteError::NotAServer { url: self.url.clone() })
+        wire::from_cbor(&bytes).map_err(|_| RemoteError::NotAServer {
+            url: self.url.clone(),
+        })
     }
 }
 
@@ -251,14 +283,19 @@ impl Remote for HttpRemote {
         if info.product == "filesynctool" {
             Ok(info)
         } else {
-            Err(RemoteError::NotAServer { url: self.url.clone() })
+            Err(RemoteError::NotAServer {
+                url: self.url.clone(),
+            })
         }
     }
 
     fn create_account(&self, request: &wire::CreateAccount) -> Result<(), RemoteError> {
         let body = wire::to_cbor(request);
-        let reply = cbor(self.request(Method::POST, "/v1/accounts")).body(body).send();
-        self.accept(reply.map_err(|e| self.unreachable(e))?).map(drop)
+        let reply = cbor(self.request(Method::POST, "/v1/accounts"))
+            .body(body)
+            .send();
+        self.accept(reply.map_err(|e| self.unreachable(e))?)
+            .map(drop)
     }
 
     fn slot(&self, slot: SlotId) -> Result<wire::SlotReply, RemoteError> {
@@ -267,8 +304,11 @@ impl Remote for HttpRemote {
 
     fn join(&self, slot: SlotId, request: &wire::Join) -> Result<(), RemoteError> {
         let path = format!("/v1/slots/{slot}/join");
-        let reply = cbor(self.request(Method::POST, &path)).body(wire::to_cbor(request)).send();
-        self.accept(reply.map_err(|e| self.unreachable(e))?).map(drop)
+        let reply = cbor(self.request(Method::POST, &path))
+            .body(wire::to_cbor(request))
+            .send();
+        self.accept(reply.map_err(|e| self.unreachable(e))?)
+            .map(drop)
     }
 
     fn account_entries(&self, since: u64) -> Result<wire::AccountEntries, RemoteError> {
@@ -276,7 +316,8 @@ impl Remote for HttpRemote {
     }
 
     fn append_account(&self, request: &wire::AppendAccount) -> Result<(), RemoteError> {
-        self.post("/v1/account/entries", wire::to_cbor(request)).map(drop)
+        self.post("/v1/account/entries", wire::to_cbor(request))
+            .map(drop)
     }
 
     fn spaces(&self) -> Result<wire::Spaces, RemoteError> {
@@ -298,7 +339,8 @@ impl Remote for HttpRemote {
     }
 
     fn upload(&self, space: SpaceId, frame: Vec<u8>) -> Result<(), RemoteError> {
-        self.post(&format!("/v1/spaces/{space}/objects"), frame).map(drop)
+        self.post(&format!("/v1/spaces/{space}/objects"), frame)
+            .map(drop)
     }
 
     fn missing(&self, space: SpaceId, ids: &[ObjectId]) -> Result<Vec<ObjectId>, RemoteError> {

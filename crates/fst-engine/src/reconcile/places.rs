@@ -92,7 +92,7 @@ fn victim(merge: &Merge<'_>, cycle: &[NodeId]) -> Option<NodeId> {
     let remote = merge.inputs.remote;
     let is_moved_here = |id: &NodeId| {
         let here = merge.target.get(*id).map(|node| &node.place);
-        merge.placed_here.contains(id) && remote.get(*id).map(|node| &node.place) != here
+        remote.get(*id).map(|node| &node.place) != here
     };
     let moved = cycle.iter().copied().filter(is_moved_here);
     moved.min_by_key(|id| (!remote.contains(*id), *id))

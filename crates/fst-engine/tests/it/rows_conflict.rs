@@ -1,6 +1,6 @@
 //! Rows S-030 to S-049: both sides changed one node.
 
-use crate::lang::check;
+use crate::lang::{Scenario, check, label};
 
 #[test]
 fn s030_the_newer_edit_wins_and_the_local_loser_is_copied_first() {
@@ -130,6 +130,23 @@ fn s042_without_base_different_contents_are_a_conflict() {
         "base - | local a=2~1 | remote a=3~2",
         "write a!2=2 from local a; write a=3 over =2; put a!2=2 send; note edit-edit a copy a!2 remote",
     );
+}
+
+#[test]
+fn s044_a_conflict_is_not_done_before_its_copy() {
+    let waits = |scenario: &str| {
+        let plan = Scenario::parse(scenario).plan();
+        let pairs = plan
+            .waits
+            .iter()
+            .map(|(a, b)| format!("{} {}", label(*a), label(*b)));
+        pairs.collect::<Vec<String>>().join("; ")
+    };
+    assert_eq!(waits("base a=1 | local a=2~1 | remote a=3~2"), "a a!2");
+    assert_eq!(waits("base a=1 | local a=2~2 | remote b@a=3~1"), "a a!3");
+    assert_eq!(waits("base a=1 | local a=2~2 | remote a=3~1 | history"), "");
+    let carried = "base d/ d/a=1 d/b=1 | local - | remote e@d/ e/a@d/a=1 e/b@d/b=2";
+    assert_eq!(waits(carried), "d d/a");
 }
 
 #[test]

@@ -77,6 +77,10 @@ fn s087_a_conflict_waits_when_its_copy_has_to() {
         "base a=1 | local a=2~1 | remote d/ d/a@a=3~2 | blocked d",
         "hold a dependent; hold d blocked",
     );
+    check(
+        "base a=1 d/ | local a=2~1 d/ | remote d/ d/a@a=3~2 | blocked d/a",
+        "hold a blocked",
+    );
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Rows S-001 to S-029: one node, two sides, and rows S-050 to S-059: what must hang together.
 
+use fst_engine::plan::{DiskStep, PushKind};
 use fst_proto::entry::{Place, ROOT};
 use fst_proto::path::PRIVATE_DIR;
 
@@ -194,6 +195,40 @@ fn s023_what_was_deleted_inside_a_moved_directory_stays_deleted() {
     );
 }
 
+/// Times of the first step and of the first operation.
+fn times(scenario: &str) -> (Option<i64>, Option<i64>) {
+    let plan = Scenario::parse(scenario).plan();
+    let step = plan.steps.first().and_then(|step| match step {
+        DiskStep::Write { mtime_ns, .. } | DiskStep::SetAttributes { mtime_ns, .. } => {
+            Some(*mtime_ns)
+        },
+        DiskStep::MakeDir { .. }
+        | DiskStep::Move { .. }
+        | DiskStep::Stage { .. }
+        | DiskStep::Unstage { .. }
+        | DiskStep::Remove { .. }
+        | DiskStep::RemoveDir { .. } => None,
+    });
+    let op = plan.push.first().and_then(|op| match op.kind {
+        PushKind::Put { mtime_ns, .. } => Some(mtime_ns),
+        PushKind::Delete { .. } => None,
+    });
+    (step, op)
+}
+
+#[test]
+fn s024_the_time_goes_with_the_bytes() {
+    assert_eq!(times("base a=1~1 | local a=2~7"), (None, Some(7)));
+    assert_eq!(times("base a=1~1 | remote a=2~7"), (Some(7), None));
+    assert_eq!(times("base a=1~1 | local a=1x~7"), (None, Some(7)));
+    assert_eq!(times("base a=1~1 | remote a=1x~7"), (Some(7), None));
+    assert_eq!(times("base a=1~1 | local b@a=1~7"), (None, Some(1)));
+    assert_eq!(
+        times("base a=1~1 | local a=2~7 | remote a=1x~9"),
+        (Some(7), Some(7))
+    );
+}
+
 #[test]
 fn s050_a_new_child_brings_its_directory_back() {
     check(
@@ -240,6 +275,10 @@ fn s054_of_two_moves_into_each_other_the_local_one_is_undone() {
         "base x/ y/ | local y/ y/x@x/ | remote x/ x/y@y/",
         "mv y/x x; mv y x/y; note move-cycle x remote",
     );
+    check(
+        "base a/ a/b/ d/ | local a/ a/b/ a/b/d@d/ | remote d/ d/a@a/",
+        "mv a/b/d d; mv a d/a; rmdir d/a/b; note move-cycle d remote",
+    );
 }
 
 #[test]
@@ -251,6 +290,10 @@ fn s055_longer_cycles_are_undone_once() {
     check(
         "base x/ y/ z/ | local y/ z/ z/x@x/ | remote x/ x/y@y/ x/y/z@z/",
         "mv z/x x; mv y x/y; mv z x/y/z; note move-cycle x remote",
+    );
+    check(
+        "base x/ y/ | local y/ y/n@a/ y/n/x@x/ | remote x/ x/y@y/",
+        "mv y/n/x x; mv y x/y; put a/ at y/n; note move-cycle x remote",
     );
 }
 

@@ -52,6 +52,10 @@ fn s065_an_equal_file_makes_room_for_one_that_comes_from_elsewhere() {
         "base a=1 | local a=1 b@new=2 | remote b@a=2",
         "rm b; mv a b; write a=2 at b over =1",
     );
+    check(
+        "base a=1 | local a=1 b@new=2 | remote b@a=2 | frozen a",
+        "hold a frozen; hold new dependent",
+    );
 }
 
 #[test]
@@ -101,6 +105,10 @@ fn s071_a_new_name_avoids_all_that_is_there() {
     check(
         "base a!1=9 | local a@l=1 a!1=9 | remote a@r=2 a!1=9 a!1+@q=5",
         "mv a a!1++; write r=2 at a; write q=5 at a!1+; put l=1 at a!1++ send; note same-name r copy l remote",
+    );
+    check(
+        "base - | local a@l=1 | remote a@r=2 | blocked a!1",
+        "mv a a!1+; write r=2 at a; put l=1 at a!1+ send; note same-name r copy l remote",
     );
 }
 

@@ -15,7 +15,10 @@ fn main() -> ExitCode {
     };
     let (first, n) = match value("--seed") {
         Some(seed) => (seed, 1),
-        None => (value("--from").unwrap_or(0), value("--seeds").unwrap_or(200)),
+        None => (
+            value("--from").unwrap_or(0),
+            value("--seeds").unwrap_or(200),
+        ),
     };
     let is_verbose = value("--seed").is_some();
     let mut n_failed = 0;
@@ -30,11 +33,20 @@ fn main() -> ExitCode {
         }
         if !report.faults.is_empty() || !is_repeatable {
             n_failed += 1;
-            say(&format!("seed {seed}: {:?} repeatable={is_repeatable}", report.faults));
+            say(&format!(
+                "seed {seed}: {:?} repeatable={is_repeatable}",
+                report.faults
+            ));
         }
     }
-    say(&format!("{n} seeds, {n_crashes} crashes, {n_failed} failed"));
-    if n_failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    say(&format!(
+        "{n} seeds, {n_crashes} crashes, {n_failed} failed"
+    ));
+    if n_failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 #[expect(clippy::print_stdout, reason = "the report of a tool")]

@@ -21,7 +21,10 @@ pub(super) fn log(
     match attack {
         LogAttack::DropLastEntries(n) => log.truncate(log.len().saturating_sub(*n)),
         LogAttack::ReplayOldEntryAsNew if n_seen > 0 => {
-            let old = Entry { time_ms: last_time(&log), ..log[n_seen - 1].clone() };
+            let old = Entry {
+                time_ms: last_time(&log),
+                ..log[n_seen - 1].clone()
+            };
             log.push(old);
         },
         LogAttack::LaterServerTime => {
@@ -35,7 +38,10 @@ pub(super) fn log(
         },
         LogAttack::Append(entries) => {
             let time_ms = last_time(&log);
-            log.extend(entries.iter().map(|entry| Entry { time_ms, ..entry.clone() }));
+            log.extend(entries.iter().map(|entry| Entry {
+                time_ms,
+                ..entry.clone()
+            }));
         },
         LogAttack::DropMiddleEntry if n_fresh > 2 => drop(log.remove(n_seen + 1)),
         LogAttack::ReorderTwoEntries(a, b) if n_fresh > *a.max(b) => {
@@ -117,7 +123,12 @@ fn of_stranger(entries: &[Entry], key: &ServerKey) -> Option<Entry> {
     header.seen = head_of(entries);
     let header = log::encode_header(&header);
     let sig = key.sign_entry(&header);
-    Some(Entry { header, sig, time_ms: like.time_ms, payload: like.payload.clone() })
+    Some(Entry {
+        header,
+        sig,
+        time_ms: like.time_ms,
+        payload: like.payload.clone(),
+    })
 }
 
 /// The header that a member in league signs instead, and the payload that goes with it.
@@ -125,10 +136,20 @@ fn rewritten(what: Rewrite, entry: &Entry, genesis: &[u8]) -> Option<(Vec<u8>, O
     let header = log::decode_header(&entry.header).ok()?;
     let payload = entry.payload.clone();
     let (header, payload) = match what {
-        Rewrite::EpochDowngrade => {
-            (Header { epoch: header.epoch.saturating_sub(1), ..header }, payload)
-        },
-        Rewrite::OtherSpace => (Header { space: SpaceId([66; 16]), ..header }, payload),
+        Rewrite::EpochDowngrade => (
+            Header {
+                epoch: header.epoch.saturating_sub(1),
+                ..header
+            },
+            payload,
+        ),
+        Rewrite::OtherSpace => (
+            Header {
+                space: SpaceId([66; 16]),
+                ..header
+            },
+            payload,
+        ),
         Rewrite::SawTheFuture => {
             let mut seen = header.seen;
             seen.size += 1000;
@@ -136,7 +157,14 @@ fn rewritten(what: Rewrite, entry: &Entry, genesis: &[u8]) -> Option<(Vec<u8>, O
         },
         Rewrite::ControlEntryInjected => {
             let ops = vec![control_op(sha256(&[genesis]))];
-            (Header { kind: EntryKind::Control, ops, ..header }, Some(genesis.to_vec()))
+            (
+                Header {
+                    kind: EntryKind::Control,
+                    ops,
+                    ..header
+                },
+                Some(genesis.to_vec()),
+            )
         },
     };
     Some((log::encode_header(&header), payload))

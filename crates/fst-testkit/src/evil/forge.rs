@@ -35,8 +35,12 @@ pub fn genesis(genuine: &Entry, chain: &Chain, name: &str, rng: &Rng) -> (Entry,
     let random = Scripted::new(space, rng);
     let device = DeviceSecrets::generate(rng);
     let keys = AccountKeys::derive(chain.account, &AccountSeed::from_bytes([0xe3; 32]));
-    let owner =
-        Owner { keys: &keys, device: &device, chain_len: chain.len, chain_head: chain.head() };
+    let owner = Owner {
+        keys: &keys,
+        device: &device,
+        chain_len: chain.len,
+        chain_head: chain.head(),
+    };
     let new = create_space(&random, &owner, name, Policy::default()).expect("a short name");
     let Control::Genesis(mut genesis) =
         wire::from_canonical(&new.create.commit.payload).expect("a genesis just made");
@@ -53,8 +57,10 @@ pub fn genesis(genuine: &Entry, chain: &Chain, name: &str, rng: &Rng) -> (Entry,
 }
 
 fn wrap_for(account: AccountId, to: KemKey, space: SpaceId, rng: &Rng) -> Wrap {
-    let (epoch, generation) =
-        (EpochSecret::from_bytes(EPOCH), GenerationSecret::from_bytes(GENERATION));
+    let (epoch, generation) = (
+        EpochSecret::from_bytes(EPOCH),
+        GenerationSecret::from_bytes(GENERATION),
+    );
     let info = [
         b"fst/v1/space-key".as_slice(),
         space.as_bytes(),
@@ -64,11 +70,19 @@ fn wrap_for(account: AccountId, to: KemKey, space: SpaceId, rng: &Rng) -> Wrap {
         sha256(&[to.as_bytes()]).as_bytes(),
     ]
     .concat();
-    let commitments = [epoch.commitment(space, FIRST).0, generation.commitment(space, FIRST).0];
+    let commitments = [
+        epoch.commitment(space, FIRST).0,
+        generation.commitment(space, FIRST).0,
+    ];
     let secrets = [EPOCH, GENERATION].concat();
     let sealed = wrap::seal_to(rng, &to, &info, &commitments.concat(), &secrets);
     let Wrapped { enc, sealed } = sealed.expect("the account's key is a good point");
-    Wrap { account, kem_id: KEM_X25519, enc, sealed }
+    Wrap {
+        account,
+        kem_id: KEM_X25519,
+        enc,
+        sealed,
+    }
 }
 
 /// Randomness that begins with chosen values: the space's id, then its two secrets.
@@ -80,8 +94,15 @@ struct Scripted {
 
 impl Scripted {
     fn new(space: SpaceId, rng: &Rng) -> Self {
-        let script = vec![GENERATION.to_vec(), EPOCH.to_vec(), space.as_bytes().to_vec()];
-        Self { script: Mutex::new(script), rng: rng.clone() }
+        let script = vec![
+            GENERATION.to_vec(),
+            EPOCH.to_vec(),
+            space.as_bytes().to_vec(),
+        ];
+        Self {
+            script: Mutex::new(script),
+            rng: rng.clone(),
+        }
     }
 }
 

@@ -13,10 +13,16 @@ const SMALL: usize = 64 << 10;
 
 /// The frame after the lie.
 pub(super) fn bend(attack: &ObjectAttack, honest: &[u8]) -> Vec<u8> {
-    let Ok(items) = frame::parse(honest) else { return honest.to_vec() };
-    let mut out: Vec<(ObjectId, Vec<u8>)> =
-        items.iter().map(|item| (item.id, item.envelope.to_vec())).collect();
-    let Some((first, second)) = largest(&items) else { return honest.to_vec() };
+    let Ok(items) = frame::parse(honest) else {
+        return honest.to_vec();
+    };
+    let mut out: Vec<(ObjectId, Vec<u8>)> = items
+        .iter()
+        .map(|item| (item.id, item.envelope.to_vec()))
+        .collect();
+    let Some((first, second)) = largest(&items) else {
+        return honest.to_vec();
+    };
     match attack {
         ObjectAttack::SwapTwoObjects => {
             let other = std::mem::take(&mut out[first].1);

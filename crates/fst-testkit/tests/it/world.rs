@@ -13,7 +13,11 @@ fn worlds_become_equal_and_lose_nothing() {
             failed.push(format!("seed {seed}: {:?}", report.faults));
         }
     }
-    assert!(failed.is_empty(), "replay with `cargo xtask sim --seed N`:\n{}", failed.join("\n"));
+    assert!(
+        failed.is_empty(),
+        "replay with `cargo xtask sim --seed N`:\n{}",
+        failed.join("\n")
+    );
 }
 
 #[test]

@@ -194,6 +194,8 @@ fn kill(show: &Show<'_>, stage: &mut Stage, figures: &mut Figures) -> Result<(),
     let content = noise(2, KILLED_BYTES);
     let hash = blake3::hash(&content);
     let before = stage.anna.gate.sent();
+    // The line stalls there, so that the kill comes before the end on a fast machine too.
+    stage.anna.gate.hold_after(KILLED_AT_BYTES);
     std::fs::write(stage.anna.path("disk-image.iso"), &content).map_err(io)?;
     let is_sending = stage
         .anna
@@ -201,6 +203,7 @@ fn kill(show: &Show<'_>, stage: &mut Stage, figures: &mut Figures) -> Result<(),
         .wait_sent(before + KILLED_AT_BYTES, Duration::from_secs(30));
     ensure(is_sending, "the upload begins", "nothing was sent for 30 s")?;
     stage.anna.kill()?;
+    stage.anna.gate.reopen();
     figures.killed_after_bytes = stage.anna.gate.sent() - before;
     let there = stage.bo.path("disk-image.iso");
     ensure(

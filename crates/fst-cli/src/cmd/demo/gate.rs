@@ -31,6 +31,8 @@ struct State {
     is_shut: bool,
     /// Bytes from the device to the server.
     sent: u64,
+    /// Count at which nothing more passes to the server.
+    held_at: Option<u64>,
     /// Both ends of everything that is open.
     streams: Vec<TcpStream>,
 }
@@ -74,6 +76,12 @@ impl Gate {
         wait.unwrap_or_else(PoisonError::into_inner).0.sent >= bytes
     }
 
+    /// Lets this many more bytes pass to the server, then none until [`Gate::reopen`].
+    pub(super) fn hold_after(&self, bytes: u64) {
+        let mut state = self.shared.state();
+        state.held_at = Some(state.sent + bytes);
+    }
+
     /// Cuts the line.
     pub(super) fn shut(&self) {
         let mut state = self.shared.state();
@@ -86,7 +94,11 @@ impl Gate {
 
     /// Joins the line again.
     pub(super) fn reopen(&self) {
-        self.shared.state().is_shut = false;
+        let mut state = self.shared.state();
+        state.is_shut = false;
+        state.held_at = None;
+        drop(state);
+        self.shared.changed.notify_all();
     }
 }
 
@@ -114,9 +126,13 @@ impl Shared {
         Ok(())
     }
 
+    /// Counts, and keeps the bytes back while the gate holds.
     fn count(&self, bytes: usize) {
-        self.state().sent += bytes as u64;
+        let mut state = self.state();
+        state.sent += bytes as u64;
         self.changed.notify_all();
+        let is_held = |state: &mut State| state.held_at.is_some_and(|at| state.sent >= at);
+        drop(self.changed.wait_while(state, is_held));
     }
 }
 
@@ -179,5 +195,21 @@ mod tests {
         let mut stream = connect(&gate);
         stream.write_all(b"y").unwrap();
         stream.read_exact(&mut [0]).unwrap();
+    }
+
+    #[test]
+    fn a_held_gate_keeps_bytes_back_until_it_is_reopened() {
+        let gate = Gate::open(echo()).unwrap();
+        gate.hold_after(3);
+        let mut stream = connect(&gate);
+        stream.write_all(b"abc").unwrap();
+        assert!(gate.wait_sent(3, Duration::from_secs(5)));
+        stream
+            .set_read_timeout(Some(Duration::from_millis(20)))
+            .unwrap();
+        assert!(stream.read_exact(&mut [0; 3]).is_err());
+        gate.reopen();
+        stream.set_read_timeout(None).unwrap();
+        stream.read_exact(&mut [0; 3]).unwrap();
     }
 }

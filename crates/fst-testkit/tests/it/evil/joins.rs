@@ -20,7 +20,10 @@ use super::{AUTHOR, Stage, capture};
 /// What an honest server answers to the holder of `join`.
 fn reply_to(scene: &Scene, join: &str) -> SlotReply {
     let secret = EnrolSecret::parse_join(join).expect("a join string just made");
-    scene.devices[0].remote().slot(secret.slot()).expect("honest")
+    scene.devices[0]
+        .remote()
+        .slot(secret.slot())
+        .expect("honest")
 }
 
 /// Joins over a line in the hands of the adversary.
@@ -40,12 +43,21 @@ fn check(attack: impl FnOnce(&Scene) -> JoinAttack, code: ErrorCode) {
     let scene = Scene::new(7, 2);
     let attack = Attack::Join(attack(&scene));
     let n_devices = |scene: &Scene| {
-        let entries = scene.devices[0].remote().account_entries(0).expect("honest").entries;
+        let entries = scene.devices[0]
+            .remote()
+            .account_entries(0)
+            .expect("honest")
+            .entries;
         Chain::replay(&entries).expect("honest").devices.len()
     };
     let before = n_devices(&scene);
     let refused = join_over(&scene, Some(attack)).expect_err("the device must not join");
-    assert_eq!(refused.code(), code, "{}", fst_client::error::chain(&refused));
+    assert_eq!(
+        refused.code(),
+        code,
+        "{}",
+        fst_client::error::chain(&refused)
+    );
     assert_eq!(n_devices(&scene), before);
     join_over(&scene, None).expect("an honest server lets it in");
     assert_eq!(n_devices(&scene), before + 1);
@@ -68,7 +80,10 @@ fn bundle_of_another_account() {
 #[test]
 fn bundle_of_another_invitation() {
     let sealed = |scene: &Scene| reply_to(scene, &scene.devices[0].invite(&[])).sealed;
-    check(|scene| JoinAttack::OtherBundle(sealed(scene)), ErrorCode::InvalidLog);
+    check(
+        |scene| JoinAttack::OtherBundle(sealed(scene)),
+        ErrorCode::InvalidLog,
+    );
 }
 
 #[test]
@@ -79,7 +94,10 @@ fn shortened_chain() {
 
 #[test]
 fn swapped_receipt_key() {
-    check(|_| JoinAttack::SwappedReceiptKey(VerifyKey([66; 32])), ErrorCode::Fork);
+    check(
+        |_| JoinAttack::SwappedReceiptKey(VerifyKey([66; 32])),
+        ErrorCode::Fork,
+    );
 }
 
 /// A device that joins with a pinned head; its line is in the hands of the adversary.
@@ -102,7 +120,11 @@ fn check_pinned(attack: impl FnOnce(&Stage) -> LogAttack, code: ErrorCode) {
     let head = stage.scene.head(stage.space);
     for _ in 0..3 {
         assert_eq!(stage.scene.devices[at].settle(), Err(code));
-        assert_eq!(stage.scene.devices[at].vault.snapshot().len(), 1, "files were touched");
+        assert_eq!(
+            stage.scene.devices[at].vault.snapshot().len(),
+            1,
+            "files were touched"
+        );
         assert_eq!(stage.scene.head(stage.space), head, "the joiner committed");
     }
     evil.lift();
@@ -117,7 +139,10 @@ fn pinned_head_rolled_back() {
 
 #[test]
 fn pinned_head_rolled_back_to_the_genesis() {
-    check_pinned(|stage| LogAttack::DropLastEntries(stage.log().len() - 1), ErrorCode::Rollback);
+    check_pinned(
+        |stage| LogAttack::DropLastEntries(stage.log().len() - 1),
+        ErrorCode::Rollback,
+    );
 }
 
 /// As long as what was pinned, but another history.
@@ -135,7 +160,10 @@ fn pinned_head_rolled_back_to_nothing() {
     let head = stage.scene.head(stage.space);
     // Members, spaces and the genesis come through; the first page of the log does not.
     stage.scene.devices[at].weather.dark_after(4);
-    assert_eq!(stage.scene.devices[at].settle(), Err(ErrorCode::Unreachable));
+    assert_eq!(
+        stage.scene.devices[at].settle(),
+        Err(ErrorCode::Unreachable)
+    );
     stage.scene.devices[at].weather.dark_after(0);
     evil.arm(Attack::Log(LogAttack::DropLastEntries(usize::MAX)));
     for _ in 0..3 {
@@ -154,8 +182,17 @@ fn genesis_with_keys_of_the_server() {
     let mut scene = Scene::new(7, 2);
     scene.sync(0);
     let (space, _) = scene.devices[0].verified_head();
-    let genuine = scene.devices[0].remote().changes(space, 0).expect("honest").entries.remove(0);
-    let entries = scene.devices[0].remote().account_entries(0).expect("honest").entries;
+    let genuine = scene.devices[0]
+        .remote()
+        .changes(space, 0)
+        .expect("honest")
+        .entries
+        .remove(0);
+    let entries = scene.devices[0]
+        .remote()
+        .account_entries(0)
+        .expect("honest")
+        .entries;
     let chain = Chain::replay(&entries).expect("honest");
     let (forged, server_keys) = forge::genesis(&genuine, &chain, "/World", &scene.rng);
     let evil = capture(&mut scene, 1);
@@ -163,7 +200,12 @@ fn genesis_with_keys_of_the_server() {
     scene.write(1, "secret.txt", b"nobody else reads it");
     let refused = scene.devices[1].settle();
     assert!(evil.n_lies() > 0, "the attack was never shown");
-    for entry in scene.devices[0].remote().changes(space, 1).expect("honest").entries {
+    for entry in scene.devices[0]
+        .remote()
+        .changes(space, 1)
+        .expect("honest")
+        .entries
+    {
         let header = decode_header(&entry.header).expect("a genuine header");
         let opened = open_batch(&server_keys, &header, &entry.payload.unwrap_or_default());
         assert!(opened.is_err(), "the server can read what the victim wrote");

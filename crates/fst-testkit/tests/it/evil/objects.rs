@@ -18,20 +18,38 @@ fn check(attack: ObjectAttack) {
     assert!(stage.evil.n_lies() > n_lies, "the attack was never shown");
     let device = &stage.scene.devices[VICTIM];
     let problems = device.problems();
-    let mut paths: Vec<&str> = problems.iter().map(|problem| problem.path.as_str()).collect();
+    let mut paths: Vec<&str> = problems
+        .iter()
+        .map(|problem| problem.path.as_str())
+        .collect();
     paths.sort_unstable();
     assert_eq!(paths, ["big.bin", "large.bin"], "{problems:?}");
     let cannot_open = ErrorCode::CannotOpen.to_string();
-    assert!(problems.iter().all(|problem| problem.code == cannot_open), "{problems:?}");
+    assert!(
+        problems.iter().all(|problem| problem.code == cannot_open),
+        "{problems:?}"
+    );
     let read = |name: &str| device.vault.user_read(&path(name));
-    assert!(read("big.bin") == Some(noise(1, 1_500_000)), "the old content stands");
+    assert!(
+        read("big.bin") == Some(noise(1, 1_500_000)),
+        "the old content stands"
+    );
     assert_eq!(read("large.bin"), None);
-    assert!(read("small.bin") == Some(noise(4, 9_000)), "a small object goes on");
+    assert!(
+        read("small.bin") == Some(noise(4, 9_000)),
+        "a small object goes on"
+    );
     assert_eq!(read("note.txt"), Some(b"second note".to_vec()));
     assert!(device.vault.stage_is_empty());
     stage.scene.sync(AUTHOR);
-    let mine = stage.scene.devices[AUTHOR].vault.user_read(&path("mine.txt"));
-    assert_eq!(mine, Some(b"only on the victim".to_vec()), "the victim's edit goes on");
+    let mine = stage.scene.devices[AUTHOR]
+        .vault
+        .user_read(&path("mine.txt"));
+    assert_eq!(
+        mine,
+        Some(b"only on the victim".to_vec()),
+        "the victim's edit goes on"
+    );
     assert_heals(&mut stage);
 }
 
@@ -93,7 +111,11 @@ fn object_from_other_space() {
     let remote = other.devices[0].remote();
     let entry = remote.changes(space, 1).expect("honest").entries.remove(0);
     let header = fst_proto::log::decode_header(&entry.header).expect("a genuine header");
-    let ids: Vec<_> = header.ops.iter().flat_map(|op| op.add_refs.clone()).collect();
+    let ids: Vec<_> = header
+        .ops
+        .iter()
+        .flat_map(|op| op.add_refs.clone())
+        .collect();
     let frame = remote.objects(space, &ids).expect("honest");
     let items = fst_proto::frame::parse(&frame).expect("a genuine frame");
     check(ObjectAttack::Replace(items[0].envelope.to_vec()));
@@ -111,7 +133,9 @@ fn object_of_other_kind() {
 #[test]
 fn unknown_object_injected() {
     let mut stage = Stage::new();
-    stage.evil.arm(Attack::Object(ObjectAttack::UnknownObjectInjected));
+    stage
+        .evil
+        .arm(Attack::Object(ObjectAttack::UnknownObjectInjected));
     author_changes(&mut stage);
     stage.victim_changes();
     let n_lies = stage.evil.n_lies();
