@@ -11,7 +11,7 @@
 //! Limit: a program that held the displaced file open for writing all along, and writes to it after the
 //! last look, writes to a file without a name. What it wrote before the last look is kept. Replace files
 //! only when they have been quiet for a while.
-//! Source: docs/design/correctness-and-faults.md §1 point 5, §3.2 S5.
+//! Source: docs/design/sync-semantics.md.
 
 use fst_proto::path::RelPath;
 

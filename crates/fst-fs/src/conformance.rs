@@ -4,7 +4,7 @@
 //! and [`crate::fake::FakeVault`]. A [`World`] is a fresh folder, its vault, and a user.
 //! Invariant: a case uses nothing but the [`Vault`] and the [`World`], and judges by what the user sees.
 //! Not here: planned faults (only the fake has them), permissions of other users.
-//! Source: docs/design/correctness-and-faults.md §3.2 S4, S5, S7, S10, §5 point 2.
+//! Source: docs/design/sync-semantics.md.
 
 use std::fmt::Debug;
 use std::io::{Read as _, Write as _};

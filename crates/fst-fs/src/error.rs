@@ -4,7 +4,7 @@
 //! Invariant: a refusal that the caller plans for has a variant of its own; everything else is
 //! [`VaultError::Io`] and keeps its cause.
 //! Not here: problems of the watcher ([`crate::watch::LostReason`]).
-//! Source: docs/design/correctness-and-faults.md, rows S4, S5, S7, S8, S10.
+//! Source: docs/design/sync-semantics.md.
 
 use std::io;
 

@@ -4,7 +4,7 @@
 //! does), `faults` (what goes wrong), `handle` (open files).
 //! Invariant: equal calls in equal order give equal results; nothing here reads a clock or randomness.
 //! Not here: anything that only a real disk can show (permissions of others, mounts, writeback errors).
-//! Source: docs/design/correctness-and-faults.md §7 point 2, STYLE.md rules 37 to 39.
+//! Source: docs/design/sync-semantics.md.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

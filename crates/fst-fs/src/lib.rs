@@ -5,7 +5,7 @@
 //! says what the file system can do.
 //! Invariant: no byte of the user is destroyed that the caller has not seen and let go.
 //! Not here: network, cryptography, databases, decisions.
-//! Source: docs/design/correctness-and-faults.md §3.
+//! Source: docs/design/sync-semantics.md.
 //!
 //! ```
 //! use std::io::Write as _;

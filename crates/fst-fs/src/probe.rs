@@ -3,7 +3,7 @@
 //! [`Abilities`] comes from [`crate::vault::Vault::abilities`]; the client keeps it per folder.
 //! Invariant: everything tried lies in `.fst/probe` and is gone afterwards, also after an error.
 //! Not here: acting on the answer; a vault tries the better way first each time and falls back by itself.
-//! Source: docs/design/peers-and-edge-cases.md (names, times), correctness-and-faults.md §3.2 S5.
+//! Source: docs/design/sync-semantics.md.
 
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 

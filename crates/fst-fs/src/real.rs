@@ -5,7 +5,7 @@
 //! Invariant: paths are used twice only, to open the root and to compare it later; everything else is
 //! relative to its handle and follows no link.
 //! Not here: decisions of any kind.
-//! Source: docs/design/decisions.md §5, correctness-and-faults.md §3.2 S4, S5, S7, S10.
+//! Source: docs/design/sync-semantics.md.
 //!
 //! A directory that a user moves out of the folder while a call holds it open is still reached by that one
 //! call: the kernel offers no way to tell. It is the user's directory then as before.

@@ -6,7 +6,7 @@
 //! put in place during the call; nothing is overwritten; an object of the user is unlinked only by
 //! [`Vault::discard`], after the caller has seen it in the stage.
 //! Not here: what to do with a path (`fst-engine`); the check-and-undo around a swap ([`crate::commit`]).
-//! Source: docs/design/correctness-and-faults.md §3.2 S4, S5, S7, S10, §3.4.
+//! Source: docs/design/sync-semantics.md.
 //!
 //! # The stage
 //! `.fst/stage/` lies in the folder, on the same file system, never synced. New content is built there

@@ -5,7 +5,7 @@
 //! Invariant: events are hints. A missing one costs time until the next scan, never correctness; nothing
 //! under `.fst` is reported.
 //! Not here: waiting until things settle (`fst-engine`), looking at the disk (scan).
-//! Source: docs/design/correctness-and-faults.md F18, peers-and-edge-cases.md (watchers).
+//! Source: docs/design/sync-semantics.md.
 
 use std::fmt::Debug;
 use std::path::Path;

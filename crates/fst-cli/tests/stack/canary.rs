@@ -1,7 +1,7 @@
 //! Zero knowledge, looked for: neither a name nor a content of a user is anywhere on the server or the wire.
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::{Arc, Mutex};

@@ -3,6 +3,8 @@
 //! What cannot be produced in one process is shown here. Invariant: processes are ended by the pid that was
 //! started; ports are free ones of this machine; nothing waits for the clock but the kill storm.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests panic as tests do")]
+
 mod canary;
 mod counts;
 mod storm;

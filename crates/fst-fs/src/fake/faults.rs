@@ -3,7 +3,7 @@
 //! Consulted by [`FakeVault::mutate`] before and after each change.
 //! Invariant: calls are counted from 1 over the life of the vault; a planned fault happens once.
 //! Not here: what a change does ([`super::tree`]).
-//! Source: docs/design/correctness-and-faults.md §3.4 K1, §4 F19, STYLE.md rule 39.
+//! Source: docs/design/sync-semantics.md.
 
 use std::collections::BTreeMap;
 use std::io;

@@ -3,7 +3,7 @@
 //! Called by [`crate::real::RealVault`].
 //! Invariant: either the copy equals one state of the source, or there is none.
 //! Not here: reading for the network; that goes through [`super::file::Reading`].
-//! Source: docs/design/correctness-and-faults.md §3.2 S3, `ioctl_ficlone(2)`, `copy_file_range(2)`.
+//! Source: docs/design/sync-semantics.md.
 
 use std::io::Write as _;
 

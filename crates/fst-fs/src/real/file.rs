@@ -3,7 +3,7 @@
 //! Handed out by [`crate::real::RealVault`] as [`ReadFile`] and [`StagedFile`].
 //! Invariant: a [`Reading`] is a regular file; a [`Growing`] that is not finished leaves nothing behind.
 //! Not here: copying ([`super::copy`]), moving into place ([`super::moves`]).
-//! Source: docs/design/correctness-and-faults.md §3.2 S4, S7.
+//! Source: docs/design/sync-semantics.md.
 
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};

@@ -4,7 +4,7 @@
 //! Invariant: each handle was reached from the root handle through directories only; none of them was a
 //! symbolic link at the moment it was passed.
 //! Not here: what is done with the last name.
-//! Source: docs/design/correctness-and-faults.md §3.2 S10, §5 point 2.
+//! Source: docs/design/sync-semantics.md.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;

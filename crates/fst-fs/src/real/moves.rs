@@ -4,7 +4,7 @@
 //! Invariant: no rename here can replace an object: each uses `RENAME_NOREPLACE` or `RENAME_EXCHANGE`, or
 //! goes by a hard link, or ends at a free name in the stage, where nobody else writes.
 //! Not here: judging what was moved ([`crate::commit`]).
-//! Source: docs/design/correctness-and-faults.md §3.2 S4, S5; rename(2).
+//! Source: docs/design/sync-semantics.md.
 
 use std::os::fd::{AsFd as _, OwnedFd};
 

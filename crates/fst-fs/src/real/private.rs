@@ -4,7 +4,7 @@
 //! Invariant: `.fst` and everything in it is readable by its owner only; reached anew for each call, so that
 //! a user who deletes it gets a new one, never a write to the deleted one.
 //! Not here: what rests in the stage and why (journal of `fst-client`).
-//! Source: docs/design/decisions.md §5, correctness-and-faults.md §3.4 K2.
+//! Source: docs/design/sync-semantics.md.
 
 use std::io::Read as _;
 use std::os::fd::{AsFd, OwnedFd};

@@ -3,7 +3,7 @@
 //! A [`Watch`]; its events come from the `notify` crate's thread.
 //! Invariant: links are not followed; one directory that cannot be watched does not keep the others from it.
 //! Not here: polling for file systems without events; a scan at intervals does that.
-//! Source: inotify(7), docs/design/correctness-and-faults.md F18.
+//! Source: inotify(7), docs/design/sync-semantics.md.
 
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;

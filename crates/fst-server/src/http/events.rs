@@ -151,6 +151,7 @@ impl Listener {
     async fn wait(&mut self) -> bool {
         select! {
             _ = self.hints.next() => true,
+            // tidy: real-time wait, because a silent stream must be told from a dead one.
             () = tokio::time::sleep(TICK) => true,
             () = self.app.stopped() => false,
         }
