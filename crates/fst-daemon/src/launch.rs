@@ -1,7 +1,7 @@
 //! Puts a daemon into the background and takes it down again.
 //!
 //! `fst daemon start` starts its own program anew with `--foreground --detached`; that child opens a
-//! session of its own, writes one [`Announcement`] to the pipe it got as standard output, and goes on.
+//! session of its own, writes one `Announcement` to the pipe it got as standard output, and goes on.
 //! Invariant: [`start`] returns when the daemon can be talked to, or with the reason why it never will.
 //! Not here: running as a daemon ([`crate::Daemon`]).
 //! Source: docs/design/commands.md §5.

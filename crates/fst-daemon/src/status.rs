@@ -1,6 +1,6 @@
 //! The words of `fst status`: one state per folder, one for everything, and the view without a daemon.
 //!
-//! [`crate::board`] fills in what workers know; the command line uses [`without_daemon`] when nobody answers.
+//! `crate::board` fills in what workers know; the command line uses [`without_daemon`] when nobody answers.
 //! Invariant: every state other than `idle`, `syncing` and `paused` comes with a reason somewhere in the
 //! same [`Status`]. Not here: exit codes and rendering (`fst-cli`).
 
