@@ -1,6 +1,6 @@
 //! Getting into an account, letting others in, and finding spaces.
 //!
-//! [`crate::client`] calls it. Invariant: a key is trusted only when the account's chain, replayed from its
+//! `crate::client` calls it. Invariant: a key is trusted only when the account's chain, replayed from its
 //! self-certifying genesis or from the pins of a bundle, says so; the server's word is never enough.
 //! Not here: cryptography (`fst-crypto`), files. Source: docs/design/crypto-format.md §2.
 

@@ -1,8 +1,8 @@
 //! Carries out the disk steps of a plan, page by page, and moves base by what was achieved.
 //!
 //! [`crate::folder`] calls it with the trees the plan was made from. The stage inside the folder is the
-//! journal: tags name the node, and [`recover`] settles what a crash left there. Invariant: nothing is
-//! overwritten or unlinked that is not the expected content; base[n] becomes remote[n] only after every
+//! journal: tags name the node, and [`recover()`] settles what a crash left there. Invariant: nothing is
+//! overwritten or unlinked that is not the expected content; base of node n becomes its remote only after every
 //! step of n is done and durable. Order per page: stage, barrier, place, barrier, record.
 //! Not here: which steps ([`fst_engine::order`]). Source: docs/design/sync-semantics.md, docs/adr/0004.
 
