@@ -26,7 +26,7 @@ use fst_proto::entry::Place;
 use fst_proto::ids::{DeviceId, NameTag, NodeId, SpaceId, VerifyKey};
 use fst_proto::ipc::PathProblem;
 use fst_proto::merkle::Head;
-use fst_proto::time::Clock;
+use fst_proto::time::{Clock, UnixMillis};
 
 use crate::config::{Ignore, Mode};
 use crate::db::{Db, Loaded};
@@ -79,13 +79,14 @@ impl std::fmt::Debug for Space {
 impl Space {
     /// The checks of this space's log.
     #[must_use]
-    pub fn verifier(&self) -> Verifier<'_> {
+    pub fn verifier(&self, now: UnixMillis) -> Verifier<'_> {
         Verifier {
             space: self.id,
             device: self.device,
             chain: &self.members.chain,
             keys: &self.keys,
             receipt_key: self.receipt_key,
+            now,
         }
     }
 
@@ -496,6 +497,7 @@ impl Folder {
             state: &mut self.state,
             local: &seen.local,
             scanned,
+            now: self.seams.clock.now(),
         };
         let pushed = pusher.run(&plan.push, held)?;
         self.problems.extend(pushed.problems);

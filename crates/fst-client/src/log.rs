@@ -12,8 +12,10 @@ use fst_proto::control::Control;
 use fst_proto::error::ErrorCode;
 use fst_proto::hash::{is_signed_by, sha256};
 use fst_proto::ids::{DeviceId, Hash32, SpaceId, VerifyKey};
+use fst_proto::limits;
 use fst_proto::log::{self, EntryKind, Header};
 use fst_proto::merkle::Head;
+use fst_proto::time::UnixMillis;
 use fst_proto::wire::{self, Entry, Receipt};
 
 use crate::db::{DbError, EntryRow, Loaded, Tx};
@@ -98,6 +100,8 @@ pub struct Verifier<'a> {
     pub keys: &'a SpaceKeys,
     /// Key that verifies the server's receipts.
     pub receipt_key: VerifyKey,
+    /// Wall-clock time of this device.
+    pub now: UnixMillis,
 }
 
 /// An entry that passed every check; only [`Verifier`] makes one.
@@ -164,6 +168,9 @@ impl Verifier<'_> {
         }
         if entry.time_ms < state.last_time_ms {
             return Err(invalid("server time runs backwards").into());
+        }
+        if entry.time_ms > self.now.0.saturating_add(limits::SERVER_TIME_SKEW_MS_MAX) {
+            return Err(invalid("its server time lies ahead of this device's clock").into());
         }
         let opened = self.open(&header, entry, idx)?;
         let hash = log::entry_hash(&entry.header, &entry.sig);

@@ -22,6 +22,7 @@ use fst_proto::limits;
 use fst_proto::log::{self, EntryKind, Flags, Header, Op, OpCode};
 use fst_proto::path::RelPath;
 use fst_proto::recipe::Body;
+use fst_proto::time::UnixMillis;
 use fst_proto::wire::{self, Commit, Conflict, Entry};
 
 use crate::db::{Db, Loaded};
@@ -54,6 +55,8 @@ pub struct Pusher<'a> {
     pub local: &'a Tree,
     /// Scan that it came from.
     pub scanned: &'a Scanned,
+    /// Wall-clock time.
+    pub now: UnixMillis,
 }
 
 /// What became of the operations.
@@ -295,8 +298,8 @@ impl Pusher<'_> {
             Ok(receipt) => receipt,
             Err(error) => return self.refused(error, uploader, out),
         };
-        let known = self.state.range.head();
-        self.space.verifier().check_receipt(&receipt, &known)?;
+        let (known, now) = (self.state.range.head(), self.now);
+        self.space.verifier(now).check_receipt(&receipt, &known)?;
         if receipt.head.size != known.size + 1 {
             // Others came between: the pull of the next cycle brings theirs and ours in order. The server has
             // signed that it will, so it is held to it.
@@ -340,9 +343,9 @@ impl Pusher<'_> {
     }
 
     fn accept(&mut self, entry: &Entry, root: &Hash32) -> Result<(), FolderError> {
-        let (state, space) = (&mut *self.state, self.space);
+        let (state, space, now) = (&mut *self.state, self.space, self.now);
         let done = self.db.transaction(|tx| {
-            space.verifier().advance(state, tx, entry)?;
+            space.verifier(now).advance(state, tx, entry)?;
             if state.range.root() == *root {
                 Ok(())
             } else {

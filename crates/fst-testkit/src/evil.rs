@@ -70,6 +70,8 @@ pub enum LogAttack {
     GarbagePayload,
     /// The first fresh entry is older than the last seen one.
     BackwardsServerTime,
+    /// The last fresh entry lies an hour ahead of every clock.
+    FutureServerTime,
     /// The last entry is a moment younger.
     LaterServerTime,
     /// The server writes an entry itself, as a device that nobody knows.

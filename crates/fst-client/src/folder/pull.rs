@@ -24,8 +24,12 @@ impl Folder {
             let since = self.state.range.size();
             let page = self.seams.remote.changes(self.space.id, since)?;
             let known = self.state.range.head();
+            let now = self.seams.clock.now();
             let floors = self.floors()?;
-            let checked = self.space.verifier().check_receipt(&page.receipt, &known);
+            let checked = self
+                .space
+                .verifier(now)
+                .check_receipt(&page.receipt, &known);
             let checked = checked.and_then(|()| check_size(&page.receipt.head, &floors));
             checked.map_err(|fault| self.freeze(fault, &page))?;
             if page.receipt.head.size == known.size {
@@ -82,6 +86,7 @@ impl Folder {
     }
 
     fn accept_page(&mut self, page: &Changes, floors: &[Head]) -> Result<(), FolderError> {
+        let now = self.seams.clock.now();
         let (state, space) = (&mut self.state, &self.space);
         let idx = state.range.size();
         let promised = page.receipt.head;
@@ -94,7 +99,7 @@ impl Folder {
                 .into());
             }
             for entry in &page.entries {
-                space.verifier().advance(state, tx, entry)?;
+                space.verifier(now).advance(state, tx, entry)?;
             }
             check_promise(&state.range.head(), &promised)?;
             check_floors(tx, &state.range.head(), floors)?;

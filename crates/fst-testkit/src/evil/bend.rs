@@ -58,6 +58,10 @@ pub(super) fn log(
         LogAttack::BackwardsServerTime if n_fresh > 0 && n_seen > 0 => {
             log[n_seen].time_ms = log[n_seen - 1].time_ms.saturating_sub(1);
         },
+        LogAttack::FutureServerTime if n_fresh > 0 => {
+            let last = log.len() - 1;
+            log[last].time_ms += 60 * 60 * 1000;
+        },
         LogAttack::Rewrite(what, insider) if n_fresh > 0 => {
             let genesis = log[0].payload.clone().unwrap_or_default();
             let last = log.len() - 1;
@@ -102,6 +106,7 @@ fn entry(attack: &LogAttack, entry: &mut Entry, key: &ServerKey) {
         | LogAttack::ReplayOldEntryAsNew
         | LogAttack::SwapPayloads
         | LogAttack::BackwardsServerTime
+        | LogAttack::FutureServerTime
         | LogAttack::LaterServerTime
         | LogAttack::EntryOfUnknownDevice
         | LogAttack::Append(_)

@@ -247,6 +247,11 @@ fn backwards_server_time() {
 }
 
 #[test]
+fn future_server_time() {
+    check_log(LogAttack::FutureServerTime, ErrorCode::InvalidLog);
+}
+
+#[test]
 fn entry_of_unknown_device() {
     check_log(LogAttack::EntryOfUnknownDevice, ErrorCode::InvalidLog);
 }
