@@ -90,6 +90,7 @@ impl Applier<'_> {
         }
         let mut out = Applied::default();
         let mut rest = steps.as_slice();
+        let mut unrecorded: Vec<Settled> = Vec::new();
         while let Some(first) = rest.first() {
             let is_write = matches!(first, DiskStep::Write { .. });
             let n = if is_write {
@@ -104,7 +105,14 @@ impl Applier<'_> {
                 self.small_steps(plan, page, &mut left, &mut out)?
             };
             self.vault.sync_stage()?;
-            self.record(&settled)?;
+            // Base may not pass a content that is still to be kept elsewhere.
+            let is_kept = |copy: NodeId| left.get(&copy).is_none_or(|n| *n == 0);
+            unrecorded.extend(settled);
+            let (ready, later): (Vec<Settled>, Vec<Settled>) = unrecorded
+                .into_iter()
+                .partition(|done| plan.waits_for(done.node).all(is_kept));
+            self.record(&ready)?;
+            unrecorded = later;
             rest = tail;
         }
         Ok(out)

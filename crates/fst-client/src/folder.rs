@@ -278,6 +278,14 @@ impl Folder {
             }
             let is_held = |step: &&DiskStep| applied.failed.contains(&step.node());
             held.extend(plan.steps.iter().filter(is_held).map(DiskStep::node));
+            let is_waiting = |node: NodeId| plan.waits_for(node).any(|copy| held.contains(&copy));
+            let waiting: Vec<NodeId> = plan
+                .push
+                .iter()
+                .map(|op| op.node)
+                .filter(|&node| is_waiting(node))
+                .collect();
+            held.extend(waiting);
         }
         self.adopt(&plan, &seen, &scanned)?;
         self.status.note_phase("sending changes");
