@@ -6,10 +6,11 @@
 //! step of n is done and durable. Order per page: stage, barrier, place, barrier, record.
 //! Not here: which steps ([`fst_engine::order`]). Source: docs/design/sync-semantics.md, docs/adr/0004.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use fst_engine::identify::FileKey;
 use fst_engine::plan::{DiskStep, Plan, Source};
+use fst_engine::progress::Progress;
 use fst_engine::tree::Tree;
 use fst_fs::commit::{self, Outcome};
 use fst_fs::vault::{AttrChange, FileAttrs, StageName, Stat, Vault, VaultError};
@@ -61,7 +62,7 @@ pub struct Applied {
     /// Steps done.
     pub n_done: usize,
     /// Nodes with a step that was not done.
-    pub failed: Vec<NodeId>,
+    pub failed: BTreeSet<NodeId>,
     /// Why, for status.
     pub problems: Vec<PathProblem>,
     /// Something of the user rests in the stage: recover before anything else.
@@ -77,6 +78,9 @@ struct Settled {
     content: Option<Content>,
 }
 
+/// A step that was done, and how it left its node.
+type Done<'s> = (&'s DiskStep, Settled);
+
 impl Applier<'_> {
     /// Runs the plan's steps in order; a failed one does not stop others that do not depend on it.
     ///
@@ -89,6 +93,8 @@ impl Applier<'_> {
             *left.entry(step.node()).or_default() += 1;
         }
         let mut out = Applied::default();
+        let has_copy = steps.iter().any(is_local_copy);
+        let mut progress = has_copy.then(|| Progress::new(self.local.clone()));
         let mut rest = steps.as_slice();
         let mut unrecorded: Vec<Settled> = Vec::new();
         while let Some(first) = rest.first() {
@@ -99,15 +105,21 @@ impl Applier<'_> {
                 run_len(rest)
             };
             let (page, tail) = rest.split_at(n);
-            let settled = if is_write {
-                self.write_page(plan, page, &mut left, &mut out)?
+            let done = if is_write {
+                self.write_page(plan, page, progress.as_ref(), &mut out)?
             } else {
-                self.small_steps(plan, page, &mut left, &mut out)?
+                self.small_steps(plan, page, &mut out)?
             };
             self.vault.sync_stage()?;
+            for (step, done) in done {
+                out.n_done += 1;
+                if let Some(progress) = &mut progress {
+                    progress.follow(step);
+                }
+                unrecorded.extend(last_of_its_node(done, &mut left));
+            }
             // Base may not pass a content that is still to be kept elsewhere.
             let is_kept = |copy: NodeId| left.get(&copy).is_none_or(|n| *n == 0);
-            unrecorded.extend(settled);
             let (ready, later): (Vec<Settled>, Vec<Settled>) = unrecorded
                 .into_iter()
                 .partition(|done| plan.waits_for(done.node).all(is_kept));
@@ -139,19 +151,19 @@ impl Applier<'_> {
         n.max(1)
     }
 
-    fn write_page(
+    fn write_page<'s>(
         &mut self,
         plan: &Plan,
-        page: &[DiskStep],
-        left: &mut BTreeMap<NodeId, usize>,
+        page: &'s [DiskStep],
+        progress: Option<&Progress>,
         out: &mut Applied,
-    ) -> Result<Vec<Settled>, FolderError> {
+    ) -> Result<Vec<Done<'s>>, FolderError> {
         let rows = self.rows(page)?;
         let mut fetcher = Fetcher::new(self.space, self.remote, self.db.read());
         fetcher.prefetch(rows.values())?;
         let mut staged = Vec::new();
         for step in page {
-            match self.stage(step, &rows, &mut fetcher) {
+            match self.stage(step, &rows, progress, &mut fetcher) {
                 Ok(tag) => staged.push((step, tag)),
                 Err(error) => note_failure(step, error, out)?,
             }
@@ -167,7 +179,7 @@ impl Applier<'_> {
                 self.place(step, &tag)
             };
             match placed {
-                Ok(done) => count_done(done, left, out, &mut settled),
+                Ok(done) => settled.push((step, done)),
                 Err(error) => {
                     self.drop_own(&tag, step);
                     note_failure(step, error.into(), out)?;
@@ -196,6 +208,7 @@ impl Applier<'_> {
         &self,
         step: &DiskStep,
         rows: &BTreeMap<NodeId, RemoteRow>,
+        progress: Option<&Progress>,
         fetcher: &mut Fetcher<'_>,
     ) -> Result<StageName, FolderError> {
         let DiskStep::Write {
@@ -211,7 +224,11 @@ impl Applier<'_> {
         let tag = draft_tag(*node);
         self.vault.discard(&tag).or_else(ignore_missing)?;
         match source {
-            Source::Local(from) => self.stage_local(*from, &tag, content)?,
+            Source::Local(from) => {
+                let path = progress.and_then(|progress| progress.path(*from));
+                let path = path.ok_or(VaultError::Changed { op: "copy file" })?;
+                self.stage_local(&path, &tag, content)?;
+            },
             Source::Remote(from) => {
                 let gone = || FolderError::Sealed("its version is unknown".to_owned());
                 let row = rows.get(from).ok_or_else(gone)?;
@@ -239,24 +256,22 @@ impl Applier<'_> {
 
     fn stage_local(
         &self,
-        from: NodeId,
+        path: &RelPath,
         tag: &StageName,
         content: &Content,
     ) -> Result<(), FolderError> {
-        let changed = || VaultError::Changed { op: "copy file" };
-        let path = self.local.path(from).ok_or_else(changed)?;
         if content.kind == Kind::Symlink {
-            let target = self.vault.read_link(&path)?;
+            let target = self.vault.read_link(path)?;
             self.vault.stage_link(tag, &target)?;
             return Ok(());
         }
-        let stat = self.vault.copy_to_stage(&path, tag)?;
+        let stat = self.vault.copy_to_stage(path, tag)?;
         let mut copy = self.vault.read_staged(tag)?;
         let id = hash_file(&self.space.keys, copy.as_mut(), stat.size)?;
         if id == content.id {
             Ok(())
         } else {
-            Err(changed().into())
+            Err(VaultError::Changed { op: "copy file" }.into())
         }
     }
 
@@ -336,21 +351,20 @@ impl Applier<'_> {
         }
     }
 
-    fn small_steps(
+    fn small_steps<'s>(
         &mut self,
         plan: &Plan,
-        steps: &[DiskStep],
-        left: &mut BTreeMap<NodeId, usize>,
+        steps: &'s [DiskStep],
         out: &mut Applied,
-    ) -> Result<Vec<Settled>, FolderError> {
+    ) -> Result<Vec<Done<'s>>, FolderError> {
         let mut settled = Vec::new();
         for step in steps {
             if is_waiting(plan, step, out) {
-                out.failed.push(step.node());
+                out.failed.insert(step.node());
                 continue;
             }
             match self.small_step(step) {
-                Ok(done) => count_done(done, left, out, &mut settled),
+                Ok(done) => settled.push((step, done)),
                 Err(error) => note_failure(step, error.into(), out)?,
             }
         }
@@ -493,19 +507,21 @@ fn run_len(steps: &[DiskStep]) -> usize {
     n.max(1)
 }
 
-fn count_done(
-    done: Settled,
-    left: &mut BTreeMap<NodeId, usize>,
-    out: &mut Applied,
-    settled: &mut Vec<Settled>,
-) {
-    out.n_done += 1;
-    if let Some(n) = left.get_mut(&done.node) {
-        *n -= 1;
-        if *n == 0 {
-            settled.push(done);
+/// A node is settled by the last of its steps.
+fn last_of_its_node(done: Settled, left: &mut BTreeMap<NodeId, usize>) -> Option<Settled> {
+    let n = left.get_mut(&done.node)?;
+    *n -= 1;
+    (*n == 0).then_some(done)
+}
+
+fn is_local_copy(step: &DiskStep) -> bool {
+    matches!(
+        step,
+        DiskStep::Write {
+            source: Source::Local(_),
+            ..
         }
-    }
+    )
 }
 
 /// A failure of one path is noted; one of the whole disk or server ends the run.
@@ -529,7 +545,7 @@ fn note_failure(step: &DiskStep, error: FolderError, out: &mut Applied) -> Resul
             ..
         } | DiskStep::Remove { .. }
     );
-    out.failed.push(step.node());
+    out.failed.insert(step.node());
     // What changed meanwhile, or waits for such a thing, is planned again and is nobody's problem.
     if !is_passing(&error) {
         out.problems

@@ -16,7 +16,7 @@ use fst_crypto::random::SecureRandom;
 use fst_crypto::sign::DeviceKey;
 use fst_engine::guard::{self, Accept, Root};
 use fst_engine::identify::{self, FileKey, Identified, Seen};
-use fst_engine::plan::{DiskStep, Plan};
+use fst_engine::plan::Plan;
 use fst_engine::reconcile::{self, Backup, Direction, Inputs, Strategy};
 use fst_engine::tree::Tree;
 use fst_fs::vault::{LockGuard, Vault};
@@ -29,7 +29,7 @@ use fst_proto::merkle::Head;
 use fst_proto::time::{Clock, UnixMillis};
 
 use crate::config::{Ignore, Mode};
-use crate::db::{Db, Loaded};
+use crate::db::{Db, DbError, Loaded};
 use crate::error::FolderError;
 use crate::exec::{self, Applied, Applier};
 use crate::log::Verifier;
@@ -44,6 +44,9 @@ mod status;
 
 pub use members::Members;
 pub use status::StatusHandle;
+
+/// Plans in one cycle: each holds what failed under the one before. What fails even then waits for the next cycle.
+const PLANS_MAX: usize = 4;
 
 /// Keys and ids of one space on this device.
 pub struct Space {
@@ -146,6 +149,16 @@ pub enum Outcome {
     Waiting,
     /// Files changed while they were read: call again after a moment.
     Unsettled,
+}
+
+/// What became of a plan.
+enum Ran {
+    /// Everything it says is done.
+    All,
+    /// These nodes could not be done now: the rest is planned without them.
+    Except(BTreeSet<NodeId>),
+    /// The disk or the server moved on: look again.
+    Stale,
 }
 
 /// One synced folder.
@@ -255,48 +268,61 @@ impl Folder {
         self.status.note_phase("looking for changes");
         let scanned = self.look()?;
         let mut seen = self.identify(&scanned);
-        let plan = self.decide(&seen);
+        self.problems.clone_from(&scanned.problems);
+        let n_frozen = seen.frozen.len();
+        for _ in 0..PLANS_MAX {
+            let plan = self.plan(&mut seen)?;
+            let held = match self.run(&plan, &seen, &scanned)? {
+                Ran::Stale => return Ok(Outcome::Progress),
+                Ran::All => BTreeSet::new(),
+                Ran::Except(nodes) => nodes,
+            };
+            if held.is_empty() {
+                let is_waiting = !self.problems.is_empty() || seen.frozen.len() > n_frozen;
+                return Ok(match (scanned.is_unsettled, is_waiting) {
+                    (true, _) => Outcome::Unsettled,
+                    (false, true) => Outcome::Waiting,
+                    (false, false) => Outcome::Quiet,
+                });
+            }
+            seen.frozen.extend(held);
+        }
+        Ok(Outcome::Waiting)
+    }
+
+    fn plan(&mut self, seen: &mut Identified) -> Result<Plan, FolderError> {
+        let plan = self.decide(seen);
         self.status.note_plan(&plan);
-        guard::check(
-            &plan,
-            &self.state.base,
-            &seen.local,
-            Root::Present,
-            self.accept,
-        )?;
+        let (base, accept) = (&self.state.base, self.accept);
+        guard::check(&plan, base, &seen.local, Root::Present, accept)?;
         for &(fresh, node) in &plan.united {
             seen.local.rename(fresh, node);
         }
-        self.problems.clone_from(&scanned.problems);
-        let mut held: BTreeSet<NodeId> = BTreeSet::new();
+        Ok(plan)
+    }
+
+    /// Does what a plan says: disk steps, base, operations.
+    fn run(
+        &mut self,
+        plan: &Plan,
+        seen: &Identified,
+        scanned: &Scanned,
+    ) -> Result<Ran, FolderError> {
         if !plan.steps.is_empty() {
             self.status.note_phase("writing files");
-            let applied = self.apply(&plan, &seen, &scanned)?;
-            // Paths have moved: what is to be sent is planned from a new look.
-            if applied.n_done > 0 && !(applied.failed.is_empty() && plan.push.is_empty()) {
-                return Ok(Outcome::Progress);
+            self.store_keys(seen)?;
+            let applied = self.apply(plan, seen, scanned)?;
+            if applied.n_done == 0 {
+                return Ok(Ran::Except(applied.failed));
             }
-            let is_held = |step: &&DiskStep| applied.failed.contains(&step.node());
-            held.extend(plan.steps.iter().filter(is_held).map(DiskStep::node));
-            let is_waiting = |node: NodeId| plan.waits_for(node).any(|copy| held.contains(&copy));
-            let waiting: Vec<NodeId> = plan
-                .push
-                .iter()
-                .map(|op| op.node)
-                .filter(|&node| is_waiting(node))
-                .collect();
-            held.extend(waiting);
+            // Paths have moved: what is to be sent is planned from a new look.
+            if !(applied.failed.is_empty() && plan.push.is_empty()) {
+                return Ok(Ran::Stale);
+            }
         }
-        self.adopt(&plan, &seen, &scanned)?;
+        self.adopt(plan, seen, scanned)?;
         self.status.note_phase("sending changes");
-        let is_stale = self.push(&plan, &seen, &scanned, &held)?;
-        let is_waiting = !self.problems.is_empty() || !held.is_empty();
-        Ok(match is_stale {
-            true => Outcome::Progress,
-            false if scanned.is_unsettled => Outcome::Unsettled,
-            false if is_waiting => Outcome::Waiting,
-            false => Outcome::Quiet,
-        })
+        self.push(plan, seen, scanned)
     }
 
     /// Once per opening: settles what a crash left in the stage.
@@ -441,6 +467,34 @@ impl Folder {
         Ok(applied)
     }
 
+    /// File identities follow the disk before a step moves anything: a crash may leave a node under another name.
+    fn store_keys(&mut self, seen: &Identified) -> Result<(), FolderError> {
+        let state = &mut self.state;
+        let old = std::mem::replace(&mut state.base_keys, seen.keys.clone());
+        let ids: BTreeSet<NodeId> = old.keys().chain(seen.keys.keys()).copied().collect();
+        let is_other = |id: &NodeId| old.get(id) != seen.keys.get(id);
+        let changed: Vec<NodeId> = ids.into_iter().filter(is_other).collect();
+        if changed.is_empty() {
+            return Ok(());
+        }
+        let written = self.db.transaction(|tx| {
+            let mut nodes = changed.iter().map(|id| (*id, state.base.get(*id)));
+            nodes.try_for_each(|(id, node)| match node {
+                Some(node) => tx.put_base(id, node, state.base_keys.get(&id).copied()),
+                None => Ok(()),
+            })
+        });
+        self.or_reload(written)
+    }
+
+    /// After a failed write the trees in memory are what the database says.
+    fn or_reload(&mut self, written: Result<(), DbError>) -> Result<(), FolderError> {
+        if written.is_err() {
+            self.state = self.db.load()?;
+        }
+        Ok(written?)
+    }
+
     /// Base follows where local and remote already agree, and file identities follow the disk.
     fn adopt(
         &mut self,
@@ -480,11 +534,7 @@ impl Folder {
                 None => tx.remove_base(id),
             })
         });
-        if let Err(error) = written {
-            self.state = self.db.load()?;
-            return Err(FolderError::Db(error));
-        }
-        Ok(())
+        self.or_reload(written)
     }
 
     fn push(
@@ -492,10 +542,9 @@ impl Folder {
         plan: &Plan,
         seen: &Identified,
         scanned: &Scanned,
-        held: &BTreeSet<NodeId>,
-    ) -> Result<bool, FolderError> {
+    ) -> Result<Ran, FolderError> {
         if plan.push.is_empty() {
-            return Ok(false);
+            return Ok(Ran::All);
         }
         let mut pusher = Pusher {
             vault: self.seams.vault.as_ref(),
@@ -507,9 +556,13 @@ impl Folder {
             scanned,
             now: self.seams.clock.now(),
         };
-        let pushed = pusher.run(&plan.push, held)?;
+        let pushed = pusher.run(&plan.push)?;
         self.problems.extend(pushed.problems);
-        Ok(pushed.is_stale)
+        Ok(match pushed.unreadable {
+            _ if pushed.is_stale => Ran::Stale,
+            nodes if nodes.is_empty() => Ran::All,
+            nodes => Ran::Except(nodes),
+        })
     }
 
     /// Watches the folder; `on_event` gets hints, on the watcher's thread, until the result is dropped.

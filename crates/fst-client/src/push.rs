@@ -66,7 +66,9 @@ pub struct Pushed {
     pub n_ops: usize,
     /// Somebody else was first, or files changed: plan again.
     pub is_stale: bool,
-    /// Paths that could not be read.
+    /// Nodes whose bytes could not be had, and why: what was sent left them out.
+    pub unreadable: BTreeSet<NodeId>,
+    /// The same for status.
     pub problems: Vec<PathProblem>,
 }
 
@@ -90,20 +92,23 @@ impl Ready {
 }
 
 impl Pusher<'_> {
-    /// Commits `ops` in order, except those of `held` nodes and what hangs below them.
+    /// Commits `ops` in order. Of those that need an unreadable node, none is sent.
     ///
     /// # Errors
     /// [`FolderError`] when server, database or log fail; batches committed before stay committed.
-    pub fn run(&mut self, ops: &[PushOp], held: &BTreeSet<NodeId>) -> Result<Pushed, FolderError> {
+    pub fn run(&mut self, ops: &[PushOp]) -> Result<Pushed, FolderError> {
         let mut out = Pushed::default();
         let mut done: BTreeSet<NodeId> = BTreeSet::new();
-        let mut dropped = held.clone();
+        let mut dropped: BTreeSet<NodeId> = BTreeSet::new();
         loop {
             let left = still_to_do(ops, &done, &mut dropped);
             match self.pass(&left, &mut done, &mut out)? {
                 Pass::Ended => return Ok(out),
                 // What depends on it must not be sent either: cut the rest into batches anew.
-                Pass::Unreadable(node) => drop(dropped.insert(node)),
+                Pass::Unreadable(node) => {
+                    dropped.insert(node);
+                    out.unreadable.insert(node);
+                },
             }
         }
     }
@@ -147,7 +152,7 @@ impl Pusher<'_> {
         }
         let last = cuts.last().copied().unwrap_or(0).max(start);
         let part: Vec<Ready> = batch.drain(..last - start).collect();
-        out.is_stale |= !batch.is_empty();
+        out.is_stale |= !batch.is_empty() && out.unreadable.is_empty();
         if !part.is_empty() {
             self.commit(&part, &mut uploader, out)?;
         }
