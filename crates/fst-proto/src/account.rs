@@ -2,7 +2,7 @@
 //!
 //! Append-only; each entry names the hash of the one before. Clients replay it ([`Chain`]) and trust no
 //! key that is not in it; the server replays it too, to know whom to let in. Invariant: a signer must be
-//! valid at the position where it signs; an invitation is used once. Not here: secrets, sealing.
+//! valid at the position where it signs; an invitation is used once, and ends with its author. Not here: secrets, sealing.
 //! Source: docs/design/crypto-format.md §2.
 
 use std::collections::BTreeMap;
@@ -32,7 +32,7 @@ pub struct DeviceRecord {
     /// Its KEM key.
     #[n(3)]
     pub kem_key: KemKey,
-    /// Its name, sealed for the account's devices; empty in genesis, where no key exists yet.
+    /// Its name, sealed for the account's devices.
     #[n(4)]
     #[cbor(with = "minicbor::bytes")]
     pub name_sealed: Vec<u8>,
@@ -173,6 +173,12 @@ pub enum BadChain {
         /// Position.
         index: u64,
     },
+    /// It says what cannot be: a second genesis, an id twice, an unknown device, an unknown kind of key.
+    #[error("account entry {index} says what cannot be")]
+    Claim {
+        /// Position.
+        index: u64,
+    },
     /// The signer is unknown, revoked, used up, or may not say this.
     #[error("account entry {index} is signed by someone who may not")]
     Signer {
@@ -203,10 +209,12 @@ pub struct DeviceState {
 pub struct InviteState {
     /// Key of its holder.
     pub key: VerifyKey,
+    /// Device that made it; the invitation ends with that device.
+    pub author: DeviceId,
     /// When it ends.
     pub expires_ms: u64,
-    /// Whether a device has joined by it.
-    pub is_used: bool,
+    /// Whether nobody can join by it any more: it was used, or its author was revoked.
+    pub is_spent: bool,
 }
 
 /// A verified chain.
@@ -246,8 +254,11 @@ impl Chain {
         else {
             return Err(BadChain::Link { index: 0 });
         };
-        if !is_first || kem_id != KEM_X25519 || device.kem_id != KEM_X25519 {
+        if !is_first {
             return Err(BadChain::Link { index: 0 });
+        }
+        if kem_id != KEM_X25519 || device.kem_id != KEM_X25519 {
+            return Err(BadChain::Claim { index: 0 });
         }
         if header.signer != Signer::Device(device.device) {
             return Err(BadChain::Signer { index: 0 });
@@ -331,7 +342,7 @@ impl Chain {
             },
             Signer::Invite(slot) => {
                 let invite = self.invites.get(slot)?;
-                (!invite.is_used).then_some(invite.key)
+                (!invite.is_spent).then_some(invite.key)
             },
             Signer::Recovery => Some(self.recovery_key),
         }
@@ -341,12 +352,12 @@ impl Chain {
         match (header.body, header.signer) {
             (Body::DeviceAdd(record), signer) => {
                 if self.devices.contains_key(&record.device) || record.kem_id != KEM_X25519 {
-                    return Err(BadChain::Link { index });
+                    return Err(BadChain::Claim { index });
                 }
                 if let Signer::Invite(slot) = signer
                     && let Some(invite) = self.invites.get_mut(&slot)
                 {
-                    invite.is_used = true;
+                    invite.is_spent = true;
                 }
                 let state = DeviceState {
                     added_at: index,
@@ -361,17 +372,18 @@ impl Chain {
                     key,
                     expires_ms,
                 },
-                Signer::Device(_),
+                Signer::Device(author),
             ) => {
                 if self.invites.contains_key(&slot) {
-                    return Err(BadChain::Link { index });
+                    return Err(BadChain::Claim { index });
                 }
                 self.invites.insert(
                     slot,
                     InviteState {
                         key,
+                        author,
                         expires_ms,
-                        is_used: false,
+                        is_spent: false,
                     },
                 );
             },
@@ -379,10 +391,13 @@ impl Chain {
                 let state = self
                     .devices
                     .get_mut(&device)
-                    .ok_or(BadChain::Link { index })?;
+                    .ok_or(BadChain::Claim { index })?;
                 state.revoked_at.get_or_insert(index);
+                let invites = self.invites.values_mut();
+                let made_by_it = invites.filter(|invite| invite.author == device);
+                made_by_it.for_each(|invite| invite.is_spent = true);
             },
-            (Body::Genesis { .. }, _) => return Err(BadChain::Link { index }),
+            (Body::Genesis { .. }, _) => return Err(BadChain::Claim { index }),
             (Body::InviteAdd { .. } | Body::DeviceRevoke(_), _) => {
                 return Err(BadChain::Signer { index });
             },

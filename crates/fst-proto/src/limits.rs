@@ -50,6 +50,9 @@ pub const IDS_PER_REQUEST_MAX: usize = 4096;
 /// Bytes at which a page of changes or objects is closed.
 pub const PAGE_BYTES_TARGET: usize = 8 << 20;
 
+/// Largest answer a client reads: a page whose last entry or object is the largest there is.
+pub const ANSWER_BYTES_MAX: u64 = (PAGE_BYTES_TARGET + REQUEST_BYTES_MAX) as u64;
+
 /// Entries in one page of changes.
 pub const PAGE_ENTRIES_MAX: usize = 1000;
 

@@ -172,9 +172,10 @@ impl From<BadChain> for Refusal {
         match error {
             // The chain moved on under the author, who reads it again and signs anew.
             BadChain::Link { .. } => Self::Conflict(Conflict::Exists),
-            BadChain::Malformed { .. } | BadChain::Signer { .. } | BadChain::Signature { .. } => {
-                Self::Malformed(error.to_string())
-            },
+            BadChain::Malformed { .. }
+            | BadChain::Claim { .. }
+            | BadChain::Signer { .. }
+            | BadChain::Signature { .. } => Self::Malformed(error.to_string()),
         }
     }
 }

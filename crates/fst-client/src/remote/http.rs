@@ -3,7 +3,7 @@
 //! One connection pool for all threads of a client. Invariant: secrets never leave; a token is renewed before
 //! it ends and once more when the server refuses it. Routes: docs/design/wire.md.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::ops::ControlFlow;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -11,6 +11,7 @@ use std::time::Duration;
 use fst_crypto::sign::DeviceKey;
 use fst_proto::error::Problem;
 use fst_proto::ids::{DeviceId, ObjectId, SlotId, SpaceId, VerifyKey};
+use fst_proto::limits;
 use fst_proto::time::{Clock, UnixMillis};
 use fst_proto::wire::{self, login_message};
 use reqwest::blocking::{Client, RequestBuilder, Response};
@@ -24,6 +25,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(120);
 /// Silence after which the change stream counts as dead; the server sends a comment every 15 s.
 const STREAM_SILENCE_MAX: Duration = Duration::from_secs(40);
+/// Longest line of the change stream: an event names one space.
+const LINE_BYTES_MAX: u64 = 1024;
 /// A token is renewed when it has less than this left.
 const TOKEN_MARGIN_MS: u64 = 60_000;
 
@@ -126,8 +129,9 @@ impl HttpRemote {
         let mut line = String::new();
         loop {
             line.clear();
-            let read = lines.read_line(&mut line);
-            let is_over = read.map_err(|e| self.unreachable(e))? == 0;
+            let read = lines.by_ref().take(LINE_BYTES_MAX).read_line(&mut line);
+            // A line that was cut is no event: the stream is opened again.
+            let is_over = read.map_err(|e| self.unreachable(e))? == 0 || !line.ends_with('\n');
             if is_over || on_event(parse_event(&line)).is_break() {
                 return Ok(());
             }
@@ -172,7 +176,8 @@ impl HttpRemote {
             return Ok(held.token.clone());
         }
         let fresh = self.sign_in()?;
-        let expires = UnixMillis(now.0 + fresh.expires_in * 1000);
+        let lifetime_ms = fresh.expires_in.saturating_mul(1000);
+        let expires = UnixMillis(now.0.saturating_add(lifetime_ms));
         *bearer = Some(Bearer {
             token: fresh.token.clone(),
             expires,
@@ -236,7 +241,7 @@ impl HttpRemote {
         if status.is_success() {
             return Ok(reply);
         }
-        let text = reply.bytes().map_err(|e| self.unreachable(e))?;
+        let text = self.body(reply)?;
         match serde_json::from_slice::<Problem>(&text) {
             Ok(problem) => Err(RemoteError::Refused(Box::new(problem))),
             Err(_) if status.is_server_error() => {
@@ -248,8 +253,21 @@ impl HttpRemote {
         }
     }
 
+    fn body(&self, reply: Response) -> Result<Vec<u8>, RemoteError> {
+        let mut bytes = Vec::new();
+        let mut body = reply.take(limits::ANSWER_BYTES_MAX + 1);
+        body.read_to_end(&mut bytes)
+            .map_err(|e| self.unreachable(e))?;
+        if bytes.len() as u64 > limits::ANSWER_BYTES_MAX {
+            return Err(RemoteError::Malformed {
+                what: "an answer beyond the limit",
+            });
+        }
+        Ok(bytes)
+    }
+
     fn read<R: for<'b> minicbor::Decode<'b, ()>>(&self, reply: Response) -> Result<R, RemoteError> {
-        let bytes = reply.bytes().map_err(|e| self.unreachable(e))?;
+        let bytes = self.body(reply)?;
         wire::from_cbor(&bytes).map_err(|_| RemoteError::NotAServer {
             url: self.url.clone(),
         })
@@ -352,6 +370,6 @@ impl Remote for HttpRemote {
     fn objects(&self, space: SpaceId, ids: &[ObjectId]) -> Result<Vec<u8>, RemoteError> {
         let body = wire::to_cbor(&wire::ObjectIds { ids: ids.to_vec() });
         let reply = self.post(&format!("/v1/spaces/{space}/objects/get"), body)?;
-        Ok(reply.bytes().map_err(|e| self.unreachable(e))?.to_vec())
+        self.body(reply)
     }
 }

@@ -197,9 +197,10 @@ impl Service {
             return Ok(Outcome::Repeated);
         }
         if let Some(slot) = tx.joins_by {
-            // Before the chain is asked, which would call a used invitation a wrong signer.
+            // Before the chain is asked, which would call a spent invitation a wrong signer.
             let stored = self.parts.meta.slot(slot).await?;
-            if !stored.is_some_and(|stored| stored.is_open(tx.now)) {
+            let is_spent = chain.invites.get(&slot).is_some_and(|known| known.is_spent);
+            if is_spent || !stored.is_some_and(|stored| stored.is_open(tx.now)) {
                 return Err(Refusal::Slot);
             }
         }

@@ -53,10 +53,6 @@ fn check_batch(header: &Header, payload: &[u8]) -> Served<()> {
         .flat_map(|op| [op.meta_hash, op.body_hash])
         .flatten()
         .collect();
-    // A batch of nothing but deletes has no slot and may come without an envelope.
-    if slots.is_empty() && payload.is_empty() {
-        return Ok(());
-    }
     let mut rest = payload.get(ENVELOPE_HEAD..).ok_or_else(cut_short)?;
     for hash in &slots {
         let (len, after) = rest.split_first_chunk::<4>().ok_or_else(cut_short)?;

@@ -209,10 +209,7 @@ async fn a_join_must_fit_its_slot() {
         Refusal::Malformed(_)
     );
     let taken = join(&first, slot, &key, 1);
-    assert_eq!(
-        conflict(world.service.join(slot, taken).await),
-        Conflict::Exists
-    );
+    assert_refused!(world.service.join(slot, taken).await, Refusal::Malformed(_));
     // None of it used the invitation up.
     world.service.join(slot, good).await.unwrap();
 }
@@ -387,4 +384,30 @@ async fn a_revoked_device_is_out_at_once() {
     let commit = world.write(&mut late, space, vec![put(1, 0)]).await;
     assert_refused!(commit, Refusal::Unauthorized(_));
     world.service.check_device(first.caller()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_revoked_device_lets_nobody_in() {
+    let world = World::new();
+    let mut first = world.account(1).await;
+    let entry = first.next_account_entry(Body::DeviceAdd(record(2)));
+    world.append(&mut first, entry, None).await;
+    let mut second = Device::new(2, first.account, first.account_len, first.account_hash);
+    let (request, key) = invite(&second, 9, expires());
+    world
+        .append(&mut second, request.entry.clone(), request.slot)
+        .await;
+    first.appended(&request.entry);
+    let (request, own_key) = invite(&first, 8, expires());
+    world.append(&mut first, request.entry, request.slot).await;
+
+    let entry = first.next_account_entry(Body::DeviceRevoke(second.id));
+    world.append(&mut first, entry, None).await;
+    let slot = SlotId([9; 16]);
+    let joined = world.service.join(slot, join(&first, slot, &key, 3)).await;
+    assert_refused!(joined, Refusal::Slot);
+    // What another device has handed out stays good.
+    let slot = SlotId([8; 16]);
+    let join = join(&first, slot, &own_key, 4);
+    world.service.join(slot, join).await.unwrap();
 }

@@ -522,7 +522,7 @@ async fn time_never_runs_backwards_when_the_clock_does() {
 }
 
 #[tokio::test]
-async fn a_batch_of_deletes_needs_no_payload() {
+async fn a_batch_of_deletes_comes_in_its_envelope() {
     let (world, mut device, space) = World::with_space().await;
     world
         .write(&mut device, space, vec![put(1, 0)])
@@ -532,7 +532,11 @@ async fn a_batch_of_deletes_needs_no_payload() {
     op.op.code = log::OpCode::Delete;
     op.op.flags = Flags::DELETE;
     (op.op.name_tag, op.op.meta_hash, op.meta) = (None, None, None);
-    let mut commit: Commit = device.batch(space, vec![op]);
-    commit.payload.clear();
+    let commit: Commit = device.batch(space, vec![op]);
+    let mut bare = commit.clone();
+    bare.payload.clear();
+    // Clients would refuse it, for good.
+    let refused = world.commit(&mut device, space, bare).await;
+    assert_refused!(refused, Refusal::Malformed(_));
     world.commit(&mut device, space, commit).await.unwrap();
 }

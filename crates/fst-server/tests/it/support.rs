@@ -16,7 +16,9 @@ use fst_proto::ids::{
 use fst_proto::log::{self, EntryKind, Flags, Header, Op, OpCode};
 use fst_proto::merkle::Head;
 use fst_proto::time::{Clock, UnixMillis};
-use fst_proto::wire::{self, Commit, Conflict, CreateAccount, CreateSpace, Join, SealedSlot};
+use fst_proto::wire::{
+    self, AppendAccount, Commit, Conflict, CreateAccount, CreateSpace, Join, SealedSlot,
+};
 use fst_proto::{frame, limits};
 use fst_server::refusal::Refusal;
 use fst_server::seams::Random;
@@ -89,6 +91,18 @@ impl World {
         let (device, request) = new_account(n, &code);
         self.service.create_account(request).await.unwrap();
         device
+    }
+
+    pub(crate) async fn append(
+        &self,
+        device: &mut Device,
+        entry: AccountEntry,
+        slot: Option<SealedSlot>,
+    ) {
+        device.appended(&entry);
+        let request = AppendAccount { entry, slot };
+        let appended = self.service.append_account(device.caller(), request);
+        appended.await.unwrap();
     }
 
     pub(crate) async fn create_space(&self, device: &mut Device, space: SpaceId) -> Served<()> {
@@ -377,11 +391,7 @@ pub(crate) fn frame_of(objects: &[(u32, usize)]) -> Vec<u8> {
 }
 
 /// An invitation made by `device` that ends at `expires_ms`, and its key.
-pub(crate) fn invite(
-    device: &Device,
-    n: u8,
-    expires_ms: u64,
-) -> (wire::AppendAccount, Ed25519KeyPair) {
+pub(crate) fn invite(device: &Device, n: u8, expires_ms: u64) -> (AppendAccount, Ed25519KeyPair) {
     let key = pair(n ^ 0x40);
     let slot = SlotId([n; 16]);
     let body = Body::InviteAdd {
@@ -394,7 +404,7 @@ pub(crate) fn invite(
         slot,
         sealed: vec![n; 200],
     });
-    (wire::AppendAccount { entry, slot }, key)
+    (AppendAccount { entry, slot }, key)
 }
 
 /// The join of device `n` by an invitation.
