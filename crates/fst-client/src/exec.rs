@@ -110,7 +110,9 @@ impl Applier<'_> {
             } else {
                 self.small_steps(plan, page, &mut out)?
             };
-            self.vault.sync_stage()?;
+            if !done.is_empty() {
+                self.vault.sync_stage()?;
+            }
             for (step, done) in done {
                 out.n_done += 1;
                 if let Some(progress) = &mut progress {
@@ -168,7 +170,9 @@ impl Applier<'_> {
                 Err(error) => note_failure(step, error, out)?,
             }
         }
-        self.vault.sync_stage()?;
+        if !staged.is_empty() {
+            self.vault.sync_stage()?;
+        }
         let mut settled = Vec::new();
         for (step, tag) in staged {
             let placed = if is_waiting(plan, step, out) {

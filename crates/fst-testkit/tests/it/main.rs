@@ -2,4 +2,5 @@
 
 mod crash;
 mod evil;
+mod held;
 mod world;
