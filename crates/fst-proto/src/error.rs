@@ -37,6 +37,8 @@ pub enum Exit {
     Policy = 13,
     /// Timed out.
     TimedOut = 14,
+    /// Ended by Ctrl-C.
+    Interrupted = 130,
 }
 
 macro_rules! codes {
@@ -99,6 +101,8 @@ codes! {
     NoSuchVersion = 1205, NotFound, 404, "no such version", "fst history";
     /// Wrong arguments.
     Usage = 1301, Usage, 400, "wrong usage", "fst --help";
+    /// Ctrl-C.
+    Interrupted = 1302, Interrupted, 503, "interrupted", "run the command again";
     /// Bad configuration file.
     BadConfig = 2001, Config, 400, "the configuration is not valid", "edit the file named above";
     /// File of ours damaged.

@@ -21,3 +21,17 @@ fn the_demo_holds_what_it_says() {
     let left = std::fs::read_dir(temp).expect("a folder").count();
     assert_eq!(left, 0, "the demo left something behind");
 }
+
+#[test]
+fn an_interrupted_demo_leaves_nothing() {
+    let home = Home::new();
+    let temp = home.make_dir("tmp");
+    let run = home.shell(&format!(
+        "TMPDIR='{temp}' fst demo & demo=$!
+         until ls -d '{temp}'/fst-demo-*/bo/Shared; do kill -0 $demo || exit 1; done
+         kill -INT $demo; wait $demo"
+    ));
+    assert_eq!(run.exit, 130, "{run:?}");
+    let left = std::fs::read_dir(temp).expect("a folder").count();
+    assert_eq!(left, 0, "the demo left something behind");
+}

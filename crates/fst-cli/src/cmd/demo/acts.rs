@@ -5,7 +5,7 @@ use std::time::Duration;
 use fst_proto::error::ErrorCode;
 use serde::Serialize;
 
-use super::patience::{Stopwatch, wait_until};
+use super::patience::{Stopwatch, notice_signals, or_interrupted, wait_until};
 use super::stage::{Device, Stage, io};
 use super::view;
 use crate::context::Context;
@@ -50,6 +50,11 @@ struct Figures {
 
 /// Runs all acts and removes everything they left.
 pub(super) fn run(context: &Context) -> Result<Answer, Failure> {
+    notice_signals().map_err(io)?;
+    or_interrupted(play(context))
+}
+
+fn play(context: &Context) -> Result<Answer, Failure> {
     let watch = Stopwatch::start();
     let show = Show { context };
     let mut figures = Figures::default();

@@ -1,8 +1,11 @@
-//! Waiting for what another process does, and measuring how long it took.
+//! Waiting for what another process does, until Ctrl-C, and measuring how long it took.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use fst_proto::error::ErrorCode;
+use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::report::Failure;
 
@@ -11,6 +14,28 @@ const LOOK_EVERY: Duration = Duration::from_millis(1);
 
 /// Longest time any step of the demo may take.
 const LIMIT: Duration = Duration::from_secs(30);
+
+/// Set by Ctrl-C: the demo ends at the next look, and takes its processes and its folder with it.
+static INTERRUPTED: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
+
+/// From now on Ctrl-C and a request to end are noticed by [`wait_until`] and [`or_interrupted`]; a second one ends at once.
+pub(super) fn notice_signals() -> std::io::Result<()> {
+    for signal in [SIGINT, SIGTERM] {
+        let flag = &*INTERRUPTED;
+        signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(flag))?;
+        signal_hook::flag::register(signal, Arc::clone(flag))?;
+    }
+    Ok(())
+}
+
+/// What failed because of Ctrl-C is not a failure of its own.
+pub(super) fn or_interrupted<T>(done: Result<T, Failure>) -> Result<T, Failure> {
+    if INTERRUPTED.load(Ordering::Relaxed) {
+        let hint = "fst demo";
+        return Err(Failure::new(ErrorCode::Interrupted, "the demo was interrupted").hint(hint));
+    }
+    done
+}
 
 /// Measures real time: the demo's figures are about it.
 #[derive(Debug, Clone, Copy)]
@@ -34,6 +59,7 @@ pub(super) fn wait_until(what: &str, is_so: impl FnMut() -> bool) -> Result<u64,
     let watch = Stopwatch::start();
     let mut is_so = is_so;
     while !is_so() {
+        or_interrupted(Ok(()))?;
         if watch.0.elapsed() > LIMIT {
             return Err(
                 Failure::new(ErrorCode::WaitTimedOut, "the demo did not go on")
