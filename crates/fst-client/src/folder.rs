@@ -555,6 +555,7 @@ impl Folder {
             local: &seen.local,
             scanned,
             now: self.seams.clock.now(),
+            evidence: self.settings.evidence.as_deref(),
         };
         let pushed = pusher.run(&plan.push)?;
         self.problems.extend(pushed.problems);

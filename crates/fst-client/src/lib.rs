@@ -21,6 +21,7 @@ pub mod config;
 pub mod db;
 pub mod dirs;
 pub mod error;
+mod evidence;
 pub mod exec;
 pub mod fetch;
 pub mod folder;

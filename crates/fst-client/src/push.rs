@@ -7,6 +7,7 @@
 //! Not here: what to push ([`fst_engine::reconcile`]). Source: docs/design/wire.md.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::path::Path;
 
 use fst_crypto::batch::BatchSealer;
 use fst_engine::batch::cuts;
@@ -23,12 +24,13 @@ use fst_proto::log::{self, EntryKind, Flags, Header, Op, OpCode};
 use fst_proto::path::RelPath;
 use fst_proto::recipe::Body;
 use fst_proto::time::UnixMillis;
-use fst_proto::wire::{self, Commit, Conflict, Entry};
+use fst_proto::wire::{self, Changes, Commit, Conflict, Entry, Receipt};
 
 use crate::db::{Db, Loaded};
 use crate::error::{FolderError, vault_code};
+use crate::evidence;
 use crate::folder::Space;
-use crate::log::LogError;
+use crate::log::{LogError, LogFault};
 use crate::remote::Remote;
 use crate::scan::{Scanned, content_of, problem};
 use upload::Uploader;
@@ -57,6 +59,8 @@ pub struct Pusher<'a> {
     pub scanned: &'a Scanned,
     /// Wall-clock time.
     pub now: UnixMillis,
+    /// Where evidence against the server is kept.
+    pub evidence: Option<&'a Path>,
 }
 
 /// What became of the operations.
@@ -304,7 +308,8 @@ impl Pusher<'_> {
             Err(error) => return self.refused(error, uploader, out),
         };
         let (known, now) = (self.state.range.head(), self.now);
-        self.space.verifier(now).check_receipt(&receipt, &known)?;
+        let checked = self.space.verifier(now).check_receipt(&receipt, &known);
+        checked.map_err(|fault| self.freeze(fault, &receipt, &commit))?;
         if receipt.head.size != known.size + 1 {
             // Others came between: the pull of the next cycle brings theirs and ours in order. The server has
             // signed that it will, so it is held to it.
@@ -318,13 +323,7 @@ impl Pusher<'_> {
                 self.state.base_keys.insert(item.op.node, key);
             }
         }
-        let entry = Entry {
-            header: commit.header,
-            sig: commit.sig,
-            time_ms: receipt.time_ms,
-            payload: Some(commit.payload),
-        };
-        self.accept(&entry, &receipt.head.root)?;
+        self.accept(&commit, &receipt)?;
         out.n_ops += ready.len();
         Ok(true)
     }
@@ -347,15 +346,16 @@ impl Pusher<'_> {
         Ok(false)
     }
 
-    fn accept(&mut self, entry: &Entry, root: &Hash32) -> Result<(), FolderError> {
+    fn accept(&mut self, commit: &Commit, receipt: &Receipt) -> Result<(), FolderError> {
         let (state, space, now) = (&mut *self.state, self.space, self.now);
+        let entry = entry_of(commit, receipt);
         let done = self.db.transaction(|tx| {
-            space.verifier(now).advance(state, tx, entry)?;
-            if state.range.root() == *root {
+            space.verifier(now).advance(state, tx, &entry)?;
+            if state.range.root() == receipt.head.root {
                 Ok(())
             } else {
                 let at = state.range.size();
-                Err(LogError::Fault(crate::log::LogFault::Fork { at }))
+                Err(LogError::Fault(LogFault::Fork { at }))
             }
         });
         match done {
@@ -363,11 +363,19 @@ impl Pusher<'_> {
             Err(error) => {
                 *self.state = self.db.load()?;
                 Err(match error {
-                    LogError::Fault(fault) => fault.into(),
+                    LogError::Fault(fault) => self.freeze(fault, receipt, commit),
                     LogError::Db(error) => error.into(),
                 })
             },
         }
+    }
+
+    fn freeze(&self, fault: LogFault, receipt: &Receipt, commit: &Commit) -> FolderError {
+        let page = Changes {
+            entries: vec![entry_of(commit, receipt)],
+            receipt: receipt.clone(),
+        };
+        evidence::freeze(self.space.id, self.evidence, fault, &page)
     }
 
     fn next_ctr(&self) -> u64 {
@@ -433,6 +441,16 @@ impl Pusher<'_> {
             kind: EntryKind::Batch,
             ops,
         }
+    }
+}
+
+/// The entry that a commit becomes by its receipt.
+fn entry_of(commit: &Commit, receipt: &Receipt) -> Entry {
+    Entry {
+        header: commit.header.clone(),
+        sig: commit.sig,
+        time_ms: receipt.time_ms,
+        payload: Some(commit.payload.clone()),
     }
 }
 

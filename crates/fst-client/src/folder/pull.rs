@@ -3,7 +3,6 @@
 //! Invariant: a page is applied whole or not at all, after every check; a fault freezes the space, keeps
 //! evidence and touches no file. A later pull that verifies thaws it.
 
-use fst_proto::hash::sha256;
 use fst_proto::log;
 use fst_proto::merkle::Head;
 use fst_proto::wire::{self, Changes, Receipt};
@@ -11,6 +10,7 @@ use fst_proto::wire::{self, Changes, Receipt};
 use super::Folder;
 use crate::db::{DbError, Tx};
 use crate::error::FolderError;
+use crate::evidence;
 use crate::log::{LogError, LogFault};
 
 /// Pages pulled in one phase before other phases get their turn.
@@ -121,18 +121,13 @@ impl Folder {
         }
     }
 
-    /// Keeps evidence of what the server showed.
     fn freeze(&self, fault: LogFault, page: &Changes) -> FolderError {
-        let evidence = wire::to_cbor(page);
-        let name = &sha256(&[&evidence]).to_hex()[..16];
-        tracing::error!(space = %self.space.id, %fault, "space frozen");
-        if let Some(dir) = &self.settings.evidence {
-            let file = dir.join(format!("{}-{name}.cbor", self.space.id));
-            if let Err(error) = crate::dirs::write_durably(&file, &evidence) {
-                tracing::error!(%error, "write evidence");
-            }
-        }
-        FolderError::Frozen(fault)
+        evidence::freeze(
+            self.space.id,
+            self.settings.evidence.as_deref(),
+            fault,
+            page,
+        )
     }
 }
 

@@ -1,5 +1,6 @@
 //! A device of a world: real client code on a disk in memory and a line that may fail.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use fst_client::account::{self, Spaces};
@@ -37,6 +38,8 @@ pub struct Device {
     pub vault: FakeVault,
     /// Its line.
     pub weather: Weather,
+    /// Where it keeps evidence against the server.
+    pub evidence: Option<PathBuf>,
     remote: Arc<dyn Remote>,
     enrolled: Arc<Enrolled>,
     clock: VirtualClock,
@@ -86,6 +89,7 @@ pub(crate) fn enrol_one(
     Device {
         vault: FakeVault::new(),
         weather,
+        evidence: None,
         remote: Arc::new(remote),
         enrolled: Arc::new(enrolled),
         clock: clock.clone(),
@@ -288,7 +292,7 @@ impl Device {
             remote_path: SPACE.to_owned(),
             mode: Mode::TwoWay,
             ignore: Ignore::new(&[]).expect("no patterns"),
-            evidence: None,
+            evidence: self.evidence.clone(),
             pinned,
         };
         match Folder::open(space, seams, settings, db) {

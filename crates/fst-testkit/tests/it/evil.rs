@@ -18,6 +18,7 @@ use fst_testkit::evil::{
     AccountAttack, Attack, EvilRemote, Insider, LogAttack, ReceiptAttack, Rewrite, whole_log,
 };
 use fst_testkit::scene::{Scene, noise, path};
+use tempfile::TempDir;
 
 mod forks;
 mod joins;
@@ -38,6 +39,7 @@ struct Stage {
     scene: Scene,
     evil: Arc<EvilRemote>,
     space: SpaceId,
+    evidence: TempDir,
 }
 
 impl Stage {
@@ -52,10 +54,17 @@ impl Stage {
             vault.user_symlink(&path("link"), b"note.txt")
         });
         scene.quiet();
+        let evidence = TempDir::new().expect("a temporary folder");
+        scene.devices[VICTIM].evidence = Some(evidence.path().to_path_buf());
         let evil = capture(&mut scene, VICTIM);
         scene.quiet();
         let (space, _) = scene.devices[VICTIM].verified_head();
-        Self { scene, evil, space }
+        Self {
+            scene,
+            evil,
+            space,
+            evidence,
+        }
     }
 
     /// Three entries of the author, one of another device that has seen them.
@@ -112,6 +121,16 @@ impl Stage {
             );
         }
         assert!(self.evil.n_lies() > n_lies, "the attack was never shown");
+        // What is not even a message of ours shows nothing about the server.
+        if code != ErrorCode::Malformed {
+            self.assert_evidence();
+        }
+    }
+
+    /// What the server showed is kept.
+    fn assert_evidence(&self) {
+        let kept = std::fs::read_dir(self.evidence.path()).expect("a folder");
+        assert!(kept.count() > 0, "no evidence was kept");
     }
 
     /// With an honest server everybody converges, and everything is there.

@@ -171,6 +171,7 @@ fn forged_acknowledgement() {
         stage.scene.devices[VICTIM].vault.snapshot() == before,
         "files were touched"
     );
+    stage.assert_evidence();
     stage.assert_heals();
 }
 
