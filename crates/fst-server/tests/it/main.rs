@@ -14,7 +14,6 @@ mod config;
 mod embedded;
 mod events;
 mod faults;
-mod files;
 mod fsyncs;
 mod http;
 mod metrics;

@@ -9,5 +9,4 @@
 mod backends;
 mod blobs;
 mod cache;
-mod files;
 mod sqlite;
