@@ -123,10 +123,10 @@ fn end_of(scene: &mut Scene, context: &str) -> End {
     End { tree, copies }
 }
 
-/// Runs the scenario with the fault at step `n` of device `at`. Returns whether it happened.
-fn replay(at: usize, fault: Fault, n: u64, expected: &End) -> bool {
+/// Runs a scenario with the fault at step `n` of device `at`. Returns whether it happened.
+fn replay(scenario: fn() -> Scene, at: usize, fault: Fault, n: u64, expected: &End) -> bool {
     let context = format!("device {at}, {fault:?} at step {n}");
-    let mut scene = changed();
+    let mut scene = scenario();
     let device = &scene.devices[at];
     let n_requests = device.weather.n_requests() + n;
     match fault {
@@ -167,10 +167,16 @@ fn replay(at: usize, fault: Fault, n: u64, expected: &End) -> bool {
 }
 
 fn check(at: usize, fault: Fault) {
-    let expected = end_of(&mut changed(), "without faults");
-    assert_eq!(expected.copies.len(), 2, "one copy for each conflict");
+    check_all(changed, 2, at, fault);
+}
+
+/// A fault at every step of `scenario`, which has `n_conflicts`.
+fn check_all(scenario: fn() -> Scene, n_conflicts: usize, at: usize, fault: Fault) {
+    let expected = end_of(&mut scenario(), "without faults");
+    let n_copies = expected.copies.len();
+    assert_eq!(n_copies, n_conflicts, "one copy for each conflict");
     let n_steps = (1..STEPS_MAX)
-        .take_while(|&n| replay(at, fault, n, &expected))
+        .take_while(|&n| replay(scenario, at, fault, n, &expected))
         .count();
     assert!(n_steps >= 3, "the scenario has more steps than {n_steps}");
     assert!(
@@ -217,6 +223,32 @@ fn author_goes_dark_at_every_request() {
 #[test]
 fn other_goes_dark_at_every_request() {
     check(OTHER, Fault::Dark);
+}
+
+/// One file edited on both, and moved by the author: for the other its own bytes win and the author's place does.
+fn moved_and_edited() -> Scene {
+    let mut scene = Scene::new(12, 2);
+    scene.write(AUTHOR, "x", b"x, first");
+    scene.user(AUTHOR, |vault| vault.user_mkdir(&path("dir")));
+    scene.quiet();
+    scene.user(AUTHOR, |vault| {
+        vault.user_rename(&path("x"), &path("dir/x"))
+    });
+    scene.write(AUTHOR, "dir/x", b"x, second, by the author");
+    scene.write(OTHER, "x", b"x, third, by the other");
+    scene
+}
+
+/// The move is a step before the copy: base may not pass the author's bytes until they lie beside it.
+#[test]
+fn base_waits_for_the_copy_at_every_step() {
+    let end = end_of(&mut moved_and_edited(), "without faults");
+    let kept: Vec<&[u8]> = end.copies.iter().map(Vec::as_slice).collect();
+    assert_eq!(kept, [b"x, second, by the author"]);
+    check_all(moved_and_edited, 1, OTHER, Fault::Crash);
+    let cut = Fault::PowerCut(PowerCut::Everything);
+    check_all(moved_and_edited, 1, OTHER, cut);
+    check_all(moved_and_edited, 1, OTHER, Fault::Dark);
 }
 
 /// Both devices in sync, the second one without its database.
