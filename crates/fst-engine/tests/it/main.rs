@@ -20,6 +20,21 @@ mod rows_names;
 mod sim;
 mod timing;
 
+use proptest::prelude::ProptestConfig;
+
+/// So many cases, or what `PROPTEST_CASES` says.
+pub(crate) fn cases(cases: u32) -> ProptestConfig {
+    let default = ProptestConfig::default();
+    let is_chosen = std::env::var_os("PROPTEST_CASES").is_some();
+    let cases = if is_chosen { default.cases } else { cases };
+    ProptestConfig {
+        cases,
+        failure_persistence: None,
+        max_shrink_iters: 20_000,
+        ..default
+    }
+}
+
 /// A file that nobody declares is never compiled, so its tests never run.
 #[test]
 fn no_test_file_is_forgotten() {

@@ -4,9 +4,10 @@ use fst_engine::naming::{Origin, conflict_name, original_of};
 use fst_proto::path::{NAME_LEN_MAX, Name};
 use fst_proto::time::UnixMillis;
 use proptest::collection::vec;
-use proptest::prelude::{ProptestConfig, any};
+use proptest::prelude::any;
 use proptest::{prop_assert, proptest};
 
+use crate::cases;
 use crate::lang::name;
 
 const AT: UnixMillis = UnixMillis(1_700_000_000_000);
@@ -134,7 +135,7 @@ fn s146_a_device_name_cannot_break_the_name() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 3000, ..ProptestConfig::default() })]
+    #![proptest_config(cases(3_000))]
 
     /// Any name, any device: a valid free name, from which the same name is made again.
     #[test]

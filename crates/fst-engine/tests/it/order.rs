@@ -11,9 +11,10 @@ use fst_proto::entry::{Content, Kind, Place, ROOT};
 use fst_proto::ids::{ContentId, NodeId};
 use fst_proto::path::RelPath;
 use proptest::collection::vec;
-use proptest::prelude::{ProptestConfig, any};
+use proptest::prelude::any;
 use proptest::{prop_assert_eq, proptest};
 
+use crate::cases;
 use crate::lang::{Scenario, check, name, show_step, tree};
 
 #[track_caller]
@@ -366,7 +367,7 @@ fn random_tree(nodes: &[(usize, u8, u8)], order: usize) -> Tree {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 12_000, ..ProptestConfig::default() })]
+    #![proptest_config(cases(12_000))]
 
     /// Any tree turns into any other tree over the same nodes.
     #[test]

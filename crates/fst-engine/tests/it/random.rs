@@ -2,23 +2,11 @@
 
 use fst_engine::reconcile::{Backup, Direction, Policy};
 use proptest::collection::vec;
-use proptest::prelude::{ProptestConfig, any};
+use proptest::prelude::any;
 use proptest::{prop_assert_eq, proptest};
 
+use crate::cases;
 use crate::sim::{Faults, World};
-
-/// So many cases, or what `PROPTEST_CASES` says.
-fn cases(cases: u32) -> ProptestConfig {
-    let default = ProptestConfig::default();
-    let is_chosen = std::env::var_os("PROPTEST_CASES").is_some();
-    let cases = if is_chosen { default.cases } else { cases };
-    ProptestConfig {
-        cases,
-        failure_persistence: None,
-        max_shrink_iters: 20_000,
-        ..default
-    }
-}
 
 type Op = [u8; 4];
 
