@@ -169,6 +169,7 @@ pub fn vault_code(error: &VaultError) -> ErrorCode {
         VaultError::NoSpace { .. } => ErrorCode::NoSpace,
         VaultError::Locked => ErrorCode::Locked,
         VaultError::Special { .. } => ErrorCode::SpecialFile,
+        VaultError::InUse { .. } => ErrorCode::InUse,
         VaultError::NameTooLong { .. } | VaultError::Reserved { .. } => ErrorCode::BadName,
         _ => ErrorCode::Io,
     }

@@ -8,9 +8,9 @@
 //! A judgement by [`Stat`] alone is sound only when the times seen by the scan were older than the clock's
 //! grain: two files made in one tick can look alike, also in their number. Judge by contents otherwise.
 //!
-//! Limit: a program that held the displaced file open for writing all along, and writes to it after the
-//! last look, writes to a file without a name. What it wrote before the last look is kept. Replace files
-//! only when they have been quiet for a while.
+//! A file that a program holds open for writing is neither replaced nor removed: what it writes later would
+//! go to a file without a name. Where the system cannot tell ([`Vault::has_writer`]), only what was written
+//! before the last look is kept.
 //! Source: docs/design/sync-semantics.md.
 
 use fst_proto::path::RelPath;
@@ -209,7 +209,20 @@ fn confirm(
     if !is_expected(seen)? {
         return Ok(false);
     }
-    // A program that still holds the file open can write to it in the stage.
+    is_quiet(vault, tag, seen)
+}
+
+/// True when nobody can write to the staged object any more and nobody has since it looked like `seen`.
+///
+/// # Errors
+/// [`VaultError::InUse`] while a program holds it open for writing.
+fn is_quiet(vault: &dyn Vault, tag: &StageName, seen: &Stat) -> Result<bool> {
+    // First the writers, then the look: what the last of them wrote before it closed must show.
+    if vault.has_writer(tag)? == Some(true) {
+        return Err(VaultError::InUse {
+            op: "replace or remove",
+        });
+    }
     Ok(vault
         .stat_staged(tag)?
         .is_some_and(|now| now.is_same_object(seen)))
@@ -227,7 +240,7 @@ fn placed(swap: &Swap<'_>) -> Stat {
 fn undo_swap<T>(swap: &Swap<'_>, cause: Option<VaultError>) -> Result<Outcome<T>> {
     for _ in 0..UNDO_TRIES_MAX {
         match swap.vault.exchange(swap.tag, swap.to) {
-            Ok(out) if out.is_same_object(&swap.ours) => return undone(cause),
+            Ok(out) if out.is_same_object(&swap.ours) => return undone_if_quiet(swap, cause),
             // A third writer put something at the place since; it is kept.
             Ok(_) => return displaced(swap, cause),
             Err(VaultError::NotFound { .. }) => {},
@@ -242,6 +255,15 @@ fn undo_swap<T>(swap: &Swap<'_>, cause: Option<VaultError>) -> Result<Outcome<T>
         }
     }
     displaced(swap, cause)
+}
+
+/// What came out again is ours, unless a program opened it while it lay at the place.
+fn undone_if_quiet<T>(swap: &Swap<'_>, cause: Option<VaultError>) -> Result<Outcome<T>> {
+    match is_quiet(swap.vault, swap.tag, &swap.ours) {
+        Ok(true) => undone(cause),
+        Ok(false) => Ok(rests_at(swap.tag, cause)),
+        Err(error) => Ok(rests_at(swap.tag, Some(error))),
+    }
 }
 
 fn undone<T>(cause: Option<VaultError>) -> Result<Outcome<T>> {

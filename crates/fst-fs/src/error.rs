@@ -40,6 +40,12 @@ pub enum VaultError {
         /// What was tried.
         op: &'static str,
     },
+    /// A program holds the file open for writing: what it writes next must not be lost.
+    #[error("{op}: a program has it open for writing")]
+    InUse {
+        /// What was tried.
+        op: &'static str,
+    },
     /// A parent, or the object itself, should be a directory and is something else.
     #[error("{op}: not a directory")]
     NotADirectory {
@@ -165,6 +171,7 @@ impl VaultError {
             | Self::NameTooLong { .. }
             | Self::Unsupported { .. }
             | Self::Denied { .. }
+            | Self::InUse { .. }
             | Self::Displaced { .. } => ErrorClass::Path,
             Self::NoSpace { .. } | Self::Io { .. } => ErrorClass::Disk,
             Self::ReadOnly { .. } | Self::RootMissing | Self::RootReplaced | Self::Locked => {

@@ -136,6 +136,15 @@ impl FakeVault {
         }
     }
 
+    /// Gives back one count of `n_writers`.
+    fn close_writer(&self, ino: Ino) {
+        let mut state = self.lock_state();
+        if state.tree.has(ino) {
+            let n_writers = &mut state.tree.inode_mut(ino).n_writers;
+            *n_writers = n_writers.saturating_sub(1);
+        }
+    }
+
     /// A crashed process removes nothing.
     fn remove_unfinished(&self, spot: &Spot, ino: Ino) {
         let mut state = self.lock_state();
@@ -388,6 +397,14 @@ impl Vault for FakeVault {
     fn read_staged_link(&self, tag: &StageName) -> Result<Vec<u8>> {
         self.look("read link", |tree| {
             tree.link_text(&staged(tag), "read link")
+        })
+    }
+
+    fn has_writer(&self, tag: &StageName) -> Result<Option<bool>> {
+        const OP: &str = "look for writers";
+        self.look(OP, |tree| {
+            let ino = tree.found(&staged(tag), OP)?;
+            Ok(Some(tree.inode(ino).n_writers > 0))
         })
     }
 

@@ -1,7 +1,7 @@
 //! The vault on a real file system.
 //!
 //! Opened by `fst-client` for each folder; all system calls of the workspace on user files are in its parts:
-//! `handle` (paths), `file` (contents), `copy`, `moves`, `private` (`.fst`), `sys` (the calls).
+//! `handle` (paths), `file` (contents), `copy`, `moves`, `private` (`.fst`), `lease` (writers), `sys` (the calls).
 //! Invariant: paths are used twice only, to open the root and to compare it later; everything else is
 //! relative to its handle and follows no link.
 //! Not here: decisions of any kind.
@@ -32,6 +32,7 @@ use crate::vault::{
 mod copy;
 mod file;
 mod handle;
+mod lease;
 mod moves;
 mod private;
 mod sys;
@@ -334,6 +335,17 @@ impl Vault for RealVault {
 
     fn read_staged_link(&self, tag: &StageName) -> Result<Vec<u8>> {
         read_link_at(self.stage(READ_LINK)?.as_fd(), tag.as_str().as_bytes())
+    }
+
+    fn has_writer(&self, tag: &StageName) -> Result<Option<bool>> {
+        let stage = self.stage("look for writers")?;
+        match Reading::open_at(stage.as_fd(), tag.as_str().as_bytes()) {
+            Ok(file) => Ok(lease::has_writer(file.fd())),
+            Err(VaultError::Special { .. }) => Ok(Some(false)),
+            // Without reading there is no asking.
+            Err(VaultError::Denied { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     fn retag(&self, from: &StageName, to: &StageName) -> Result<()> {

@@ -390,6 +390,13 @@ pub trait Vault: Send + Sync + Debug {
     /// As [`Vault::read_link`].
     fn read_staged_link(&self, tag: &StageName) -> Result<Vec<u8>>;
 
+    /// Says whether a program holds the staged file open for writing; `None` where that cannot be told.
+    ///
+    /// In the stage nobody can open it anew (but by a second name), so `false` stays true.
+    /// # Errors
+    /// As [`Vault::read_staged`], but a link or directory has no writer.
+    fn has_writer(&self, tag: &StageName) -> Result<Option<bool>>;
+
     /// Gives a staged object another tag, in one step.
     ///
     /// # Errors

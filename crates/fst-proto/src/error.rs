@@ -125,6 +125,8 @@ codes! {
     Locked = 3008, Locked, 423, "another fst uses this", "fst daemon status";
     /// No daemon.
     NoDaemon = 3009, NoDaemon, 503, "the sync daemon is not running", "fst daemon start";
+    /// A program holds a file open for writing.
+    InUse = 3010, Failed, 409, "a program has this file open for writing", "nothing to do: it is synced as soon as that program closes it";
     /// Unreachable.
     Unreachable = 4001, Unreachable, 503, "the server does not answer", "check the address and the network; it is tried again";
     /// Something else answers.

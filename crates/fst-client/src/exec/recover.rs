@@ -2,7 +2,7 @@
 //!
 //! Invariant: afterwards the stage is empty, and every content of the user that lay there is in the folder
 //! again, at its place or beside it. Drafts are ours and go; a swap tag goes only when its content is known
-//! to history (base or remote of its node) or to a conflict copy beside its place; a move tag goes back to
+//! to history (base or remote of its node) or to a conflict copy beside its place, and no program holds it open; a move tag goes back to
 //! where base has it.
 
 use fst_crypto::key::SpaceKeys;
@@ -36,7 +36,8 @@ pub fn recover(
         };
         let is_disposable = match kind {
             'd' => true,
-            'w' => is_known(vault, keys, state, &entry, node)?,
+            // What a program writes from now on goes where it has the file open: that must keep a name.
+            'w' => !has_writer(vault, &entry)? && is_known(vault, keys, state, &entry, node)?,
             _ => false,
         };
         if is_disposable {
@@ -63,6 +64,10 @@ fn parse(tag: &StageName) -> Option<(char, NodeId)> {
         _ => return None,
     };
     Some((kind, NodeId::parse(hex)?))
+}
+
+fn has_writer(vault: &dyn Vault, entry: &StagedEntry) -> Result<bool, VaultError> {
+    Ok(entry.stat.kind == FileKind::File && vault.has_writer(&entry.tag)? == Some(true))
 }
 
 fn is_known(

@@ -2,7 +2,7 @@
 //!
 //! Called by [`super::all`].
 
-use super::{World, cases, is_stage_empty, path, refused, staged_bytes, stat, tag};
+use super::{World, cases, is_stage_empty, path, refused, stage, staged_bytes, stat, tag};
 use crate::commit::{Outcome, remove_if, resume_remove};
 use crate::vault::{FileKind, Stat, VaultError};
 
@@ -13,6 +13,7 @@ cases![
     an_error_while_judging_puts_it_back,
     a_taken_place_keeps_both,
     a_late_write_is_kept,
+    a_file_with_a_writer_is_not_removed,
     directories_and_pipes_are_not_taken,
     a_cut_short_removal_is_finished_or_undone,
     only_empty_directories_are_removed,
@@ -97,7 +98,8 @@ fn a_late_write_is_kept(world: &dyn World) {
         Ok(true)
     };
     let done = remove_if(world.vault(), &path("a"), &tag("t"), &mut judge);
-    assert!(matches!(done, Ok(Outcome::Changed)), "{done:?}");
+    let is_kept = matches!(done, Ok(Outcome::Changed) | Err(VaultError::InUse { .. }));
+    assert!(is_kept, "{done:?}");
     assert_eq!(
         world.read(&path("a")).as_deref(),
         Some(b"old and late".as_slice())
@@ -146,4 +148,26 @@ fn only_empty_directories_are_removed(world: &dyn World) {
     world.remove(&path("d/f"));
     vault.remove_dir(&path("d")).expect("empty now");
     assert_eq!(vault.stat(&path("d")).expect("look"), None);
+}
+
+fn a_file_with_a_writer_is_not_removed(world: &dyn World) {
+    world.write(&path("a"), b"old");
+    let mut held = world.hold(&path("a"));
+    stage(world, "probe", b"x");
+    let can_tell = world
+        .vault()
+        .has_writer(&tag("probe"))
+        .expect("look")
+        .is_some();
+    world.vault().discard(&tag("probe")).expect("discard");
+    if !can_tell {
+        return;
+    }
+    let done = remove_if(world.vault(), &path("a"), &tag("t"), &mut |_| Ok(true));
+    assert!(matches!(done, Err(VaultError::InUse { .. })), "{done:?}");
+    held(b" and late");
+    assert_eq!(
+        world.read(&path("a")).as_deref(),
+        Some(b"old and late".as_slice())
+    );
 }

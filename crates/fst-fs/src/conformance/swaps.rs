@@ -21,6 +21,8 @@ cases![
     a_writer_to_our_version_is_kept,
     a_removal_meanwhile_puts_back,
     a_program_that_holds_the_old_one_open_is_kept,
+    a_file_with_a_writer_is_not_replaced,
+    our_version_with_a_writer_is_kept,
     a_full_directory_is_not_replaced,
     an_empty_directory_is_replaced,
     a_cut_short_swap_is_finished,
@@ -91,6 +93,11 @@ fn the_expected_one_is_replaced(world: &dyn World) {
 fn assert_undone(world: &dyn World, judge: &mut dyn FnMut(&Stat) -> Answer) {
     let done = replace_if(world.vault(), &tag("t"), &path("a"), judge);
     assert!(matches!(done, Ok(Outcome::Changed)), "{done:?}");
+}
+
+/// The user's file is where it was: seen as changed, or as held open where that can be told.
+fn is_left_alone<T>(done: &Result<Outcome<T>, VaultError>) -> bool {
+    matches!(done, Ok(Outcome::Changed) | Err(VaultError::InUse { .. }))
 }
 
 fn a_changed_one_is_put_back(world: &dyn World) {
@@ -200,10 +207,11 @@ fn a_program_that_holds_the_old_one_open_is_kept(world: &dyn World) {
     world.write(&path("a"), b"old");
     let mut held = world.hold(&path("a"));
     stage(world, "t", b"new");
-    assert_undone(world, &mut |_| {
+    let done = replace_if(world.vault(), &tag("t"), &path("a"), &mut |_| {
         held(b" and late");
         Ok(true)
     });
+    assert!(is_left_alone(&done), "{done:?}");
     assert_eq!(
         world.read(&path("a")).as_deref(),
         Some(b"old and late".as_slice())
@@ -315,4 +323,49 @@ fn a_swap_by_steps_cut_after_the_second_is_judged(world: &dyn World) {
         vault.discard(&tag("t~aside")).expect("ours, if anything");
         assert!(is_stage_empty(world));
     }
+}
+
+fn a_file_with_a_writer_is_not_replaced(world: &dyn World) {
+    world.write(&path("a"), b"old");
+    let mut held = world.hold(&path("a"));
+    stage(world, "t", b"new");
+    match world.vault().has_writer(&tag("t")).expect("look") {
+        Some(has_writer) => assert!(!has_writer, "nobody writes to it"),
+        // This system cannot tell.
+        None => return,
+    }
+    let done = replace_if(world.vault(), &tag("t"), &path("a"), &mut |_| Ok(true));
+    assert!(matches!(done, Err(VaultError::InUse { .. })), "{done:?}");
+    held(b" and late");
+    assert_eq!(
+        world.read(&path("a")).as_deref(),
+        Some(b"old and late".as_slice())
+    );
+    drop(held);
+    let done = replace_if(world.vault(), &tag("t"), &path("a"), &mut |_| Ok(true));
+    assert!(matches!(done, Ok(Outcome::Done(_))), "{done:?}");
+}
+
+fn our_version_with_a_writer_is_kept(world: &dyn World) {
+    world.write(&path("a"), b"edit");
+    stage(world, "t", b"new");
+    if world.vault().has_writer(&tag("t")).expect("look").is_none() {
+        return;
+    }
+    let mut held = None;
+    let mut judge = |_: &Stat| {
+        held = Some(world.hold(&path("a")));
+        Ok(false)
+    };
+    let done = replace_if(world.vault(), &tag("t"), &path("a"), &mut judge);
+    assert!(
+        matches!(&done, Ok(Outcome::Displaced { tags, .. }) if *tags == [tag("t")]),
+        "{done:?}"
+    );
+    held.expect("was opened")(b" and late");
+    assert_eq!(
+        staged_bytes(world, "t").as_deref(),
+        Some(b"new and late".as_slice())
+    );
+    assert_eq!(world.read(&path("a")).as_deref(), Some(b"edit".as_slice()));
 }

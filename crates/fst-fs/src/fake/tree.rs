@@ -71,6 +71,8 @@ pub(super) struct Inode {
     pub(super) ctime_ns: i64,
     pub(super) nlink: u64,
     pub(super) n_open: u32,
+    /// How many of them are user's programs that may write.
+    pub(super) n_writers: u32,
     /// Cleared to play a file that this process may not read.
     pub(super) is_readable: bool,
     /// Contents written by the vault since the last barrier.
@@ -115,6 +117,7 @@ impl Tree {
         self.inodes.clone_from(&earlier.inodes);
         for inode in self.inodes.values_mut() {
             inode.n_open = 0;
+            inode.n_writers = 0;
         }
     }
 
@@ -135,6 +138,7 @@ impl Tree {
             ctime_ns: now_ns,
             nlink: 1,
             n_open: 0,
+            n_writers: 0,
             is_readable: true,
             is_unsynced: false,
         };

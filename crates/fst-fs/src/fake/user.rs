@@ -52,6 +52,7 @@ impl UserFile {
 
 impl Drop for UserFile {
     fn drop(&mut self) {
+        self.vault.close_writer(self.ino);
         self.vault.close(self.ino);
     }
 }
@@ -228,7 +229,9 @@ impl FakeVault {
     pub fn user_open(&self, path: &RelPath) -> Result<UserFile> {
         let ino = self.as_user(|tree| {
             let ino = file_to_write(tree, path)?;
-            tree.inode_mut(ino).n_open += 1;
+            let inode = tree.inode_mut(ino);
+            inode.n_open += 1;
+            inode.n_writers += 1;
             Ok(ino)
         })?;
         Ok(UserFile {

@@ -68,13 +68,14 @@ fn step(vault: &dyn Vault, n: usize, log: &mut Log) {
             Err(error) => Err(error),
         }
     };
-    match outcome.expect("no error of the disk") {
-        Outcome::Done(()) => {
+    match outcome {
+        Ok(Outcome::Done(())) => {
             log.n_done += 1;
             log.let_go.insert(seen);
         },
-        Outcome::Changed => log.n_changed += 1,
-        Outcome::Displaced { tags, .. } => {
+        Ok(Outcome::Changed) | Err(VaultError::InUse { .. }) => log.n_changed += 1,
+        Err(error) => panic!("error of the disk: {error}"),
+        Ok(Outcome::Displaced { tags, .. }) => {
             log.n_displaced += 1;
             for (i, tag) in tags.iter().enumerate() {
                 vault
@@ -94,17 +95,27 @@ fn step(vault: &dyn Vault, n: usize, log: &mut Log) {
     }
 }
 
-/// Saves again and again by renaming over; returns what was saved last.
-fn save_often(world: &RealWorld, round: usize) -> Vec<u8> {
+/// How the user's program saves.
+#[derive(Debug, Clone, Copy)]
+enum Saving {
+    ByRenaming,
+    InPlace,
+}
+
+/// Saves again and again; returns what was saved last.
+fn save_often(world: &RealWorld, round: usize, saving: Saving) -> Vec<u8> {
     let mut last = Vec::new();
     for n in 0..N_SAVES {
         last = format!("user {round:04} {n:04}").into_bytes();
-        world.save(&path("a"), &last);
+        match saving {
+            Saving::ByRenaming => world.save(&path("a"), &last),
+            Saving::InPlace => world.write(&path("a"), &last),
+        }
     }
     last
 }
 
-fn storm(means: Means) {
+fn storm(means: Means, saving: Saving) {
     let mut log = Log::default();
     for round in 0..N_ROUNDS_MAX {
         let has_met_all = log.n_done > 0 && log.n_changed + log.n_displaced > 0;
@@ -112,7 +123,7 @@ fn storm(means: Means) {
             return;
         }
         let world = RealWorld::new(means);
-        let last = run_round(&world, round, &mut log);
+        let last = run_round(&world, round, saving, &mut log);
         let is_safe = is_there(&world, &last) || log.let_go.contains(&last);
         assert!(
             is_safe,
@@ -124,11 +135,11 @@ fn storm(means: Means) {
 }
 
 /// Replaces for as long as the user saves; returns what was saved last.
-fn run_round(world: &RealWorld, round: usize, log: &mut Log) -> Vec<u8> {
+fn run_round(world: &RealWorld, round: usize, saving: Saving, log: &mut Log) -> Vec<u8> {
     let is_over = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let user = scope.spawn(|| {
-            let last = save_often(world, round);
+            let last = save_often(world, round, saving);
             is_over.store(true, Ordering::Release);
             last
         });
@@ -152,18 +163,31 @@ fn is_there(world: &RealWorld, bytes: &[u8]) -> bool {
 
 #[test]
 fn saves_by_renaming_survive() {
-    storm(Means::ALL);
+    storm(Means::ALL, Saving::ByRenaming);
 }
 
 #[test]
 fn saves_by_renaming_survive_old_system_calls() {
-    storm(Means::NONE);
+    storm(Means::NONE, Saving::ByRenaming);
 }
 
 #[test]
 fn saves_by_renaming_survive_without_exchange() {
-    storm(Means {
-        exchange: false,
-        ..Means::ALL
-    });
+    storm(
+        Means {
+            exchange: false,
+            ..Means::ALL
+        },
+        Saving::ByRenaming,
+    );
+}
+
+#[test]
+fn saves_in_place_survive() {
+    storm(Means::ALL, Saving::InPlace);
+}
+
+#[test]
+fn saves_in_place_survive_old_system_calls() {
+    storm(Means::NONE, Saving::InPlace);
 }

@@ -1,4 +1,5 @@
-//! A disk that refuses every change: what needs none of it goes on, and the rest waits without harm.
+//! A disk that refuses every change, a file that a program has open: what needs neither goes on, and the rest
+//! waits without harm.
 //!
 //! Source: docs/design/sync-semantics.md §"What the one who carries a plan out must do", 2.
 
@@ -59,4 +60,42 @@ fn a_node_with_a_failed_step_is_not_sent_by_half() {
     scene.quiet();
     scene.assert_equal();
     assert_eq!(text(&scene, AUTHOR, "d/x"), "x, second");
+}
+
+#[test]
+fn a_file_open_for_writing_waits_and_blocks_nothing_else() {
+    let mut scene = stiff(|_| ());
+    scene.devices[STIFF].vault.set_root(RootState::Present);
+    let program = scene.devices[STIFF]
+        .vault
+        .user_open(&path("x"))
+        .expect("it is there");
+    scene.write(AUTHOR, "x", b"x, second");
+    scene.write(AUTHOR, "y", b"y, second");
+    scene.sync(AUTHOR);
+    assert_eq!(scene.devices[STIFF].sync(), "Waiting");
+    assert_eq!(text(&scene, STIFF, "y"), "y, second");
+    let problems = scene.devices[STIFF].problems();
+    let shown: Vec<&str> = problems.iter().map(|p| p.path.as_str()).collect();
+    assert_eq!(shown, ["x"]);
+    assert_eq!(problems[0].code, "FST-3010");
+
+    program.append(b", and what the program adds");
+    drop(program);
+    scene.quiet();
+    let end = scene.assert_equal();
+    let contents: Vec<Vec<u8>> = end
+        .into_values()
+        .filter_map(|entry| match entry {
+            fst_fs::fake::FakeEntry::File { bytes, .. } => Some(bytes),
+            _ => None,
+        })
+        .collect();
+    for wanted in [
+        &b"x, second"[..],
+        b"x, first, and what the program adds",
+        b"y, second",
+    ] {
+        assert!(contents.iter().any(|bytes| bytes == wanted));
+    }
 }
