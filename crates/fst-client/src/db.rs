@@ -177,6 +177,26 @@ impl Db {
         Self::prepare(Connection::open_in_memory().map_err(sql("open"))?)
     }
 
+    /// The whole database as the bytes of its file, for simulations of backups and damage.
+    ///
+    /// # Errors
+    /// [`DbError`] when SQLite has no memory left.
+    pub fn image(&self) -> Result<Vec<u8>, DbError> {
+        let data = self.conn.serialize("main").map_err(sql("copy"))?;
+        Ok(data.to_vec())
+    }
+
+    /// A database in memory that begins as `image`.
+    ///
+    /// # Errors
+    /// [`DbError`] when it is damaged or of another version.
+    pub fn from_image(image: &[u8]) -> Result<Self, DbError> {
+        let mut conn = Connection::open_in_memory().map_err(sql("open"))?;
+        conn.deserialize_read_exact("main", image, image.len(), false)
+            .map_err(sql("read a copy"))?;
+        Self::prepare(conn)
+    }
+
     fn prepare(conn: Connection) -> Result<Self, DbError> {
         conn.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
         conn.execute_batch(

@@ -26,7 +26,7 @@ mod handle;
 mod tree;
 mod user;
 
-pub use faults::{PowerCut, RootState};
+pub use faults::{Killed, PowerCut, RootState};
 pub use tree::FakeOptions;
 pub use user::{FakeEntry, UserFile};
 
@@ -85,8 +85,8 @@ impl FakeVault {
 
     /// Runs a call that only looks.
     fn look<T>(&self, op: &'static str, look: impl FnOnce(&Tree) -> Result<T>) -> Result<T> {
-        let state = self.lock_state();
-        state.faults.admit_look(op)?;
+        let mut state = self.lock_state();
+        state.faults.count_look(op)?;
         look(&state.tree)
     }
 
@@ -110,7 +110,12 @@ impl FakeVault {
             interfere(self);
         }
         let mut state = self.lock_state();
-        state.faults.admit(n, op)?;
+        let admitted = state.faults.admit(n, op);
+        if state.faults.take_kill() {
+            drop(state);
+            Killed::strike();
+        }
+        admitted?;
         let done = change(&mut state)?;
         state.faults.answer(n, op)?;
         Ok(done)
@@ -118,7 +123,7 @@ impl FakeVault {
 
     fn open(&self, op: &'static str, spot: impl FnOnce(&Tree) -> Result<Spot>) -> Result<FakeRead> {
         let mut state = self.lock_state();
-        state.faults.admit_look(op)?;
+        state.faults.count_look(op)?;
         let spot = spot(&state.tree)?;
         let ino = state.tree.readable_file(&spot, op)?;
         state.tree.inode_mut(ino).n_open += 1;
@@ -271,13 +276,19 @@ impl Vault for FakeVault {
     }
 
     fn sync_stage(&self) -> Result<()> {
-        self.mutate_state("wait for the disk", |state| {
+        let done = self.mutate_state("wait for the disk", |state| {
             for inode in state.tree.inodes_mut() {
                 inode.is_unsynced = false;
             }
             state.synced = state.tree.clone();
+            state.synced.empty_doomed();
             Ok(())
-        })
+        });
+        let mut state = self.lock_state();
+        if done.is_err() && !state.faults.is_crashed() {
+            state.tree.doom_unsynced();
+        }
+        done
     }
 
     fn place_new(&self, tag: &StageName, to: &RelPath) -> Result<Stat> {

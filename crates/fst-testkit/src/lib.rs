@@ -4,6 +4,7 @@
 //! a socket. Not here: tests themselves (`tests/it`).
 
 pub mod evil;
+pub mod house;
 pub mod net;
 pub mod rng;
 pub mod scene;

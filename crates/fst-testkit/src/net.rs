@@ -1,19 +1,22 @@
 //! A network without sockets: the server's service behind the client's seam, with losses on both ways.
 //!
-//! Invariant: what the service did stays done when its answer is lost; a partition loses everything. All
-//! chance comes from the world's seed.
+//! Messages are lost, doubled, or so late that their sender has given up and later ones have overtaken them; a
+//! line may be open one way only. Invariant: what the service did stays done when its answer is lost; a
+//! partition loses everything. All chance comes from the world's seed. Not here: the server ([`crate::house`]).
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use fst_client::remote::{Remote, RemoteError};
+use fst_fs::fake::{FakeVault, Killed};
 use fst_proto::ids::{ObjectId, SlotId, SpaceId};
 use fst_proto::wire;
 use fst_server::refusal::Refusal;
 use fst_server::service::{Caller, Service};
 use futures::executor::block_on;
 
+use crate::house::House;
 use crate::rng::Rng;
 
 /// What may happen to messages of one client. Shared by clones.
@@ -25,8 +28,13 @@ pub struct Weather {
 #[derive(Debug, Default)]
 struct WeatherState {
     is_partitioned: AtomicBool,
+    is_half_open: AtomicBool,
     loss_percent: AtomicUsize,
+    late_percent: AtomicUsize,
     crash_at: AtomicU64,
+    kill_at: AtomicU64,
+    /// What a killed client works on: its destructors may not tidy it.
+    disk: Mutex<Option<FakeVault>>,
     n_requests: AtomicU64,
 }
 
@@ -36,6 +44,44 @@ impl Weather {
         self.inner
             .is_partitioned
             .store(is_partitioned, Ordering::Relaxed);
+    }
+
+    /// Lets requests through and no answer back, or heals that.
+    pub fn half_open(&self, is_half_open: bool) {
+        self.inner
+            .is_half_open
+            .store(is_half_open, Ordering::Relaxed);
+    }
+
+    /// Makes this share of requests so late that the sender gives up first.
+    pub fn delay(&self, percent: usize) {
+        self.inner.late_percent.store(percent, Ordering::Relaxed);
+    }
+
+    /// Kills the client at the `n`-th request from now, before it is sent (odd moments) or when the answer
+    /// should arrive (even moments): `n` counts moments. 0 for never.
+    pub fn kill_at(&self, n: u64, disk: &FakeVault) {
+        let at = if n == 0 { 0 } else { self.n_requests() * 2 + n };
+        self.inner.kill_at.store(at, Ordering::Relaxed);
+        *self.disk() = Some(disk.clone());
+    }
+
+    fn moment(&self, n: u64) {
+        let at = self.inner.kill_at.load(Ordering::Relaxed);
+        if at != 0 && n >= at {
+            self.inner.kill_at.store(0, Ordering::Relaxed);
+            if let Some(disk) = self.disk().take() {
+                disk.crash_now();
+            }
+            Killed::strike();
+        }
+    }
+
+    fn disk(&self) -> MutexGuard<'_, Option<FakeVault>> {
+        self.inner
+            .disk
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Loses this share of requests and, separately, of answers.
@@ -59,18 +105,18 @@ impl Weather {
 /// The server as one client of a simulation sees it.
 #[derive(Debug, Clone)]
 pub struct SimRemote {
-    service: Arc<Service>,
+    house: House,
     caller: Arc<OnceLock<Caller>>,
     weather: Weather,
     rng: Rng,
 }
 
 impl SimRemote {
-    /// A line to `service`; nobody is signed in yet.
+    /// A line to `house`; nobody is signed in yet.
     #[must_use]
-    pub fn new(service: Arc<Service>, weather: Weather, rng: Rng) -> Self {
+    pub fn new(house: House, weather: Weather, rng: Rng) -> Self {
         Self {
-            service,
+            house,
             caller: Arc::new(OnceLock::new()),
             weather,
             rng,
@@ -88,21 +134,34 @@ impl SimRemote {
         })
     }
 
-    fn call<T>(&self, serve: impl Fn(&Service) -> Result<T, Refusal>) -> Result<T, RemoteError> {
+    fn call<T>(
+        &self,
+        serve: impl Fn(&Service) -> Result<T, Refusal> + Send + 'static,
+    ) -> Result<T, RemoteError> {
         let weather = &self.weather.inner;
         let n = weather.n_requests.fetch_add(1, Ordering::Relaxed) + 1;
+        self.weather.moment(n * 2 - 1);
         let loss = weather.loss_percent.load(Ordering::Relaxed);
         let crash_at = weather.crash_at.load(Ordering::Relaxed);
         let is_late = crash_at != 0 && n > crash_at;
         if weather.is_partitioned.load(Ordering::Relaxed) || is_late || self.rng.chance(loss) {
             return Err(lost("request"));
         }
-        let reply = serve(&self.service);
-        if loss > 0 && self.rng.chance(loss) {
-            // The network delivers it twice: the second answer is the one that is read.
-            drop(serve(&self.service));
+        if self
+            .rng
+            .chance(weather.late_percent.load(Ordering::Relaxed))
+        {
+            self.house.delay(move |service| drop(serve(service)));
+            return Err(lost("request, for now,"));
         }
-        if crash_at != 0 && n == crash_at || self.rng.chance(loss) {
+        let reply = self.house.serve(&serve).ok_or_else(|| lost("server"))?;
+        if loss > 0 && self.rng.chance(loss) {
+            // The network delivers it twice: the first answer is the one that is read.
+            drop(self.house.serve(&serve));
+        }
+        self.weather.moment(n * 2);
+        let is_half_open = weather.is_half_open.load(Ordering::Relaxed);
+        if is_half_open || crash_at != 0 && n == crash_at || self.rng.chance(loss) {
             return Err(lost("answer"));
         }
         reply.map_err(|refusal| RemoteError::Refused(Box::new(refusal.problem())))
@@ -118,55 +177,62 @@ fn lost(what: &'static str) -> RemoteError {
 
 impl Remote for SimRemote {
     fn server_info(&self) -> Result<wire::ServerInfo, RemoteError> {
-        self.call(|service| Ok(service.server_info()))
+        self.call(move |service| Ok(service.server_info()))
     }
 
     fn create_account(&self, request: &wire::CreateAccount) -> Result<(), RemoteError> {
-        self.call(|service| block_on(service.create_account(request.clone())).map(drop))
+        let request = request.clone();
+        self.call(move |service| block_on(service.create_account(request.clone())).map(drop))
     }
 
     fn slot(&self, slot: SlotId) -> Result<wire::SlotReply, RemoteError> {
-        self.call(|service| block_on(service.get_slot(slot)))
+        self.call(move |service| block_on(service.get_slot(slot)))
     }
 
     fn join(&self, slot: SlotId, request: &wire::Join) -> Result<(), RemoteError> {
-        self.call(|service| block_on(service.join(slot, request.clone())).map(drop))
+        let request = request.clone();
+        self.call(move |service| block_on(service.join(slot, request.clone())).map(drop))
     }
 
     fn account_entries(&self, since: u64) -> Result<wire::AccountEntries, RemoteError> {
         let caller = self.caller()?;
-        self.call(|service| block_on(service.account_entries(caller, since)))
+        self.call(move |service| block_on(service.account_entries(caller, since)))
     }
 
     fn append_account(&self, request: &wire::AppendAccount) -> Result<(), RemoteError> {
+        let request = request.clone();
         let caller = self.caller()?;
-        self.call(|service| block_on(service.append_account(caller, request.clone())).map(drop))
+        self.call(move |service| {
+            block_on(service.append_account(caller, request.clone())).map(drop)
+        })
     }
 
     fn spaces(&self) -> Result<wire::Spaces, RemoteError> {
         let caller = self.caller()?;
-        self.call(|service| block_on(service.spaces(caller)))
+        self.call(move |service| block_on(service.spaces(caller)))
     }
 
     fn create_space(&self, request: &wire::CreateSpace) -> Result<wire::Receipt, RemoteError> {
+        let request = request.clone();
         let caller = self.caller()?;
-        self.call(|service| block_on(service.create_space(caller, request.clone())))
+        self.call(move |service| block_on(service.create_space(caller, request.clone())))
     }
 
     fn commit(&self, space: SpaceId, commit: &wire::Commit) -> Result<wire::Receipt, RemoteError> {
+        let commit = commit.clone();
         let caller = self.caller()?;
-        self.call(|service| block_on(service.commit(caller, space, commit.clone())))
+        self.call(move |service| block_on(service.commit(caller, space, commit.clone())))
     }
 
     fn changes(&self, space: SpaceId, since: u64) -> Result<wire::Changes, RemoteError> {
         let caller = self.caller()?;
-        self.call(|service| block_on(service.changes(caller, space, since, Duration::ZERO)))
+        self.call(move |service| block_on(service.changes(caller, space, since, Duration::ZERO)))
     }
 
     fn upload(&self, space: SpaceId, frame: Vec<u8>) -> Result<(), RemoteError> {
         let caller = self.caller()?;
         let frame = bytes::Bytes::from(frame);
-        self.call(|service| {
+        self.call(move |service| {
             block_on(service.upload_objects(caller, space, frame.clone())).map(drop)
         })
     }
@@ -174,13 +240,15 @@ impl Remote for SimRemote {
     fn missing(&self, space: SpaceId, ids: &[ObjectId]) -> Result<Vec<ObjectId>, RemoteError> {
         let caller = self.caller()?;
         let asked = wire::ObjectIds { ids: ids.to_vec() };
-        self.call(|service| block_on(service.missing(caller, space, asked.clone())).map(|r| r.ids))
+        self.call(move |service| {
+            block_on(service.missing(caller, space, asked.clone())).map(|r| r.ids)
+        })
     }
 
     fn objects(&self, space: SpaceId, ids: &[ObjectId]) -> Result<Vec<u8>, RemoteError> {
         let caller = self.caller()?;
         let asked = wire::ObjectIds { ids: ids.to_vec() };
-        self.call(|service| block_on(service.get_objects(caller, space, asked.clone())))
+        self.call(move |service| block_on(service.get_objects(caller, space, asked.clone())))
             .map(|frame| frame.to_vec())
     }
 }

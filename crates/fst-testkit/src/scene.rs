@@ -21,6 +21,7 @@ use fst_store::meta::memory::MemoryMeta;
 use futures::executor::block_on;
 
 use crate::evil::ServerKey;
+use crate::house::House;
 use crate::rng::Rng;
 use crate::world::{Device, VirtualClock, device};
 
@@ -38,6 +39,7 @@ pub struct Scene {
     pub rng: Rng,
     /// Devices of one account.
     pub devices: Vec<Device>,
+    house: House,
     seed: [u8; 32],
 }
 
@@ -62,8 +64,10 @@ impl Scene {
             random: Arc::new(rng.clone()),
         };
         let service = Arc::new(block_on(Service::open(parts)).expect("memory store"));
-        let devices = device::enrol(&service, n, &clock, &rng);
+        let house = House::standing(Arc::clone(&service));
+        let devices = device::enrol(&house, n, &clock, &rng);
         Self {
+            house,
             service,
             clock,
             rng,
@@ -81,7 +85,7 @@ impl Scene {
     /// Adds one more device.
     pub fn join(&mut self, name: &str, join: &str) {
         let how = Enrol::Join(join);
-        let device = device::enrol_one(&self.service, name, how, &self.clock, &self.rng);
+        let device = device::enrol_one(&self.house, name, how, &self.clock, &self.rng);
         self.devices.push(device);
     }
 

@@ -2,28 +2,43 @@
 //! afterwards the question whether everything is equal and nothing is lost.
 //!
 //! Everything but the disk and the network is the real code. Invariant: equal seeds give equal worlds. Not here:
-//! schedules of directed scenarios (they use [`Device`] by hand).
+//! schedules of directed scenarios (they use [`Device`] by hand). Parts: `plan` (what a seed chooses), `user`,
+//! `hazards`, `judge` (what must hold in the end).
 //! Source: docs/design/sync-semantics.md §"What must hold", rows S1–S6, C1–C5 there.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use fst_fs::fake::{FakeEntry, FakeVault};
+use fst_fs::fake::{FakeOptions, FakeVault, PowerCut, UserFile};
 use fst_proto::path::RelPath;
 use fst_proto::time::{Clock, UnixMillis};
-use fst_server::service::Service;
 
+use crate::house::House;
 use crate::rng::Rng;
 
 pub(crate) mod device;
+mod hazards;
+mod judge;
+mod plan;
 mod user;
 
 pub use device::Device;
-use user::Durability;
+pub use plan::{Authors, Hazard, Plan};
+use user::Meanwhile;
 
 /// When every world begins.
 const START_MS: u64 = 1_700_000_000_000;
+
+/// Every so many seeds the end is checked once more from scratch.
+const RESYNC_EVERY: u64 = 8;
+
+/// Two seconds for every time of a file, as on FAT.
+const COARSE: FakeOptions = FakeOptions {
+    folds_case: false,
+    mtime_grain_ns: 2_000_000_000,
+    is_ctime_coarse: true,
+};
 
 /// Rounds in which a world must become quiet after the last fault.
 const QUIET_ROUNDS_MAX: usize = 60;
@@ -32,12 +47,15 @@ const QUIET_ROUNDS_MAX: usize = 60;
 #[derive(Debug, Clone)]
 pub struct VirtualClock {
     now: Arc<AtomicU64>,
+    /// By how much this one is wrong.
+    skew: Arc<AtomicI64>,
 }
 
 impl Default for VirtualClock {
     fn default() -> Self {
         Self {
             now: Arc::new(AtomicU64::new(START_MS)),
+            skew: Arc::default(),
         }
     }
 }
@@ -47,37 +65,26 @@ impl VirtualClock {
     pub fn advance(&self, ms: u64) {
         self.now.fetch_add(ms, Ordering::Relaxed);
     }
+
+    /// The same time, seen by somebody whose clock can be wrong by itself.
+    #[must_use]
+    pub fn with_own_skew(&self) -> Self {
+        Self {
+            now: Arc::clone(&self.now),
+            skew: Arc::default(),
+        }
+    }
+
+    /// Makes this one wrong by `ms`.
+    pub fn set_skew(&self, ms: i64) {
+        self.skew.store(ms, Ordering::Relaxed);
+    }
 }
 
 impl Clock for VirtualClock {
     fn now(&self) -> UnixMillis {
-        UnixMillis(self.now.load(Ordering::Relaxed))
-    }
-}
-
-/// Size and weather of a world.
-#[derive(Debug, Clone, Copy)]
-pub struct Plan {
-    /// Devices.
-    pub n_devices: usize,
-    /// Steps before it calms down.
-    pub n_steps: usize,
-    /// Share of messages lost, in percent.
-    pub loss_percent: usize,
-    /// Whether only the first device has a user.
-    pub is_single_user: bool,
-}
-
-impl Plan {
-    /// A plan drawn from the seed itself.
-    #[must_use]
-    pub fn of_seed(seed: u64) -> Self {
-        Self {
-            n_devices: 2 + usize::from(seed.is_multiple_of(3)),
-            n_steps: 30 + usize::try_from(seed % 5).unwrap_or(0) * 10,
-            loss_percent: if seed.is_multiple_of(2) { 0 } else { 10 },
-            is_single_user: seed.is_multiple_of(7),
-        }
+        let now = self.now.load(Ordering::Relaxed);
+        UnixMillis(now.saturating_add_signed(self.skew.load(Ordering::Relaxed)))
     }
 }
 
@@ -90,37 +97,50 @@ pub struct Report {
     pub faults: Vec<String>,
     /// Crashes survived.
     pub n_crashes: usize,
+    /// Those of them in which a client's process ended in the middle of a call.
+    pub n_kills: u64,
+    /// Kills of the server's process.
+    pub n_server_kills: u64,
     /// Files in the end.
     pub n_files: usize,
 }
-
-/// A write in the middle of a sync: where, what was there, what is there now.
-type Meanwhile = (RelPath, Option<Vec<u8>>, Vec<u8>);
 
 /// A running world.
 #[derive(Debug)]
 pub struct World {
     rng: Rng,
     clock: VirtualClock,
+    house: House,
     devices: Vec<Device>,
     plan: Plan,
     report: Report,
     n_contents: u64,
-    /// What users did in the middle of a sync: path, content before, content after.
+    /// Whose turn it is, where authors take turns.
+    author: usize,
+    /// What users did in the middle of a sync.
     meanwhile: Arc<Mutex<Vec<Meanwhile>>>,
     /// Every content a user wrote, and whether a user has knowingly replaced or removed it since.
     contents: BTreeMap<Vec<u8>, bool>,
+    /// Contents of each device that neither its disk nor the server has for good: a power cut may take them.
+    unsafe_yet: Vec<BTreeSet<Vec<u8>>>,
+    /// Files that programs of each device hold open.
+    programs: Vec<Vec<UserFile>>,
 }
 
 /// Runs the world of `seed`.
 #[must_use]
-pub fn run(seed: u64, plan: Plan) -> Report {
-    let mut world = World::new(seed, plan);
+pub fn run(seed: u64, plan: &Plan) -> Report {
+    let mut world = World::new(seed, plan.clone());
     for _ in 0..plan.n_steps {
         world.step();
     }
     world.calm();
+    world.lift();
     world.judge();
+    if seed.is_multiple_of(RESYNC_EVERY) {
+        world.judge_resync();
+    }
+    world.report.n_server_kills = world.house.n_kills();
     world.report
 }
 
@@ -128,24 +148,38 @@ impl World {
     fn new(seed: u64, plan: Plan) -> Self {
         let rng = Rng::new(seed);
         let clock = VirtualClock::default();
-        let service = Arc::new(Service::in_memory(
-            Arc::new(clock.clone()),
-            Arc::new(rng.clone()),
-        ));
-        let devices = device::enrol(&service, plan.n_devices, &clock, &rng);
-        for device in &devices {
+        let house = House::mortal(&clock, &rng);
+        let mut devices = device::enrol(&house, plan.n_devices, &clock, &rng);
+        let options = FakeOptions {
+            folds_case: plan.hazards.contains(&Hazard::FoldsCase),
+            ..if plan.hazards.contains(&Hazard::CoarseClock) {
+                COARSE
+            } else {
+                FakeOptions::default()
+            }
+        };
+        for device in &mut devices {
+            device.vault = FakeVault::with_options(options);
             device.weather.lose(plan.loss_percent);
         }
         Self {
+            unsafe_yet: vec![BTreeSet::new(); devices.len()],
+            programs: devices.iter().map(|_| Vec::new()).collect(),
             rng,
             clock,
+            house,
             devices,
             plan,
             report: Report::default(),
             n_contents: 0,
+            author: 0,
             meanwhile: Arc::default(),
             contents: BTreeMap::new(),
         }
+    }
+
+    fn has(&self, hazard: Hazard) -> bool {
+        self.plan.hazards.contains(&hazard)
     }
 
     fn say(&mut self, text: String) {
@@ -154,162 +188,123 @@ impl World {
 
     fn step(&mut self) {
         self.clock.advance(1 + self.rng.next() % 5_000);
-        let n = self.devices.len();
-        let at = self.rng.below(n);
-        let now_ns = i64::try_from(self.clock.now().0)
-            .unwrap_or(0)
-            .saturating_mul(1_000_000);
-        self.devices[at].vault.set_clock(now_ns);
-        match self.rng.below(100) {
-            0..45 => self.user_acts(if self.plan.is_single_user { 0 } else { at }),
-            45..85 => self.sync(at),
-            85..92 => self.crash(at),
-            92..96 => {
+        while self.rng.chance(30) && self.house.deliver_one(&self.rng) {
+            self.say("a late request arrives".to_owned());
+        }
+        let at = self.rng.below(self.devices.len());
+        self.set_disk_clock(at);
+        let crash_end = 80 + self.plan.crash_percent.min(50);
+        match self.rng.below(crash_end + 12) {
+            0..42 => self.let_user_act(at),
+            42..80 => self.sync(at),
+            n if n < crash_end => self.crash(at),
+            n if n < crash_end + 3 => {
                 self.say(format!("{at}: line cut"));
                 self.devices[at].weather.partition(true);
             },
-            _ => {
+            n if n < crash_end + 6 => {
                 self.say(format!("{at}: line healed"));
                 self.devices[at].weather.partition(false);
             },
+            _ => self.trouble(at),
+        }
+    }
+
+    fn set_disk_clock(&self, at: usize) {
+        let device = &self.devices[at];
+        let now_ms = i64::try_from(device.clock().now().0).unwrap_or(0);
+        device.vault.set_clock(now_ms.saturating_mul(1_000_000));
+    }
+
+    fn let_user_act(&mut self, at: usize) {
+        let at = match self.plan.authors {
+            Authors::Free => at,
+            Authors::Single => 0,
+            Authors::Turns => {
+                if at != self.author && self.rng.chance(30) {
+                    self.say(format!("{at}: is to be the author"));
+                    self.calm();
+                    self.author = at;
+                }
+                self.author
+            },
+        };
+        self.set_disk_clock(at);
+        self.user_acts(at);
+    }
+
+    /// Whether device `at` has a user now.
+    fn has_user(&self, at: usize) -> bool {
+        match self.plan.authors {
+            Authors::Free => true,
+            Authors::Single => at == 0,
+            Authors::Turns => at == self.author,
         }
     }
 
     fn sync(&mut self, at: usize) {
-        if self.rng.chance(30) && (at == 0 || !self.plan.is_single_user) {
+        if self.rng.chance(30) && self.has_user(at) {
             self.interfere(at);
         }
         let outcome = self.devices[at].sync();
         self.say(format!("{at}: sync {outcome}"));
-        self.note_interference(Durability::Kept);
+        self.note_interference();
+        if outcome == "Quiet" {
+            self.unsafe_yet[at].clear();
+        }
     }
 
     /// A crash at a random changing call of the disk or a random request, in the middle of a sync.
     fn crash(&mut self, at: usize) {
         let n = 1 + self.rng.next() % 12;
-        let is_power_cut = self.rng.chance(30);
-        let outcome = self.devices[at].crash_in_sync(n, self.rng.chance(70), is_power_cut);
-        self.report.n_crashes += 1;
-        let durability = if is_power_cut {
-            Durability::Lost
-        } else {
-            Durability::Kept
+        let on_disk = self.rng.chance(70);
+        let cut = match self.rng.below(10) {
+            0..2 => Some(PowerCut::Everything),
+            2 => Some(PowerCut::Contents),
+            _ => None,
         };
-        self.note_interference(durability);
-        self.say(format!("{at}: crash after {n} ({outcome})"));
+        let is_cut = if self.rng.chance(70) {
+            let is_killed = self.devices[at].kill_in_sync(n, on_disk, cut);
+            self.report.n_kills += u64::from(is_killed);
+            self.say(format!("{at}: kill at {n}, disk {on_disk}: {is_killed}"));
+            is_killed && cut.is_some()
+        } else {
+            let outcome = self.devices[at].crash_in_sync(n, on_disk, cut);
+            self.say(format!("{at}: crash at {n}, disk {on_disk} ({outcome})"));
+            cut.is_some()
+        };
+        self.report.n_crashes += 1;
+        self.note_interference();
+        if is_cut {
+            self.say(format!("{at}: power cut {cut:?}"));
+            self.programs[at].clear();
+            for lost in std::mem::take(&mut self.unsafe_yet[at]) {
+                self.contents.insert(lost, true);
+            }
+        }
     }
 
     /// The weather clears; everybody syncs until nothing moves.
     fn calm(&mut self) {
-        for device in &self.devices {
-            device.weather.partition(false);
-            device.weather.lose(0);
-        }
+        self.lift();
         let mut quiet = 0;
         for _ in 0..QUIET_ROUNDS_MAX {
-            self.clock.advance(1_000);
+            self.clock.advance(2_500);
+            for at in 0..self.devices.len() {
+                self.set_disk_clock(at);
+            }
             let outcomes: Vec<String> = self.devices.iter_mut().map(Device::sync).collect();
-            let is_disturbed = self.note_interference(Durability::Kept);
+            let is_disturbed = self.note_interference();
             self.say(format!("calm: {}", outcomes.join(", ")));
             let is_quiet = !is_disturbed && outcomes.iter().all(|o| o == "Quiet");
             quiet = if is_quiet { quiet + 1 } else { 0 };
             if quiet == 2 {
-                return;
+                self.unsafe_yet.iter_mut().for_each(BTreeSet::clear);
+                return self.set_weather();
             }
         }
         self.report.faults.push("does not become quiet".to_owned());
     }
-
-    fn judge(&mut self) {
-        let trees: Vec<_> = self.devices.iter().map(|d| shown(&d.vault)).collect();
-        self.report.n_files = trees[0].len();
-        for (at, tree) in trees.iter().enumerate().skip(1) {
-            if *tree != trees[0] {
-                let text = format!("device {at} differs: {:?}", difference(&trees[0], tree));
-                self.report.faults.push(text);
-            }
-        }
-        for (at, device) in self.devices.iter().enumerate() {
-            if !device.vault.stage_is_empty() {
-                self.report
-                    .faults
-                    .push(format!("device {at} has a stage that is not empty"));
-            }
-        }
-        self.judge_contents();
-        self.judge_single_user(&trees[0]);
-    }
-
-    fn judge_contents(&mut self) {
-        let present: BTreeSet<Vec<u8>> = self.devices[0]
-            .vault
-            .snapshot()
-            .into_values()
-            .filter_map(bytes_of)
-            .collect();
-        for (content, is_destroyed) in &self.contents {
-            if !is_destroyed && !present.contains(content) {
-                let text = String::from_utf8_lossy(&content[..content.len().min(24)]).into_owned();
-                self.report.faults.push(format!("lost content {text:?}"));
-            }
-        }
-        for content in &present {
-            if !self.contents.contains_key(content) {
-                self.report.faults.push("invented content".to_owned());
-            }
-        }
-    }
-
-    /// With one user there is nobody to conflict with.
-    fn judge_single_user(&mut self, tree: &BTreeMap<String, String>) {
-        let copies = tree
-            .keys()
-            .filter(|path| path.contains("(conflict"))
-            .count();
-        if self.plan.is_single_user && copies > 0 {
-            self.report
-                .faults
-                .push(format!("{copies} spurious conflict copies"));
-        }
-    }
-}
-
-fn bytes_of(entry: FakeEntry) -> Option<Vec<u8>> {
-    match entry {
-        FakeEntry::File { bytes, .. } => Some(bytes),
-        _ => None,
-    }
-}
-
-/// What a person sees of a folder: paths, contents, links, executable bits; no times.
-fn shown(vault: &FakeVault) -> BTreeMap<String, String> {
-    vault
-        .snapshot()
-        .into_iter()
-        .map(|(path, entry)| (path.to_string(), describe(&entry)))
-        .collect()
-}
-
-fn describe(entry: &FakeEntry) -> String {
-    match entry {
-        FakeEntry::File { bytes, exec, .. } => {
-            let start = String::from_utf8_lossy(&bytes[..bytes.len().min(24)]).into_owned();
-            format!("file {} {start} {exec}", bytes.len())
-        },
-        FakeEntry::Symlink(target) => format!("link {}", String::from_utf8_lossy(target)),
-        FakeEntry::Dir => "dir".to_owned(),
-        FakeEntry::Special => "special".to_owned(),
-    }
-}
-
-fn difference(a: &BTreeMap<String, String>, b: &BTreeMap<String, String>) -> Vec<String> {
-    let only = |x: &BTreeMap<String, String>, y: &BTreeMap<String, String>, mark: &str| {
-        x.iter()
-            .filter(|(path, text)| y.get(*path) != Some(*text))
-            .map(|(path, text)| format!("{mark}{path}={text}"))
-            .collect::<Vec<_>>()
-    };
-    [only(a, b, "-"), only(b, a, "+")].concat()
 }
 
 fn path(text: &str) -> RelPath {

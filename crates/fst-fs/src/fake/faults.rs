@@ -1,7 +1,8 @@
 //! Faults that a test plans: the n-th changing call fails, crashes, loses its answer, or comes second.
 //!
 //! Consulted by [`FakeVault::mutate`] before and after each change.
-//! Invariant: calls are counted from 1 over the life of the vault; a planned fault happens once.
+//! Invariant: calls are counted from 1 over the life of the vault; a planned fault happens once. A kill leaves
+//! what a killed process leaves: the disk as it is, and nobody who could still act on an error.
 //! Not here: what a change does ([`super::tree`]).
 //! Source: docs/design/sync-semantics.md.
 
@@ -39,9 +40,34 @@ pub enum RootState {
     ReadOnly,
 }
 
+/// What a kill throws: the process is gone in the middle of a call. Catch it with `catch_unwind`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Killed;
+
+impl Killed {
+    /// Ends the process, as far as the code above is concerned: nothing of it runs but its destructors.
+    pub fn strike() -> ! {
+        std::panic::resume_unwind(Box::new(Self))
+    }
+}
+
+/// Operations that need room on the disk.
+const GROWING: [&str; 6] = [
+    "create staged file",
+    "write staged file",
+    "finish staged file",
+    "make staged link",
+    "copy to stage",
+    "make directory",
+];
+
 #[derive(Default)]
 pub(super) struct Faults {
     pub(super) n_calls: u64,
+    pub(super) n_looks: u64,
+    fail_look: BTreeMap<u64, ()>,
+    is_kill: bool,
+    is_full: bool,
     fail: BTreeMap<u64, VaultError>,
     lose_answer: BTreeMap<u64, ()>,
     crash_at: Option<u64>,
@@ -79,6 +105,10 @@ impl Faults {
         if let Some(error) = self.fail.remove(&n) {
             return Err(error);
         }
+        if self.is_full && GROWING.contains(&op) {
+            let source = io::ErrorKind::StorageFull.into();
+            return Err(VaultError::NoSpace { op, source });
+        }
         if self.root == RootState::ReadOnly {
             Err(VaultError::ReadOnly { op })
         } else {
@@ -92,6 +122,21 @@ impl Faults {
         } else {
             Ok(())
         }
+    }
+
+    /// Counts a call that only looks, and says whether the disk answers.
+    pub(super) fn count_look(&mut self, op: &'static str) -> Result<()> {
+        self.admit_look(op)?;
+        self.n_looks += 1;
+        let broken = || VaultError::io(op, io::Error::other("input/output error"));
+        self.fail_look
+            .remove(&self.n_looks)
+            .map_or(Ok(()), |()| Err(broken()))
+    }
+
+    /// True once: when the crash that has just come is a kill.
+    pub(super) fn take_kill(&mut self) -> bool {
+        self.is_crashed && std::mem::take(&mut self.is_kill)
     }
 
     /// Says whether the answer of call `n` arrives.
@@ -133,6 +178,34 @@ impl FakeVault {
         self.lock_state().faults.crash_at = Some(n);
     }
 
+    /// As [`Self::crash_at`], but the call never returns: it throws [`Killed`].
+    pub fn kill_at(&self, n: u64) {
+        let faults = &mut self.lock_state().faults;
+        faults.crash_at = Some(n);
+        faults.is_kill = true;
+    }
+
+    /// The process ends here and now: nothing more happens to the folder until [`Self::revive`].
+    pub fn crash_now(&self) {
+        self.lock_state().faults.is_crashed = true;
+    }
+
+    /// Number of calls so far that only look.
+    #[must_use]
+    pub fn n_looks(&self) -> u64 {
+        self.lock_state().faults.n_looks
+    }
+
+    /// Makes the `n`-th call that only looks fail with [`VaultError::Io`].
+    pub fn fail_look_at(&self, n: u64) {
+        self.lock_state().faults.fail_look.insert(n, ());
+    }
+
+    /// Fills the disk, or frees it: while full, nothing new can be written.
+    pub fn set_full(&self, is_full: bool) {
+        self.lock_state().faults.is_full = is_full;
+    }
+
     /// Runs `user` right before the `n`-th changing call does its work.
     pub fn interfere_at(&self, n: u64, user: impl FnOnce(&Self) + Send + 'static) {
         let mut state = self.lock_state();
@@ -170,10 +243,12 @@ impl FakeVault {
     /// A new process begins: crashes and planned faults are over, the lock is free.
     pub fn revive(&self) {
         let mut state = self.lock_state();
-        let (n_calls, root) = (state.faults.n_calls, state.faults.root);
+        let old = &state.faults;
         state.faults = Faults {
-            n_calls,
-            root,
+            n_calls: old.n_calls,
+            n_looks: old.n_looks,
+            is_full: old.is_full,
+            root: old.root,
             ..Faults::default()
         };
         state.lock_holder = None;

@@ -36,6 +36,8 @@ pub struct FakeOptions {
     pub folds_case: bool,
     /// Smallest step of a modification time; at least 1.
     pub mtime_grain_ns: u32,
+    /// The change time has the same step; otherwise it is exact.
+    pub is_ctime_coarse: bool,
 }
 
 impl Default for FakeOptions {
@@ -43,6 +45,7 @@ impl Default for FakeOptions {
         Self {
             folds_case: false,
             mtime_grain_ns: 1,
+            is_ctime_coarse: false,
         }
     }
 }
@@ -77,6 +80,9 @@ pub(super) struct Inode {
     pub(super) is_readable: bool,
     /// Contents written by the vault since the last barrier.
     pub(super) is_unsynced: bool,
+    /// Contents that a failed barrier has given up: the cache shows them, the disk never gets them, and no
+    /// later barrier says so. That is what Linux does after an error of writing back.
+    pub(super) is_doomed: bool,
 }
 
 /// A name in a directory.
@@ -127,6 +133,12 @@ impl Tree {
         self.now_ns
     }
 
+    /// Moves the clock and tells what a change time becomes now.
+    fn tick_ctime(&mut self) -> i64 {
+        let now_ns = self.tick();
+        self.changed_at(now_ns)
+    }
+
     fn make(&mut self, node: Node, mode: u32) -> Ino {
         let now_ns = self.tick();
         let ino = self.next_ino;
@@ -135,12 +147,13 @@ impl Tree {
             node,
             permissions: Permissions::from_mode(mode),
             mtime_ns: self.rounded(now_ns),
-            ctime_ns: now_ns,
+            ctime_ns: self.changed_at(now_ns),
             nlink: 1,
             n_open: 0,
             n_writers: 0,
             is_readable: true,
             is_unsynced: false,
+            is_doomed: false,
         };
         self.inodes.insert(ino, inode);
         ino
@@ -150,8 +163,30 @@ impl Tree {
         time_ns - time_ns.rem_euclid(i64::from(self.options.mtime_grain_ns.max(1)))
     }
 
+    /// What the file system keeps of a change time.
+    fn changed_at(&self, time_ns: i64) -> i64 {
+        if self.options.is_ctime_coarse {
+            self.rounded(time_ns)
+        } else {
+            time_ns
+        }
+    }
+
     pub(super) fn inodes_mut(&mut self) -> impl Iterator<Item = &mut Inode> {
         self.inodes.values_mut()
+    }
+
+    pub(super) fn doom_unsynced(&mut self) {
+        for inode in self.inodes.values_mut().filter(|i| i.is_unsynced) {
+            inode.is_doomed = true;
+            inode.is_unsynced = false;
+        }
+    }
+
+    pub(super) fn empty_doomed(&mut self) {
+        for inode in self.inodes.values_mut().filter(|i| i.is_doomed) {
+            inode.node = Node::File(Data::default());
+        }
     }
 
     pub(super) fn has(&self, ino: Ino) -> bool {
@@ -308,7 +343,7 @@ impl Tree {
     pub(super) fn link(&mut self, spot: &Spot, ino: Ino, op: &'static str) -> Result<()> {
         self.must_be_free(spot, op)?;
         self.enter(spot, ino);
-        let now_ns = self.tick();
+        let now_ns = self.tick_ctime();
         let inode = self.inode_mut(ino);
         inode.nlink += 1;
         inode.ctime_ns = now_ns;
@@ -336,9 +371,9 @@ impl Tree {
 
     fn touch_dir(&mut self, dir: Ino) {
         let now_ns = self.tick();
-        let mtime_ns = self.rounded(now_ns);
+        let (mtime_ns, ctime_ns) = (self.rounded(now_ns), self.changed_at(now_ns));
         let inode = self.inode_mut(dir);
-        (inode.mtime_ns, inode.ctime_ns) = (mtime_ns, now_ns);
+        (inode.mtime_ns, inode.ctime_ns) = (mtime_ns, ctime_ns);
     }
 
     /// Takes one name away; a directory must be empty.
@@ -348,7 +383,7 @@ impl Tree {
             return Err(VaultError::NotEmpty { op });
         }
         self.leave(spot);
-        let now_ns = self.tick();
+        let now_ns = self.tick_ctime();
         let inode = self.inode_mut(ino);
         inode.nlink -= 1;
         inode.ctime_ns = now_ns;
@@ -399,24 +434,25 @@ impl Tree {
     }
 
     fn touch_moved(&mut self, ino: Ino) {
-        let now_ns = self.tick();
+        let now_ns = self.tick_ctime();
         self.inode_mut(ino).ctime_ns = now_ns;
     }
 
     /// Changes the contents of a file in place.
     pub(super) fn write(&mut self, ino: Ino, change: impl FnOnce(&mut Data)) {
         let now_ns = self.tick();
-        let mtime_ns = self.rounded(now_ns);
+        let (mtime_ns, ctime_ns) = (self.rounded(now_ns), self.changed_at(now_ns));
         let inode = self.inode_mut(ino);
         if let Node::File(data) = &mut inode.node {
             change(data);
-            (inode.mtime_ns, inode.ctime_ns) = (mtime_ns, now_ns);
+            inode.is_doomed = false;
+            (inode.mtime_ns, inode.ctime_ns) = (mtime_ns, ctime_ns);
         }
     }
 
     /// Changes permissions or the modification time.
     pub(super) fn set(&mut self, ino: Ino, permissions: Permissions, mtime_ns: Option<i64>) {
-        let now_ns = self.tick();
+        let now_ns = self.tick_ctime();
         let mtime_ns = mtime_ns.map(|time_ns| self.rounded(time_ns));
         let inode = self.inode_mut(ino);
         inode.permissions = permissions;

@@ -41,12 +41,29 @@ pub struct UserFile {
 }
 
 impl UserFile {
+    /// What the program reads from it.
+    #[must_use]
+    pub fn read(&self) -> Vec<u8> {
+        let state = self.vault.lock_state();
+        match state
+            .tree
+            .has(self.ino)
+            .then(|| &state.tree.inode(self.ino).node)
+        {
+            Some(Node::File(data)) => data.bytes.to_vec(),
+            _ => Vec::new(),
+        }
+    }
+
     /// Adds to its end.
     pub fn append(&self, more: &[u8]) {
         let mut state = self.vault.lock_state();
-        state.tree.write(self.ino, |data| {
-            Arc::make_mut(&mut data.bytes).extend_from_slice(more);
-        });
+        // After a power cut the file may not exist any more.
+        if state.tree.has(self.ino) {
+            state.tree.write(self.ino, |data| {
+                Arc::make_mut(&mut data.bytes).extend_from_slice(more);
+            });
+        }
     }
 }
 

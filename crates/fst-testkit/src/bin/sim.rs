@@ -1,51 +1,146 @@
-//! Runs worlds: `sim [--seeds N] [--seed S]`. Prints each failing seed with its trace, then the totals.
+//! Runs worlds on all processors: `sim [--seeds N] [--from S]`, `sim --seed S` with its trace,
+//! `sim --kills client=N,server=M` until that many processes were killed. Prints each failing seed, then totals.
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
-use fst_testkit::world::{self, Plan};
+use fst_testkit::world::{self, Plan, Report};
 
 /// Every so many seeds one is run twice and must give the same trace.
 const REPLAY_EVERY: u64 = 100;
 
+/// Worlds when nothing else is said.
+const SEEDS: u64 = 200;
+
+/// What is to be run.
+struct Order {
+    first: u64,
+    n_seeds: u64,
+    /// Kills to reach: of clients, of the server.
+    kills: Option<(u64, u64)>,
+}
+
+#[derive(Default)]
+struct Totals {
+    next: AtomicU64,
+    n_seeds: AtomicU64,
+    n_crashes: AtomicU64,
+    n_kills: AtomicU64,
+    n_server_kills: AtomicU64,
+    failed: Mutex<BTreeMap<u64, String>>,
+}
+
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let value = |name: &str| {
+    let text = |name: &str| {
         let at = args.iter().position(|arg| arg == name)?;
-        args.get(at + 1)?.parse::<u64>().ok()
+        args.get(at + 1).cloned()
     };
-    let (first, n) = match value("--seed") {
-        Some(seed) => (seed, 1),
-        None => (
-            value("--from").unwrap_or(0),
-            value("--seeds").unwrap_or(200),
-        ),
-    };
-    let is_verbose = value("--seed").is_some();
-    let mut n_failed = 0;
-    let mut n_crashes = 0;
-    for seed in first..first + n {
-        let report = world::run(seed, Plan::of_seed(seed));
-        n_crashes += report.n_crashes;
-        let is_repeatable =
-            seed % REPLAY_EVERY != 0 || world::run(seed, Plan::of_seed(seed)) == report;
-        if is_verbose {
-            say(&report.trace.join("\n"));
-        }
-        if !report.faults.is_empty() || !is_repeatable {
-            n_failed += 1;
-            say(&format!(
-                "seed {seed}: {:?} repeatable={is_repeatable}",
-                report.faults
-            ));
-        }
+    let number = |name: &str| text(name)?.parse::<u64>().ok();
+    if let Some(seed) = number("--seed") {
+        return show(seed, args.iter().any(|arg| arg == "--killing"));
     }
-    say(&format!(
-        "{n} seeds, {n_crashes} crashes, {n_failed} failed"
-    ));
-    if n_failed == 0 {
+    let kills = text("--kills").map(|text| (amount(&text, "client="), amount(&text, "server=")));
+    let order = Order {
+        first: number("--from").unwrap_or(0),
+        n_seeds: number("--seeds").unwrap_or(if kills.is_some() { u64::MAX } else { SEEDS }),
+        kills,
+    };
+    run(&order)
+}
+
+fn amount(text: &str, name: &str) -> u64 {
+    let part = text.split(',').find_map(|part| part.strip_prefix(name));
+    part.and_then(|n| n.parse().ok()).unwrap_or(0)
+}
+
+fn plan_of(seed: u64, is_killing: bool) -> Plan {
+    if is_killing {
+        Plan::of_kills(seed)
+    } else {
+        Plan::of_seed(seed)
+    }
+}
+
+fn show(seed: u64, is_killing: bool) -> ExitCode {
+    let plan = plan_of(seed, is_killing);
+    say(&format!("{plan:?}"));
+    let report = world::run(seed, &plan);
+    say(&report.trace.join("\n"));
+    say(&format!("seed {seed}: {:?}", report.faults));
+    if report.faults.is_empty() {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a tool that measures itself")]
+fn run(order: &Order) -> ExitCode {
+    let begin = Instant::now();
+    let totals = Totals::default();
+    let n_threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..n_threads {
+            scope.spawn(|| work(order, &totals));
+        }
+    });
+    let seconds = begin.elapsed().as_secs_f64();
+    let read = |n: &AtomicU64| n.load(Ordering::Relaxed);
+    let n_seeds = read(&totals.n_seeds);
+    let failed = totals.failed.lock().unwrap_or_else(PoisonError::into_inner);
+    #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+    let rate = n_seeds as f64 / seconds.max(0.001);
+    say(&format!(
+        "{n_seeds} seeds in {seconds:.1} s, {rate:.1} seeds per second on {n_threads} threads; {} crashes, \
+         {} kills of clients, {} kills of the server; {} failed",
+        read(&totals.n_crashes),
+        read(&totals.n_kills),
+        read(&totals.n_server_kills),
+        failed.len()
+    ));
+    if failed.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+fn work(order: &Order, totals: &Totals) {
+    loop {
+        let n = totals.next.fetch_add(1, Ordering::Relaxed);
+        if n >= order.n_seeds || order.kills.is_some_and(|wanted| is_reached(wanted, totals)) {
+            return;
+        }
+        run_one(order.first + n, order.kills.is_some(), totals);
+    }
+}
+
+fn is_reached((clients, servers): (u64, u64), totals: &Totals) -> bool {
+    totals.n_kills.load(Ordering::Relaxed) >= clients
+        && totals.n_server_kills.load(Ordering::Relaxed) >= servers
+}
+
+fn run_one(seed: u64, is_killing: bool, totals: &Totals) {
+    let plan = plan_of(seed, is_killing);
+    let report: Report = world::run(seed, &plan);
+    let is_repeatable = seed % REPLAY_EVERY != 0 || world::run(seed, &plan) == report;
+    totals.n_seeds.fetch_add(1, Ordering::Relaxed);
+    totals
+        .n_crashes
+        .fetch_add(report.n_crashes as u64, Ordering::Relaxed);
+    totals.n_kills.fetch_add(report.n_kills, Ordering::Relaxed);
+    totals
+        .n_server_kills
+        .fetch_add(report.n_server_kills, Ordering::Relaxed);
+    if !report.faults.is_empty() || !is_repeatable {
+        let text = format!("{:?} repeatable={is_repeatable}", report.faults);
+        say(&format!("seed {seed}: {text}"));
+        let mut failed = totals.failed.lock().unwrap_or_else(PoisonError::into_inner);
+        failed.insert(seed, text);
     }
 }
 

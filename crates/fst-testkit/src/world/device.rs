@@ -1,5 +1,6 @@
 //! A device of a world: real client code on a disk in memory and a line that may fail.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -11,17 +12,18 @@ use fst_client::folder::{Members, Seams, Settings, Space};
 use fst_client::keystore::Enrolled;
 use fst_client::remote::Remote;
 use fst_client::{Enrol, Folder, Outcome};
-use fst_fs::fake::{FakeVault, PowerCut};
+use fst_fs::fake::{FakeVault, Killed, PowerCut};
 use fst_proto::account::Chain;
 use fst_proto::error::ErrorCode;
 use fst_proto::ids::SpaceId;
 use fst_proto::ipc::PathProblem;
 use fst_proto::merkle::Head;
 use fst_proto::time::Clock as _;
-use fst_server::service::{Caller, Service};
+use fst_server::service::Caller;
 use futures::executor::block_on;
 
 use super::VirtualClock;
+use crate::house::House;
 use crate::net::{SimRemote, Weather};
 use crate::rng::Rng;
 
@@ -46,16 +48,13 @@ pub struct Device {
     rng: Rng,
     folder: Option<Folder>,
     db: Option<Db>,
+    /// An older state of the database.
+    backup: Option<Vec<u8>>,
 }
 
 /// Enrols `n` devices of one account at `service`: the first by set-up code, the others by join strings.
-pub(crate) fn enrol(
-    service: &Arc<Service>,
-    n: usize,
-    clock: &VirtualClock,
-    rng: &Rng,
-) -> Vec<Device> {
-    let code = block_on(service.create_setup_code()).expect("memory does not fail");
+pub(crate) fn enrol(house: &House, n: usize, clock: &VirtualClock, rng: &Rng) -> Vec<Device> {
+    let code = block_on(house.service().create_setup_code()).expect("memory does not fail");
     let mut devices: Vec<Device> = Vec::new();
     for at in 0..n {
         let join = devices.first().map(|first| first.invite(&[]));
@@ -63,22 +62,22 @@ pub(crate) fn enrol(
             None => Enrol::SetupCode(&code),
             Some(text) => Enrol::Join(text),
         };
-        devices.push(enrol_one(service, &format!("dev{at}"), how, clock, rng));
+        devices.push(enrol_one(house, &format!("dev{at}"), how, clock, rng));
     }
     devices
 }
 
 /// Enrols one device.
 pub(crate) fn enrol_one(
-    service: &Arc<Service>,
+    house: &House,
     name: &str,
     how: Enrol<'_>,
     clock: &VirtualClock,
     rng: &Rng,
 ) -> Device {
     let weather = Weather::default();
-    let remote = SimRemote::new(Arc::clone(service), weather.clone(), rng.clone());
-    let info = service.server_info();
+    let remote = SimRemote::new(house.clone(), weather.clone(), rng.clone());
+    let info = house.service().server_info();
     let (enrolled, _) = account::enrol(&remote, &info, ("sim", name), how, rng)
         .expect("enrolment works in fair weather");
     let chain = Chain::replay(&enrolled.chain).expect("our own chain");
@@ -92,9 +91,10 @@ pub(crate) fn enrol_one(
         evidence: None,
         remote: Arc::new(remote),
         enrolled: Arc::new(enrolled),
-        clock: clock.clone(),
+        clock: clock.with_own_skew(),
         rng: rng.clone(),
         folder: None,
+        backup: None,
         db: Some(Db::in_memory().expect("memory database")),
     }
 }
@@ -204,7 +204,7 @@ impl Device {
     }
 
     /// Syncs with a crash planned after `n` changing calls of the disk, or `n` requests; then starts anew.
-    pub fn crash_in_sync(&mut self, n: u64, on_disk: bool, is_power_cut: bool) -> String {
+    pub fn crash_in_sync(&mut self, n: u64, on_disk: bool, cut: Option<PowerCut>) -> String {
         // What was planned for a moment that never came is off.
         self.close();
         self.vault.revive();
@@ -215,12 +215,83 @@ impl Device {
         }
         let outcome = self.sync();
         self.weather.dark_after(0);
-        if is_power_cut && self.vault.is_crashed() {
-            self.vault.power_cut(PowerCut::Everything);
+        if let Some(cut) = cut.filter(|_| self.vault.is_crashed()) {
+            self.vault.power_cut(cut);
         }
         self.close();
         self.vault.revive();
         outcome
+    }
+
+    /// Syncs, and is killed at the `n`-th changing call of the disk or the `n`-th moment of a request: nothing of
+    /// the process runs after that but its destructors, which find disk and line dead. Says whether it was.
+    pub fn kill_in_sync(&mut self, n: u64, on_disk: bool, cut: Option<PowerCut>) -> bool {
+        self.close();
+        self.vault.revive();
+        // The opening itself takes the database out of our hands: crashes in it are planned as errors.
+        if self.open().is_err() {
+            return false;
+        }
+        if on_disk {
+            self.vault.kill_at(self.vault.n_calls() + n);
+        } else {
+            self.weather.kill_at(n, &self.vault);
+        }
+        let ended = catch_unwind(AssertUnwindSafe(|| self.sync()));
+        self.weather.kill_at(0, &self.vault);
+        let is_killed = match ended {
+            Ok(_) => false,
+            Err(thrown) if thrown.is::<Killed>() => true,
+            Err(thrown) => std::panic::resume_unwind(thrown),
+        };
+        if let Some(cut) = cut.filter(|_| is_killed) {
+            self.vault.power_cut(cut);
+        }
+        self.close();
+        self.vault.revive();
+        is_killed
+    }
+
+    /// Keeps a copy of the database as it is now.
+    ///
+    /// # Panics
+    /// When memory is exhausted.
+    pub fn back_up(&mut self) {
+        self.close();
+        let image = self.db.as_ref().map(Db::image);
+        self.backup = image.map(|image| image.expect("memory database"));
+    }
+
+    /// Puts an older copy of the database back, if there is one.
+    ///
+    /// # Panics
+    /// When memory is exhausted.
+    pub fn restore(&mut self) -> bool {
+        let Some(image) = self.backup.clone() else {
+            return false;
+        };
+        self.close();
+        self.db = Some(Db::from_image(&image).expect("our own copy"));
+        true
+    }
+
+    /// Starts anew and reads every file again.
+    ///
+    /// # Errors
+    /// The error as text.
+    pub fn resync(&mut self) -> Result<(), String> {
+        self.close();
+        self.cycle()?;
+        let folder = self.folder.as_mut().ok_or("closed")?;
+        folder
+            .distrust_cache()
+            .map_err(|error| fst_client::error::chain(&error))
+    }
+
+    /// Its own clock.
+    #[must_use]
+    pub fn clock(&self) -> &VirtualClock {
+        &self.clock
     }
 
     /// Ends the process: only disk and database remain.

@@ -1,0 +1,131 @@
+//! Size, authors and weather of a world, drawn from its seed.
+
+use crate::rng::Rng;
+
+/// Keeps the draw of the plan apart from the draws of the run.
+const PLAN_SALT: u64 = 0x5eed_0f_9_1a_4e_5;
+
+/// Share of worlds, in percent, that each hazard troubles.
+const HAZARD_PERCENT: usize = 22;
+
+/// Who writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Authors {
+    /// Only the first device has a user: there is nobody to conflict with.
+    Single,
+    /// One at a time: the next begins when everybody has everything. Nothing is concurrent.
+    Turns,
+    /// Everybody at any time.
+    Free,
+}
+
+/// What may go wrong apart from crashes, losses and cut lines, which may go wrong in every world.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Hazard {
+    /// Requests arrive after their senders gave up, out of order.
+    LateMessages,
+    /// Requests arrive and answers do not.
+    HalfOpen,
+    /// Clocks of devices jump, back and forth.
+    ClockJumps,
+    /// The disk is full for a while.
+    FullDisk,
+    /// Calls of the disk fail, or do their work and say they failed; barriers too.
+    FailingDisk,
+    /// Programs hold files open and add to them.
+    Programs,
+    /// A device gets an older copy of its database back.
+    OldDatabase,
+    /// A device loses its database.
+    LostDatabase,
+    /// Times of files have a step of two seconds.
+    CoarseClock,
+    /// `a` and `A` are one name, on every device.
+    FoldsCase,
+    /// The server is killed.
+    ServerKills,
+    /// What users write is on the disk only some time later, and power cuts take it.
+    LazyDisk,
+}
+
+impl Hazard {
+    /// All of them.
+    pub const ALL: [Self; 12] = [
+        Self::LateMessages,
+        Self::HalfOpen,
+        Self::ClockJumps,
+        Self::FullDisk,
+        Self::FailingDisk,
+        Self::Programs,
+        Self::OldDatabase,
+        Self::LostDatabase,
+        Self::CoarseClock,
+        Self::FoldsCase,
+        Self::ServerKills,
+        Self::LazyDisk,
+    ];
+
+    /// Whether it is a state of the world from its beginning, not an event.
+    pub(super) fn is_lasting(self) -> bool {
+        matches!(self, Self::CoarseClock | Self::FoldsCase | Self::LazyDisk)
+    }
+}
+
+/// Size and weather of a world.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// Devices.
+    pub n_devices: usize,
+    /// Steps before it calms down.
+    pub n_steps: usize,
+    /// Share of messages lost, in percent.
+    pub loss_percent: usize,
+    /// Share of steps that crash a device, in percent.
+    pub crash_percent: usize,
+    /// Who writes.
+    pub authors: Authors,
+    /// What else may go wrong.
+    pub hazards: Vec<Hazard>,
+}
+
+impl Plan {
+    /// The plan of `seed`.
+    #[must_use]
+    pub fn of_seed(seed: u64) -> Self {
+        let rng = Rng::new(seed ^ PLAN_SALT);
+        let n_devices = [2, 2, 3, 4][rng.below(4)];
+        let authors = match rng.below(6) {
+            0 => Authors::Single,
+            1 => Authors::Turns,
+            _ => Authors::Free,
+        };
+        let hazards = Hazard::ALL
+            .into_iter()
+            .filter(|_| rng.chance(HAZARD_PERCENT));
+        Self {
+            n_devices,
+            n_steps: 30 + rng.below(5) * 10,
+            loss_percent: [0, 0, 10, 25][rng.below(4)],
+            crash_percent: 8,
+            authors,
+            hazards: hazards.collect(),
+        }
+    }
+
+    /// The plan of `seed` with kills all the time, of clients and of the server.
+    #[must_use]
+    pub fn of_kills(seed: u64) -> Self {
+        let mut plan = Self::of_seed(seed);
+        plan.crash_percent = 35;
+        plan.hazards.retain(|hazard| *hazard != Hazard::ServerKills);
+        plan.hazards.extend([Hazard::ServerKills; 4]);
+        plan
+    }
+
+    /// Whether conflicts can only be spurious: nothing is concurrent, and nobody has lost their memory.
+    #[must_use]
+    pub fn is_free_of_conflicts(&self) -> bool {
+        let is_forgetful = |h: &Hazard| matches!(h, Hazard::OldDatabase | Hazard::LostDatabase);
+        self.authors != Authors::Free && !self.hazards.iter().any(is_forgetful)
+    }
+}
