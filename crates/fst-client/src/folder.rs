@@ -495,6 +495,12 @@ impl Folder {
         Ok(written?)
     }
 
+    /// What the scan saw is on the disk for good before base says that this device has it. A power cut that took
+    /// a file of a moment ago would otherwise look like its removal, and reach every device.
+    fn harden(&self) -> Result<(), FolderError> {
+        Ok(self.seams.vault.sync_stage()?)
+    }
+
     /// Base follows where local and remote already agree, and file identities follow the disk.
     fn adopt(
         &mut self,
@@ -524,6 +530,9 @@ impl Folder {
         if touched.is_empty() {
             return Ok(());
         }
+        if !plan.adopt.is_empty() {
+            self.harden()?;
+        }
         let state = &self.state;
         let written = self.db.transaction(|tx| {
             touched.iter().try_for_each(|&id| match state.base.get(id) {
@@ -546,6 +555,7 @@ impl Folder {
         if plan.push.is_empty() {
             return Ok(Ran::All);
         }
+        self.harden()?;
         let mut pusher = Pusher {
             vault: self.seams.vault.as_ref(),
             remote: self.seams.remote.as_ref(),

@@ -256,8 +256,9 @@ impl World {
 
     /// A crash at a random changing call of the disk or a random request, in the middle of a sync.
     fn crash(&mut self, at: usize) {
-        let n = 1 + self.rng.next() % 12;
-        let on_disk = self.rng.chance(70);
+        // A sync makes two requests or two hundred calls: most kills come early, some late.
+        let n = 1 + self.rng.next() % [2, 4, 8, 16][self.rng.below(4)];
+        let on_disk = self.rng.chance(60);
         let cut = match self.rng.below(10) {
             0..2 => Some(PowerCut::Everything),
             2 => Some(PowerCut::Contents),
@@ -277,10 +278,15 @@ impl World {
         self.note_interference();
         if is_cut {
             self.say(format!("{at}: power cut {cut:?}"));
-            self.programs[at].clear();
-            for lost in std::mem::take(&mut self.unsafe_yet[at]) {
-                self.contents.insert(lost, true);
-            }
+            self.note_power_cut(at);
+        }
+    }
+
+    /// What was neither on the disk nor at the server is gone, and that is nobody's fault.
+    fn note_power_cut(&mut self, at: usize) {
+        self.programs[at].clear();
+        for lost in std::mem::take(&mut self.unsafe_yet[at]) {
+            self.contents.insert(lost, true);
         }
     }
 

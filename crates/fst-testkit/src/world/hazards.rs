@@ -1,5 +1,6 @@
 //! The troubles of a world, and how all of them are lifted.
 
+use fst_fs::fake::PowerCut;
 use fst_fs::vault::VaultError;
 
 use super::World;
@@ -45,12 +46,18 @@ impl World {
             Hazard::LostDatabase if self.rng.chance(30) => device.lose_database(),
             Hazard::ServerKills if coin => self.house.kill_after(1 + self.rng.next() % 8),
             Hazard::ServerKills => self.house.restart(),
-            Hazard::Programs
-            | Hazard::LostDatabase
-            | Hazard::CoarseClock
-            | Hazard::FoldsCase
-            | Hazard::LazyDisk => {},
+            Hazard::LazyDisk => self.cut_power(at),
+            Hazard::Programs | Hazard::LostDatabase | Hazard::CoarseClock | Hazard::FoldsCase => {},
         }
+    }
+
+    /// In the middle of nothing.
+    fn cut_power(&mut self, at: usize) {
+        let device = &mut self.devices[at];
+        device.vault.power_cut(PowerCut::Everything);
+        device.close();
+        device.vault.revive();
+        self.note_power_cut(at);
     }
 
     fn break_disk(&self, at: usize) {

@@ -67,7 +67,7 @@ impl Hazard {
 
     /// Whether it is a state of the world from its beginning, not an event.
     pub(super) fn is_lasting(self) -> bool {
-        matches!(self, Self::CoarseClock | Self::FoldsCase | Self::LazyDisk)
+        matches!(self, Self::CoarseClock | Self::FoldsCase)
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 use fst_fs::fake::{FakeEntry, FakeVault};
 use fst_proto::path::RelPath;
 
-use super::plan::{Authors, Hazard};
+use super::plan::Hazard;
 use super::{World, path};
 
 /// Names to choose from; few, so that users meet.
@@ -141,7 +141,7 @@ impl World {
 
     fn some_file(&self) -> &'static str {
         // Two devices that make `a` and `A` at a time have a tree that neither can show: not for these worlds.
-        let pool = if self.has(Hazard::FoldsCase) && self.plan.authors != Authors::Free {
+        let pool = if self.has(Hazard::FoldsCase) && self.plan.is_free_of_conflicts() {
             &FOLDED_FILES
         } else {
             &FILES
