@@ -20,12 +20,15 @@ use rusqlite::{Connection, Row};
 
 mod read;
 mod tx;
+mod versions;
 
 pub use read::{HistoryLine, Reader};
+use tx::kind_number;
 pub use tx::{HistoryRow, Tx};
+pub use versions::RevisionRow;
 
 /// Version of the schema; another one is rebuilt, never migrated by guessing.
-const SCHEMA_VERSION: i64 = 1;
+const SCHEMA_VERSION: i64 = 2;
 /// Prepared statements kept.
 const STATEMENTS_MAX: usize = 64;
 

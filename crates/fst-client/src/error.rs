@@ -108,6 +108,9 @@ pub enum FolderError {
     /// Sealed data does not open.
     #[error("open sealed data: {0}")]
     Sealed(String),
+    /// The server does not keep this version any more.
+    #[error("the server no longer keeps this version")]
+    Pruned,
 }
 
 impl FolderError {
@@ -121,6 +124,7 @@ impl FolderError {
             Self::Frozen(fault) => fault.code(),
             Self::Stopped(stop) => stop_code(stop),
             Self::Sealed(_) => ErrorCode::CannotOpen,
+            Self::Pruned => ErrorCode::NoSuchVersion,
         }
     }
 
@@ -130,7 +134,7 @@ impl FolderError {
         match self {
             Self::Remote(error) => error.is_retryable(),
             Self::Vault(_) | Self::Db(_) => true,
-            Self::Frozen(_) | Self::Stopped(_) | Self::Sealed(_) => false,
+            Self::Frozen(_) | Self::Stopped(_) | Self::Sealed(_) | Self::Pruned => false,
         }
     }
 

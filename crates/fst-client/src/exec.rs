@@ -540,6 +540,7 @@ fn note_failure(step: &DiskStep, error: FolderError, out: &mut Applied) -> Resul
         | FolderError::Stopped(_) => return Err(error),
         FolderError::Vault(error) => crate::error::vault_code(error),
         FolderError::Sealed(_) => ErrorCode::CannotOpen,
+        FolderError::Pruned => ErrorCode::NoSuchVersion,
     };
     // A swap that was undone may leave our own file under a tag that must be free next time.
     out.needs_recovery |= matches!(

@@ -5,8 +5,9 @@
 //! Not here: deciding what to fetch, writing to the folder.
 
 use std::collections::BTreeMap;
+use std::io::{Read as _, Write};
 
-use fst_crypto::batch;
+use fst_crypto::batch::{self, OpenedOp};
 use fst_crypto::ids::ContentHasher;
 use fst_fs::vault::{StagedFile, VaultError};
 use fst_proto::entry::Content;
@@ -15,8 +16,9 @@ use fst_proto::ids::{NodeId, ObjectId};
 use fst_proto::limits;
 use fst_proto::log::{self, OpCode};
 use fst_proto::recipe::{self, Body, Extent, PartRef};
+use fst_proto::wire::Entry;
 
-use crate::db::{Reader, RemoteRow};
+use crate::db::{DbError, Reader, RemoteRow, RevisionRow};
 use crate::error::FolderError;
 use crate::folder::Space;
 use crate::remote::Remote;
@@ -30,6 +32,59 @@ pub struct Fetcher<'a> {
     remote: &'a dyn Remote,
     db: Reader<'a>,
     page: BTreeMap<ObjectId, Vec<u8>>,
+    /// The page of the log fetched last, and the position of its first entry.
+    entries: (u64, Vec<Entry>),
+}
+
+/// Where plain bytes go.
+pub trait Target {
+    /// Takes the next bytes.
+    ///
+    /// # Errors
+    /// [`VaultError`] of the disk.
+    fn data(&mut self, bytes: &[u8]) -> Result<(), VaultError>;
+
+    /// Takes `len` zero bytes that no object holds.
+    ///
+    /// # Errors
+    /// [`VaultError`] of the disk.
+    fn hole(&mut self, len: u64) -> Result<(), VaultError>;
+}
+
+/// A file in the stage takes them.
+#[derive(Debug)]
+pub struct Staged<'a>(pub &'a mut dyn StagedFile);
+
+impl Target for Staged<'_> {
+    fn data(&mut self, bytes: &[u8]) -> Result<(), VaultError> {
+        self.0.write_all(bytes).map_err(failed_write)
+    }
+
+    fn hole(&mut self, len: u64) -> Result<(), VaultError> {
+        self.0.skip(len)
+    }
+}
+
+/// Any writer takes them; holes become zeros.
+#[derive(Debug)]
+pub struct Flat<W>(pub W);
+
+impl<W: Write> Target for Flat<W> {
+    fn data(&mut self, bytes: &[u8]) -> Result<(), VaultError> {
+        self.0.write_all(bytes).map_err(failed_write)
+    }
+
+    fn hole(&mut self, len: u64) -> Result<(), VaultError> {
+        let copied = std::io::copy(&mut std::io::repeat(0).take(len), &mut self.0);
+        copied.map(drop).map_err(failed_write)
+    }
+}
+
+fn failed_write(source: std::io::Error) -> VaultError {
+    VaultError::Io {
+        op: "write staged file",
+        source,
+    }
 }
 
 impl<'a> Fetcher<'a> {
@@ -41,6 +96,7 @@ impl<'a> Fetcher<'a> {
             remote,
             db,
             page: BTreeMap::new(),
+            entries: (0, Vec::new()),
         }
     }
 
@@ -81,13 +137,51 @@ impl<'a> Fetcher<'a> {
         content: &Content,
         file: &mut dyn StagedFile,
     ) -> Result<(), FolderError> {
+        let slot = match &row.body {
+            Body::Slot => Some(self.slot(node, row)?),
+            Body::None | Body::Inline(_) | Body::Parts { .. } => None,
+        };
+        let mut staged = Staged(file);
+        self.fill(&row.body, slot.as_deref(), content, &mut staged)
+    }
+
+    /// Writes the bytes of any revision that the verified log tells of into `target`: of a file its contents, of a
+    /// link its text.
+    ///
+    /// Cost: one page of the log, unless the page fetched last holds the entry too: ask in the order of the log.
+    /// # Errors
+    /// [`FolderError::Pruned`] when the server does not keep it any more; [`FolderError::Sealed`] when what it
+    /// gives is not what the log told. What was written is then to be thrown away.
+    pub fn write_revision(
+        &mut self,
+        revision: &RevisionRow,
+        target: &mut dyn Target,
+    ) -> Result<(), FolderError> {
+        let (node, content) = (revision.node, revision.state.content);
+        let op = self.opened(node, revision.idx)?;
+        if op.meta.content() != content {
+            return Err(FolderError::Sealed(format!(
+                "entry {} tells another content than before",
+                revision.idx
+            )));
+        }
+        self.fill(&op.meta.body, op.body.as_deref(), &content, target)
+    }
+
+    fn fill(
+        &mut self,
+        body: &Body,
+        slot: Option<&[u8]>,
+        content: &Content,
+        target: &mut dyn Target,
+    ) -> Result<(), FolderError> {
         let mut sink = Sink {
-            file,
+            target,
             hasher: ContentHasher::new(&self.space.keys),
         };
-        match &row.body {
+        match body {
             Body::None => {},
-            Body::Slot => sink.data(&self.slot(node, row)?)?,
+            Body::Slot => sink.data(slot.unwrap_or_default())?,
             Body::Inline(extents) => self.extents(extents, &mut sink)?,
             Body::Parts { level, parts } => self.parts(*level, parts, &mut sink)?,
         }
@@ -104,27 +198,42 @@ impl<'a> Fetcher<'a> {
     ///
     /// # Errors
     /// [`FolderError`].
-    pub fn slot(&self, node: NodeId, row: &RemoteRow) -> Result<Vec<u8>, FolderError> {
+    pub fn slot(&mut self, node: NodeId, row: &RemoteRow) -> Result<Vec<u8>, FolderError> {
         if let Some(bytes) = self.db.slot_body(node, row.node.rev)? {
             return Ok(bytes);
         }
-        let page = self.remote.changes(self.space.id, row.idx)?;
-        let lost = || FolderError::Sealed(format!("entry {} has no such body", row.idx));
-        let entry = page.entries.into_iter().next().ok_or_else(lost)?;
-        let known = self.db.entry(row.idx)?.ok_or_else(lost)?;
+        let body = self.opened(node, row.idx)?.body;
+        body.ok_or_else(|| no_such_body(row.idx))
+    }
+
+    /// What a verified entry said about a node, from the server's copy of it.
+    fn opened(&mut self, node: NodeId, idx: u64) -> Result<OpenedOp, FolderError> {
+        let known = self.db.entry(idx)?;
+        let known = known.ok_or(DbError::Damaged { what: "log entry" })?;
+        let keys = &self.space.keys;
+        let entry = self.entry(idx)?;
         if log::entry_hash(&entry.header, &entry.sig) != known.hash {
-            return Err(lost());
+            return Err(no_such_body(idx));
         }
-        let header = log::decode_header(&entry.header).map_err(|_| lost())?;
-        let opened = batch::open_batch(
-            &self.space.keys,
-            &header,
-            &entry.payload.unwrap_or_default(),
-        )
-        .map_err(|e| FolderError::Sealed(e.to_string()))?;
+        let header = log::decode_header(&entry.header).map_err(|_| no_such_body(idx))?;
+        let payload = entry.payload.as_deref().unwrap_or_default();
+        let opened = batch::open_batch(keys, &header, payload)
+            .map_err(|e| FolderError::Sealed(e.to_string()))?;
         let puts = header.ops.iter().filter(|op| op.code == OpCode::Put);
         let slot = puts.zip(opened).find(|(op, _)| op.node == node);
-        slot.and_then(|(_, plain)| plain.body).ok_or_else(lost)
+        slot.map(|(_, plain)| plain)
+            .ok_or_else(|| no_such_body(idx))
+    }
+
+    /// One entry of the log, from the page fetched last or a new one.
+    fn entry(&mut self, idx: u64) -> Result<&Entry, FolderError> {
+        let is_in = |first: u64, n: usize| (first..first.saturating_add(n as u64)).contains(&idx);
+        if !is_in(self.entries.0, self.entries.1.len()) {
+            let page = self.remote.changes(self.space.id, idx)?;
+            self.entries = (idx, page.entries);
+        }
+        let at = usize::try_from(idx - self.entries.0).unwrap_or(usize::MAX);
+        self.entries.1.get(at).ok_or_else(|| no_such_body(idx))
     }
 
     fn extents(&mut self, extents: &[Extent], sink: &mut Sink<'_>) -> Result<(), FolderError> {
@@ -239,26 +348,24 @@ fn missing(id: ObjectId) -> FolderError {
     FolderError::Sealed(format!("the server does not deliver object {id}"))
 }
 
+fn no_such_body(idx: u64) -> FolderError {
+    FolderError::Sealed(format!("entry {idx} has no such body"))
+}
+
 /// Where fetched bytes go, hashed on the way.
 struct Sink<'a> {
-    file: &'a mut dyn StagedFile,
+    target: &'a mut dyn Target,
     hasher: ContentHasher,
 }
 
 impl Sink<'_> {
     fn data(&mut self, bytes: &[u8]) -> Result<(), FolderError> {
         self.hasher.update(bytes);
-        let failed = |source| VaultError::Io {
-            op: "write staged file",
-            source,
-        };
-        self.file.write_all(bytes).map_err(failed)?;
-        Ok(())
+        Ok(self.target.data(bytes)?)
     }
 
     fn hole(&mut self, len: u64) -> Result<(), FolderError> {
         hash_zeros(&mut self.hasher, len);
-        self.file.skip(len)?;
-        Ok(())
+        Ok(self.target.hole(len)?)
     }
 }

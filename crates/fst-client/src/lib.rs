@@ -31,6 +31,7 @@ pub mod push;
 pub mod remote;
 pub mod scan;
 pub mod sealed;
+pub mod versions;
 pub mod views;
 
 mod client;

@@ -31,6 +31,7 @@
 
 pub mod batch;
 pub mod guard;
+pub mod history;
 pub mod identify;
 pub mod limits;
 pub mod naming;

@@ -17,3 +17,7 @@ CREATE TABLE stats   (dev INTEGER NOT NULL, ino INTEGER NOT NULL, size INTEGER N
                       ctime_ns INTEGER NOT NULL, content BLOB NOT NULL, PRIMARY KEY (dev, ino)) WITHOUT ROWID;
 CREATE TABLE history (idx INTEGER NOT NULL, op INTEGER NOT NULL, node BLOB NOT NULL, device BLOB NOT NULL,
                       time_ms INTEGER NOT NULL, action TEXT NOT NULL, path BLOB NOT NULL, PRIMARY KEY (idx, op)) WITHOUT ROWID;
+CREATE TABLE versions (node BLOB NOT NULL, parent BLOB NOT NULL, name BLOB NOT NULL, kind INTEGER NOT NULL,
+                      content BLOB NOT NULL, exec INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, size INTEGER NOT NULL,
+                      rev INTEGER NOT NULL, deleted INTEGER NOT NULL, idx INTEGER NOT NULL, device BLOB NOT NULL,
+                      time_ms INTEGER NOT NULL, PRIMARY KEY (node, rev)) WITHOUT ROWID;

@@ -46,7 +46,7 @@ impl<'a> Tx<'a> {
         Reader { conn: self.tx }
     }
 
-    fn run(&self, query: &str, values: impl rusqlite::Params) -> Result<(), DbError> {
+    pub(super) fn run(&self, query: &str, values: impl rusqlite::Params) -> Result<(), DbError> {
         let mut statement = self.tx.prepare_cached(query).map_err(sql("prepare"))?;
         statement.execute(values).map_err(sql("write"))?;
         Ok(())
@@ -267,7 +267,7 @@ impl<'a> Tx<'a> {
     }
 }
 
-fn kind_number(kind: Kind) -> i64 {
+pub(super) fn kind_number(kind: Kind) -> i64 {
     match kind {
         Kind::File => 0,
         Kind::Dir => 1,

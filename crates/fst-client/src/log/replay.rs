@@ -10,7 +10,7 @@ use fst_proto::path::RelPath;
 use fst_proto::recipe::Body;
 
 use super::{LogError, LogFault, Verified};
-use crate::db::{HistoryRow, Loaded, RemoteRow, Tx};
+use crate::db::{HistoryRow, Loaded, RemoteRow, RevisionRow, Tx};
 
 /// What an applied entry means for the local side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,7 +110,7 @@ impl Replay<'_, '_> {
             rev,
         };
         let row = self.row(op, node.clone(), false, meta.body.clone())?;
-        self.tx.put_remote(op.node, &row)?;
+        self.keep(op.node, &row)?;
         for &object in &op.add_refs {
             self.tx.put_object(object)?;
         }
@@ -139,7 +139,7 @@ impl Replay<'_, '_> {
         let path = self.state.remote.path(op.node);
         let rev = op.base_rev + 1;
         let row = self.row(op, Node { rev, ..before }, true, Body::None)?;
-        self.tx.put_remote(op.node, &row)?;
+        self.keep(op.node, &row)?;
         self.tx.remove_body(op.node)?;
         self.state.remote.remove(op.node);
         self.state.tombstones.insert(op.node, rev);
@@ -148,6 +148,19 @@ impl Replay<'_, '_> {
             self.state.base.remove(op.node);
         }
         self.note(index, op.node, "delete", path)
+    }
+
+    /// The newest version, and one more of history.
+    fn keep(&self, node: NodeId, row: &RemoteRow) -> Result<(), LogError> {
+        self.tx.put_remote(node, row)?;
+        Ok(self.tx.put_revision(&RevisionRow {
+            node,
+            state: row.node.clone(),
+            is_deleted: row.is_deleted,
+            idx: row.idx,
+            device: row.device,
+            time_ms: row.time_ms,
+        })?)
     }
 
     fn check_revision(&self, op: &Op, before: Option<&Node>) -> Result<(), LogFault> {

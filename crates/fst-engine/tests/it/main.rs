@@ -8,6 +8,7 @@
 mod disk;
 mod exhaustive;
 mod guard;
+mod history;
 mod identify;
 mod lang;
 mod naming;

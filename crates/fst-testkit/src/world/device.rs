@@ -320,28 +320,32 @@ impl Device {
         members
     }
 
-    fn open(&mut self) -> Result<(), ClientError> {
-        let missing = || ClientError::new(ErrorCode::Internal, "no database");
-        let mut db = self.db.take().ok_or_else(missing)?;
+    /// Closes the folder and gives database and keys to `look`, as a view beside the daemon has them.
+    ///
+    /// # Panics
+    /// When the folder was never opened.
+    pub fn beside<T>(&mut self, look: impl FnOnce(&Db, &Space, &dyn Remote) -> T) -> T {
+        self.close();
+        let mut db = self.db.take().expect("the folder was opened before");
+        let (space, _) = self.space(&mut db).expect("the space was opened before");
+        let seen = look(&db, &space, self.remote.as_ref());
+        self.db = Some(db);
+        seen
+    }
+
+    fn space(&self, db: &mut Db) -> Result<(Space, Option<Head>), ClientError> {
         let chain = Chain::replay(&self.enrolled.chain).expect("our own chain");
         let spaces = Spaces {
             remote: self.remote.as_ref(),
             enrolled: &self.enrolled,
             chain: &chain,
         };
-        let opened = match spaces.open(SPACE, &mut db, &self.rng) {
-            Ok(opened) => opened,
-            Err(error) => {
-                self.db = Some(db);
-                return Err(error);
-            },
-        };
+        let opened = spaces.open(SPACE, db, &self.rng)?;
         let pinned = self
             .enrolled
             .heads
             .iter()
             .find(|(space, _)| *space == opened.id);
-        let pinned = pinned.map(|(_, head)| *head);
         let space = Space {
             id: opened.id,
             device: self.enrolled.device.device,
@@ -352,6 +356,19 @@ impl Device {
             members: self.members(chain),
             receipt_key: self.enrolled.receipt_key,
             policy: opened.policy,
+        };
+        Ok((space, pinned.map(|(_, head)| *head)))
+    }
+
+    fn open(&mut self) -> Result<(), ClientError> {
+        let missing = || ClientError::new(ErrorCode::Internal, "no database");
+        let mut db = self.db.take().ok_or_else(missing)?;
+        let (space, pinned) = match self.space(&mut db) {
+            Ok(opened) => opened,
+            Err(error) => {
+                self.db = Some(db);
+                return Err(error);
+            },
         };
         let seams = Seams {
             vault: Box::new(self.vault.clone()),

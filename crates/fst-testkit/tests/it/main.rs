@@ -3,4 +3,5 @@
 mod crash;
 mod evil;
 mod held;
+mod versions;
 mod world;
