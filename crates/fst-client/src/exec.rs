@@ -186,6 +186,7 @@ impl Applier<'_> {
                 Ok(done) => settled.push((step, done)),
                 Err(error) => {
                     self.drop_own(&tag, step);
+                    self.note_folded(step, &error, out);
                     note_failure(step, error.into(), out)?;
                 },
             }
@@ -369,10 +370,27 @@ impl Applier<'_> {
             }
             match self.small_step(step) {
                 Ok(done) => settled.push((step, done)),
-                Err(error) => note_failure(step, error.into(), out)?,
+                Err(error) => {
+                    self.note_folded(step, &error, out);
+                    note_failure(step, error.into(), out)?;
+                },
             }
         }
         Ok(settled)
+    }
+
+    /// Says so when a place is taken by something of another name: another look would not show it.
+    fn note_folded(&self, step: &DiskStep, error: &VaultError, out: &mut Applied) {
+        let path = path_of(step);
+        let is_listed = || {
+            let entries = self.vault.list(&path.parent().unwrap_or_default());
+            let mut names = entries.into_iter().flatten().map(|entry| entry.name);
+            names.any(|name| name.as_ref().ok() == path.name())
+        };
+        if matches!(error, VaultError::Occupied { .. }) && !is_listed() {
+            let reason = "this disk takes it for a name that is there";
+            out.problems.push(problem(path, ErrorCode::BadName, reason));
+        }
     }
 
     fn small_step(&self, step: &DiskStep) -> Result<Settled, VaultError> {

@@ -23,9 +23,11 @@ use fst_fs::vault::{LockGuard, Vault};
 use fst_fs::watch::{LostReason, NotifyWatch, OnEvent, Watch as _, Watching};
 use fst_proto::control::Policy;
 use fst_proto::entry::Place;
+use fst_proto::error::ErrorCode;
 use fst_proto::ids::{DeviceId, NameTag, NodeId, SpaceId, VerifyKey};
 use fst_proto::ipc::PathProblem;
 use fst_proto::merkle::Head;
+use fst_proto::path::RelPath;
 use fst_proto::time::{Clock, UnixMillis};
 
 use crate::config::{Ignore, Mode};
@@ -35,7 +37,7 @@ use crate::exec::{self, Applied, Applier};
 use crate::log::Verifier;
 use crate::push::Pusher;
 use crate::remote::Remote;
-use crate::scan::{Scanned, Scanner};
+use crate::scan::{self, Scanned, Scanner};
 
 mod members;
 mod naming;
@@ -161,6 +163,14 @@ enum Ran {
     Stale,
 }
 
+/// Places whose names the server has refused, and how long its log was then. As long as it does not grow, they
+/// stay refused: a name it has under another spelling is no race that another look would settle.
+#[derive(Debug, Default)]
+struct RefusedNames {
+    size: u64,
+    paths: BTreeSet<RelPath>,
+}
+
 /// One synced folder.
 #[derive(Debug)]
 pub struct Folder {
@@ -172,6 +182,7 @@ pub struct Folder {
     accept: Accept,
     is_recovered: bool,
     problems: Vec<PathProblem>,
+    refused: RefusedNames,
     status: StatusHandle,
     _lock: Option<LockGuard>,
 }
@@ -204,6 +215,7 @@ impl Folder {
             accept: Accept::Nothing,
             is_recovered: false,
             problems: Vec::new(),
+            refused: RefusedNames::default(),
             status,
             _lock: Some(lock),
         };
@@ -270,6 +282,7 @@ impl Folder {
         let mut seen = self.identify(&scanned);
         self.problems.clone_from(&scanned.problems);
         let n_frozen = seen.frozen.len();
+        self.hold_refused(&mut seen);
         for _ in 0..PLANS_MAX {
             let plan = self.plan(&mut seen)?;
             let held = match self.run(&plan, &seen, &scanned)? {
@@ -288,6 +301,21 @@ impl Folder {
             seen.frozen.extend(held);
         }
         Ok(Outcome::Waiting)
+    }
+
+    /// Leaves alone what the server has no name for; the rest goes on.
+    fn hold_refused(&mut self, seen: &mut Identified) {
+        if self.refused.size != self.state.range.size() {
+            self.refused = RefusedNames::default();
+        }
+        for path in &self.refused.paths {
+            if let Some(node) = seen.local.lookup(path) {
+                let reason = "the directory has it already, with other code points";
+                self.problems
+                    .push(scan::problem(path, ErrorCode::BadName, reason));
+                seen.frozen.insert(node);
+            }
+        }
     }
 
     fn plan(&mut self, seen: &mut Identified) -> Result<Plan, FolderError> {
@@ -461,7 +489,10 @@ impl Folder {
             local: &seen.local,
             scanned,
         };
-        let applied = applier.run(plan)?;
+        let ran = applier.run(plan);
+        // What a failing disk left in the stage is settled before anything else.
+        self.is_recovered &= !matches!(ran, Err(FolderError::Vault(_)));
+        let applied = ran?;
         self.is_recovered &= !applied.needs_recovery;
         self.problems.extend(applied.problems.iter().cloned());
         Ok(applied)
@@ -568,6 +599,13 @@ impl Folder {
             evidence: self.settings.evidence.as_deref(),
         };
         let pushed = pusher.run(&plan.push)?;
+        if !pushed.taken.is_empty() {
+            let nodes = pushed.taken.iter();
+            self.refused = RefusedNames {
+                size: self.state.range.size(),
+                paths: nodes.filter_map(|&node| seen.local.path(node)).collect(),
+            };
+        }
         self.problems.extend(pushed.problems);
         Ok(match pushed.unreadable {
             _ if pushed.is_stale => Ran::Stale,

@@ -74,6 +74,8 @@ pub struct Pushed {
     pub unreadable: BTreeSet<NodeId>,
     /// The same for status.
     pub problems: Vec<PathProblem>,
+    /// Nodes whose names the server has already.
+    pub taken: Vec<NodeId>,
 }
 
 /// An operation with its bytes read and its objects on their way.
@@ -340,6 +342,9 @@ impl Pusher<'_> {
         if let Conflict::MissingObjects { ids } = conflict {
             self.db
                 .transaction(|tx| ids.iter().try_for_each(|&id| tx.remove_object(id)))?;
+        }
+        if let Conflict::NameTaken { nodes } = conflict {
+            out.taken.extend(nodes);
         }
         uploader.forget();
         out.is_stale = true;

@@ -3,7 +3,7 @@
 //! `fst-client` calls it after each scan; the local tree goes to [`crate::reconcile`]. Invariant: every `Known`
 //! entry gets exactly one id and no id is given twice; a base node that is not in the result was deleted by
 //! the user. Not here: reading the disk, hashing, comparing with the remote tree beyond adoption.
-//! Source: docs/design/sync-semantics.md, rows S-160 to S-174.
+//! Source: docs/design/sync-semantics.md, rows S-160 to S-176.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 

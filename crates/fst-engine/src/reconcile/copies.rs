@@ -2,7 +2,7 @@
 //!
 //! Runs last on the target, when places and names are final. Invariant: a content that loses is in the target as a
 //! copy, or in version history, before its node may be overwritten. Not here: who wins (`nodes`).
-//! Source: docs/design/sync-semantics.md, rows S-030 to S-043.
+//! Source: docs/design/sync-semantics.md, rows S-030 to S-048.
 
 use fst_proto::entry::Kind;
 use fst_proto::ids::NodeId;

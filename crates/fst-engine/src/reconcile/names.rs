@@ -3,7 +3,7 @@
 //! Runs after `places`, and for each conflict copy. Invariant: afterwards no two target nodes share a place, and no
 //! content was given up: a node is dropped only where another one becomes exactly the same leaf.
 //! Not here: how the new name looks (the caller's [`ConflictNaming`](super::ConflictNaming)).
-//! Source: docs/design/sync-semantics.md, rows S-060 to S-072.
+//! Source: docs/design/sync-semantics.md, rows S-060 to S-077.
 
 use std::collections::BTreeSet;
 

@@ -2,7 +2,7 @@
 //!
 //! First phase of a two-way plan; `places` repairs what cannot stand together. Invariant: a node is left out of the
 //! target only if one side deleted it and the other side has exactly its base state.
-//! Not here: names that clash, parents that are missing. Source: docs/design/sync-semantics.md, rows S-001 to S-043.
+//! Not here: names that clash, parents that are missing. Source: docs/design/sync-semantics.md, rows S-001 to S-048.
 
 use std::collections::BTreeMap;
 

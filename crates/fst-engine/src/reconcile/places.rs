@@ -1,7 +1,7 @@
 //! Makes the target a tree again: a parent for everything that lives, no directory inside itself.
 //!
 //! Runs after `nodes`. Invariant: afterwards every node that is not doubtful hangs below the root.
-//! Not here: two nodes with one name (`names`). Source: docs/design/sync-semantics.md, rows S-050 to S-057.
+//! Not here: two nodes with one name (`names`). Source: docs/design/sync-semantics.md, rows S-050 to S-059.
 
 use std::collections::BTreeMap;
 

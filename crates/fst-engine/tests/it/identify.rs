@@ -218,7 +218,7 @@ fn s173_an_unfinished_base_is_no_problem() {
     let keys = BTreeMap::from([(id("A"), key(1)), (id("B"), key(2)), (id("X"), key(3))]);
     let mut new_id = || id("new");
     let seen = identify(
-        &scan("a=2~2 b=1~1 c=3~3"),
+        &scan("a=2~2 b=1~1 c=9~3"),
         &base,
         &keys,
         &Tree::new(),
@@ -248,4 +248,22 @@ fn s174_keys_follow_what_was_seen() {
     assert_eq!(keys("a@A=1~1 b@B=1~2", "a=1~1 c=3~3"), "A:1 B:2");
     assert_eq!(keys("a@A=1~1 b@B=1~2", "a=1~2"), "A:2");
     assert_eq!(keys("a@A=1~1", "a?"), "A:1");
+}
+
+#[test]
+fn s175_another_spelling_of_a_name_is_a_move() {
+    check(
+        "Foo@A=1~1 Dir@D/~2 Dir/x@X=1~3",
+        "dir/~2 dir/x=1~3 foo=1~1",
+        "-",
+        "dir:D dir/x:X foo:A",
+    );
+}
+
+#[test]
+fn s176_two_names_of_one_object_are_two_nodes() {
+    check("a@A=1~1", "a=1~1 b=1~1", "-", "a:A b:new1");
+    check("a@A=1~1 b@B=1~1", "a=2~1 b=2~1", "-", "a:A b:B");
+    check("a@A=1~1 b@B=1~1", "a=1~1 c=1~1", "-", "a:A c:B");
+    check("a@A=1~1 b@B=1~1", "c=1~1 d=1~1", "-", "c:A d:B");
 }

@@ -25,14 +25,17 @@ use proptest::prelude::ProptestConfig;
 
 /// So many cases, or what `PROPTEST_CASES` says.
 pub(crate) fn cases(cases: u32) -> ProptestConfig {
-    let default = ProptestConfig::default();
-    let is_chosen = std::env::var_os("PROPTEST_CASES").is_some();
-    let cases = if is_chosen { default.cases } else { cases };
+    let chosen = ProptestConfig {
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    };
+    if std::env::var_os("PROPTEST_CASES").is_some() {
+        return chosen;
+    }
     ProptestConfig {
         cases,
-        failure_persistence: None,
         max_shrink_iters: 20_000,
-        ..default
+        ..chosen
     }
 }
 

@@ -216,6 +216,10 @@ fn s121_a_name_is_freed_before_it_is_taken() {
     );
     check("base a=1 | local a@new/", "del a; put new/ at a");
     check(
+        "base a=1 | local a@new=2 z/ z/a@a=1",
+        "put z/; put a=1 at z/a move; put new=2 at a send",
+    );
+    check(
         "base a/ a/x=1 | local a@new=2",
         "del a/x; del a; put new=2 at a send",
     );
@@ -277,6 +281,8 @@ fn s127_what_was_left_out_is_noticed() {
     assert_eq!(cuts(&gone.remote, &gone.plan().push[1..]), []);
     let new = Scenario::parse("base - | local d/ d/a=1");
     assert_eq!(cuts(&new.remote, &new.plan().push[1..]), []);
+    let inside = Scenario::parse("base a/ | local a/ a/x=1");
+    assert_eq!(cuts(&tree("a=1", 1), &inside.plan().push), []);
     let cycle = Scenario::parse("base a/ b/ | local a/ a/b@b/");
     let mut ops = cycle.plan().push;
     ops.extend(Scenario::parse("base a/ b/ | local b/ b/a@a/").plan().push);

@@ -157,3 +157,41 @@ fn s043_the_executable_bit_is_merged_apart_from_the_conflict() {
          note edit-edit a copy a!2 remote",
     );
 }
+
+#[test]
+fn s045_a_conflict_that_both_resolved_alike_is_over() {
+    check(
+        "base a=1 a!2=2 | local a=3 | remote a=3",
+        "adopt a; adopt a!2",
+    );
+}
+
+#[test]
+fn s046_a_conflict_that_both_resolved_differently_is_a_new_one() {
+    check(
+        "base a=1 a!2=2 | local a=3~1 | remote a=4~2",
+        "adopt a!2; write a!3=3 from local a; write a=4 over =3; put a!3=3 send; \
+         note edit-edit a copy a!3 remote",
+    );
+}
+
+#[test]
+fn s047_a_conflict_copy_that_both_edited_is_a_file_like_any_other() {
+    check(
+        "base a=1 a!2=2 | local a=1 a!2=3~1 | remote a=1 a!2=4~2",
+        "write a!2!3=3 from local a!2; write a!2=4 over =3; put a!2!3=3 send; \
+         note edit-edit a!2 copy a!2!3 remote",
+    );
+}
+
+#[test]
+fn s048_the_side_that_syncs_first_makes_no_difference() {
+    check(
+        "base a=1 | local a=2~1 | remote a=3~2",
+        "write a!2=2 from local a; write a=3 over =2; put a!2=2 send; note edit-edit a copy a!2 remote",
+    );
+    check(
+        "base a=1 | local a=3~2 | remote a=2~1",
+        "write a!2=2 from remote a; put a!2=2 from remote a; put a=3 send; note edit-edit a copy a!2 local",
+    );
+}

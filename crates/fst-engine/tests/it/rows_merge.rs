@@ -123,6 +123,9 @@ fn s017_a_time_alone_is_no_change() {
     check("base a=1 | remote a=1~7", "adopt a");
     check("base a=1 | local a=1~7 | remote -", "rm a");
     check("base a=1 | local - | remote a=1~7", "del a");
+    check("base a=1 | local a=2 | remote a=1~7", "put a=2 send");
+    check("base a=1 | local a=1~7 | remote a=2", "write a=2 over =1");
+    check("base a=1 | local a=2~3 | remote a=2~7", "adopt a");
 }
 
 #[test]
@@ -230,6 +233,18 @@ fn s024_the_time_goes_with_the_bytes() {
 }
 
 #[test]
+fn s025_moved_and_edited_on_one_side_is_one_change() {
+    check("base a=1 | local b@a=2", "put a=2 at b send move");
+    check("base a=1 | remote b@a=2", "mv a b; write a=2 at b over =1");
+}
+
+#[test]
+fn s026_a_time_that_goes_back_is_an_edit_as_any_other() {
+    check("base a=1~9 | local a=2~1", "put a=2 send");
+    check("base a=1~9 | remote a=2~1", "write a=2 over =1");
+}
+
+#[test]
 fn s050_a_new_child_brings_its_directory_back() {
     check(
         "base d/ | local - | remote d/ d/a=1",
@@ -302,6 +317,9 @@ fn s056_what_hangs_nowhere_in_the_remote_tree_waits() {
     let mut scenario = Scenario::parse("base - | remote d/ d/e/ d/e/a=1 b=1");
     scenario.remote.remove(id("d"));
     scenario.expect("write b=1; hold d/e malformed; hold d/e/a dependent");
+    let mut scenario = Scenario::parse("base d/ d/a=1");
+    scenario.remote.remove(id("d"));
+    scenario.expect("put d/");
 }
 
 #[test]

@@ -119,3 +119,55 @@ fn s072_a_renamed_node_is_found_again_after_a_crash() {
         "unite new=r; put r=2 at a!2 move; put l/ at a; note same-name l copy r local",
     );
 }
+
+#[test]
+fn s073_what_blocks_a_name_does_so_in_the_united_directory() {
+    check(
+        "base d/ d/a=1 | local e@new/ | blocked e/a | remote e@d/ e/a@d/a=1 e/c@c=3",
+        "unite new=d; write c=3 at e/c; note move-delete d remote; hold d/a blocked",
+    );
+}
+
+#[test]
+fn s074_deleted_and_made_anew_there() {
+    check("base a=1 | remote a@new=2", "rm a; write new=2 at a");
+    check(
+        "base a=1 | local a=3 | remote a@new=2 | dead a:2",
+        "mv a a!3; write new=2 at a; put a=3 at a!3 send move rev 2; note edit-delete a local; \
+         note same-name new copy a remote",
+    );
+}
+
+#[test]
+fn s075_a_link_in_place_of_a_file_that_was_edited() {
+    check(
+        "base a=1 | local a@new->t | remote a=2",
+        "mv a a!t; write a=2; put new->t at a!t send; note edit-delete a remote; note same-name a copy new remote",
+    );
+    check(
+        "base a=1 | local a=2 | remote a@new->t | dead a:2",
+        "mv a a!2; write new->t at a; put a=2 at a!2 send move rev 2; note edit-delete a local; \
+         note same-name new copy a remote",
+    );
+}
+
+#[test]
+fn s076_two_other_kinds_in_place_of_one() {
+    check(
+        "base a=1 | local a@l/ a/x@lx=1 | remote a@r->t | dead a:2",
+        "adopt a; write r->t at a!t; put r->t at a!t move; put l/ at a; put lx=1 at l/x send; note same-name l copy r local",
+    );
+}
+
+#[test]
+fn s077_names_are_bytes() {
+    let (composed, decomposed) = ("caf\u{e9}", "cafe\u{301}");
+    check(
+        &format!("base - | local a@l=1 {composed}@p=1 | remote A@r=2 {decomposed}@q=2"),
+        &format!(
+            "write r=2 at A; write q=2 at {decomposed}; put l=1 at a send; put p=1 at {composed} send"
+        ),
+    );
+    check("base Foo@a=1 | local foo@a=1", "put a=1 at foo move");
+    check("base Foo@a=1 | remote foo@a=1", "mv Foo foo");
+}
