@@ -325,9 +325,10 @@ impl Applier<'_> {
         tag: &StageName,
         expect: &Content,
     ) -> Result<bool, VaultError> {
-        let is_unmoved = self
-            .expected_stat(node)
-            .is_some_and(|seen| seen.is_same_object(stat) && seen.ctime_ns == stat.ctime_ns);
+        let is_unmoved = self.expected_stat(node).is_some_and(|seen| {
+            let is_same = seen.is_same_object(stat) && seen.ctime_ns == stat.ctime_ns;
+            is_same && self.scanned.is_settled(seen)
+        });
         if is_unmoved {
             return Ok(true);
         }
@@ -450,6 +451,7 @@ impl Applier<'_> {
     /// Moves base for every settled node: what the remote says has been seen and is on the disk.
     fn record(&mut self, settled: &[Settled]) -> Result<(), FolderError> {
         let state = &*self.state;
+        let settled_before_ns = self.scanned.settled_before_ns;
         self.db.transaction(|tx| {
             for done in settled {
                 let key = done.stat.map(|stat| FileKey {
@@ -460,7 +462,7 @@ impl Applier<'_> {
                     Some(node) => tx.put_base(done.node, node, key)?,
                     None => tx.remove_base(done.node)?,
                 }
-                if let Some(row) = stat_row(done) {
+                if let Some(row) = stat_row(done, settled_before_ns) {
                     tx.put_stat(&row)?;
                 }
                 tx.remove_body(done.node)?;
@@ -483,7 +485,7 @@ impl Applier<'_> {
                     self.state.base_keys.remove(&done.node);
                 },
             }
-            if let Some(row) = stat_row(done) {
+            if let Some(row) = stat_row(done, settled_before_ns) {
                 self.state.stats.insert(row.key, row);
             }
         }
@@ -491,10 +493,14 @@ impl Applier<'_> {
     }
 }
 
-/// A cache line for a file we wrote: its time lies in the past, so any later write shows.
-fn stat_row(done: &Settled) -> Option<StatRow> {
+/// A cache line for a file we wrote, if its time lies so far in the past that any later write shows.
+fn stat_row(done: &Settled, settled_before_ns: i64) -> Option<StatRow> {
     match (&done.stat, &done.content) {
-        (Some(stat), Some(content)) if content.kind == Kind::File => Some(row_of(stat, content.id)),
+        (Some(stat), Some(content))
+            if content.kind == Kind::File && stat.mtime_ns < settled_before_ns =>
+        {
+            Some(row_of(stat, content.id))
+        },
         _ => None,
     }
 }

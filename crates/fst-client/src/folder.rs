@@ -50,6 +50,9 @@ pub use status::StatusHandle;
 /// Plans in one cycle: each holds what failed under the one before. What fails even then waits for the next cycle.
 const PLANS_MAX: usize = 4;
 
+/// Coarsest times of files that any file system in use keeps: those of FAT.
+const GRAIN_NS_MAX: u32 = 2_000_000_000;
+
 /// Keys and ids of one space on this device.
 pub struct Space {
     /// The space.
@@ -181,6 +184,8 @@ pub struct Folder {
     state: Loaded,
     accept: Accept,
     is_recovered: bool,
+    /// Step of the file system's times, nanoseconds.
+    grain_ns: u32,
     problems: Vec<PathProblem>,
     refused: RefusedNames,
     status: StatusHandle,
@@ -206,6 +211,9 @@ impl Folder {
             Err(error) => return Err(Box::new((db, error))),
         };
         let status = StatusHandle::new(&settings, &state);
+        // A folder that cannot be tried out, such as a read-only one, may be the coarsest.
+        let abilities = seams.vault.abilities();
+        let grain_ns = abilities.map_or(GRAIN_NS_MAX, |abilities| abilities.mtime_grain_ns);
         let folder = Self {
             space,
             seams,
@@ -214,6 +222,7 @@ impl Folder {
             state,
             accept: Accept::Nothing,
             is_recovered: false,
+            grain_ns,
             problems: Vec::new(),
             refused: RefusedNames::default(),
             status,
@@ -398,6 +407,7 @@ impl Folder {
             cache: &self.state.stats,
             ignore: &self.settings.ignore,
             now: self.seams.clock.now(),
+            grain_ns: self.grain_ns,
         };
         let scanned = scanner.run()?;
         let seen: BTreeSet<FileKey> = scanned

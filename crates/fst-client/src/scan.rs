@@ -44,6 +44,9 @@ pub struct Scanned {
     pub is_unsettled: bool,
     /// Bytes read for hashing.
     pub hashed_bytes: u64,
+    /// A file whose times lie before this cannot change any more without its times showing it; nanoseconds since
+    /// 1970.
+    pub settled_before_ns: i64,
 }
 
 /// What a scan needs.
@@ -59,6 +62,8 @@ pub struct Scanner<'a> {
     pub ignore: &'a Ignore,
     /// Wall-clock time of the scan.
     pub now: UnixMillis,
+    /// Step of the file system's times.
+    pub grain_ns: u32,
 }
 
 impl Scanner<'_> {
@@ -67,7 +72,10 @@ impl Scanner<'_> {
     /// # Errors
     /// [`VaultError`] when the root itself cannot be listed; anything below is a problem of its path.
     pub fn run(&self) -> Result<Scanned, VaultError> {
-        let mut out = Scanned::default();
+        let mut out = Scanned {
+            settled_before_ns: self.settled_before_ns(),
+            ..Scanned::default()
+        };
         let mut pending = vec![RelPath::root()];
         while let Some(dir) = pending.pop() {
             match self.vault.list(&dir) {
@@ -167,18 +175,26 @@ impl Scanner<'_> {
         if !after.is_same_object(stat) || after.ctime_ns != stat.ctime_ns {
             return Err(VaultError::Changed { op: "hash file" });
         }
-        if !self.is_racy(stat) {
+        if out.is_settled(stat) {
             out.fresh.push(row_of(stat, id));
         }
         Ok(id)
     }
 
-    fn is_racy(&self, stat: &Stat) -> bool {
+    /// What is written from now on gets a time of now or later, rounded down.
+    fn settled_before_ns(&self) -> i64 {
         let now_ns = i64::try_from(self.now.0)
             .unwrap_or(i64::MAX)
             .saturating_mul(1_000_000);
-        let newest = stat.mtime_ns.max(stat.ctime_ns);
-        newest > now_ns.saturating_sub(RACY_NS)
+        now_ns.saturating_sub(RACY_NS + i64::from(self.grain_ns))
+    }
+}
+
+impl Scanned {
+    /// Whether a later write to this file is sure to show in its times, so that looks can stand for contents.
+    #[must_use]
+    pub fn is_settled(&self, stat: &Stat) -> bool {
+        stat.mtime_ns.max(stat.ctime_ns) < self.settled_before_ns
     }
 }
 

@@ -33,13 +33,6 @@ const START_MS: u64 = 1_700_000_000_000;
 /// Every so many seeds the end is checked once more from scratch.
 const RESYNC_EVERY: u64 = 8;
 
-/// Two seconds for every time of a file, as on FAT.
-const COARSE: FakeOptions = FakeOptions {
-    folds_case: false,
-    mtime_grain_ns: 2_000_000_000,
-    is_ctime_coarse: true,
-};
-
 /// Rounds in which a world must become quiet after the last fault.
 const QUIET_ROUNDS_MAX: usize = 60;
 
@@ -117,6 +110,8 @@ pub struct World {
     n_contents: u64,
     /// Whose turn it is, where authors take turns.
     author: usize,
+    /// What a user wrote to last.
+    last_file: &'static str,
     /// What users did in the middle of a sync.
     meanwhile: Arc<Mutex<Vec<Meanwhile>>>,
     /// Every content a user wrote, and whether a user has knowingly replaced or removed it since.
@@ -152,11 +147,8 @@ impl World {
         let mut devices = device::enrol(&house, plan.n_devices, &clock, &rng);
         let options = FakeOptions {
             folds_case: plan.hazards.contains(&Hazard::FoldsCase),
-            ..if plan.hazards.contains(&Hazard::CoarseClock) {
-                COARSE
-            } else {
-                FakeOptions::default()
-            }
+            mtime_grain_ns: plan.grain_ns,
+            is_ctime_coarse: plan.grain_ns > 1,
         };
         for device in &mut devices {
             device.vault = FakeVault::with_options(options);
@@ -173,6 +165,7 @@ impl World {
             report: Report::default(),
             n_contents: 0,
             author: 0,
+            last_file: "a",
             meanwhile: Arc::default(),
             contents: BTreeMap::new(),
         }
@@ -187,7 +180,7 @@ impl World {
     }
 
     fn step(&mut self) {
-        self.clock.advance(1 + self.rng.next() % 5_000);
+        self.clock.advance(1 + self.rng.next() % self.plan.tempo_ms);
         while self.rng.chance(30) && self.house.deliver_one(&self.rng) {
             self.say("a late request arrives".to_owned());
         }

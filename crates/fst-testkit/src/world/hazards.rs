@@ -47,7 +47,7 @@ impl World {
             Hazard::ServerKills if coin => self.house.kill_after(1 + self.rng.next() % 8),
             Hazard::ServerKills => self.house.restart(),
             Hazard::LazyDisk => self.cut_power(at),
-            Hazard::Programs | Hazard::LostDatabase | Hazard::CoarseClock | Hazard::FoldsCase => {},
+            Hazard::Programs | Hazard::LostDatabase | Hazard::FoldsCase => {},
         }
     }
 

@@ -38,8 +38,6 @@ pub enum Hazard {
     OldDatabase,
     /// A device loses its database.
     LostDatabase,
-    /// Times of files have a step of two seconds.
-    CoarseClock,
     /// `a` and `A` are one name, on every device.
     FoldsCase,
     /// The server is killed.
@@ -50,7 +48,7 @@ pub enum Hazard {
 
 impl Hazard {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 11] = [
         Self::LateMessages,
         Self::HalfOpen,
         Self::ClockJumps,
@@ -59,7 +57,6 @@ impl Hazard {
         Self::Programs,
         Self::OldDatabase,
         Self::LostDatabase,
-        Self::CoarseClock,
         Self::FoldsCase,
         Self::ServerKills,
         Self::LazyDisk,
@@ -67,7 +64,7 @@ impl Hazard {
 
     /// Whether it is a state of the world from its beginning, not an event.
     pub(super) fn is_lasting(self) -> bool {
-        matches!(self, Self::CoarseClock | Self::FoldsCase)
+        self == Self::FoldsCase
     }
 }
 
@@ -84,6 +81,10 @@ pub struct Plan {
     pub crash_percent: usize,
     /// Who writes.
     pub authors: Authors,
+    /// Longest time between two steps, milliseconds.
+    pub tempo_ms: u64,
+    /// Step of the times of files, nanoseconds: exact, a tick of the kernel, or that of FAT.
+    pub grain_ns: u32,
     /// What else may go wrong.
     pub hazards: Vec<Hazard>,
 }
@@ -107,6 +108,8 @@ impl Plan {
             n_steps: 30 + rng.below(5) * 10,
             loss_percent: [0, 0, 10, 25][rng.below(4)],
             crash_percent: 8,
+            tempo_ms: [20, 400, 5_000][rng.below(3)],
+            grain_ns: [1, 1, 4_000_000, 2_000_000_000][rng.below(4)],
             authors,
             hazards: hazards.collect(),
         }

@@ -139,14 +139,19 @@ impl World {
         has_happened
     }
 
-    fn some_file(&self) -> &'static str {
+    /// Users like to go on with what they wrote last.
+    fn some_file(&mut self) -> &'static str {
+        if self.rng.chance(35) {
+            return self.last_file;
+        }
         // Two devices that make `a` and `A` at a time have a tree that neither can show: not for these worlds.
         let pool = if self.has(Hazard::FoldsCase) && self.plan.is_free_of_conflicts() {
             &FOLDED_FILES
         } else {
             &FILES
         };
-        pool[self.rng.below(pool.len())]
+        self.last_file = pool[self.rng.below(pool.len())];
+        self.last_file
     }
 
     /// Whoever moves files away closes them first: what is written to a file after its user removed it is
@@ -168,7 +173,7 @@ impl World {
     /// A content nobody wrote before; now and then large enough to be cut into objects.
     fn fresh(&mut self) -> Vec<u8> {
         self.n_contents += 1;
-        let mut bytes = format!("content {} ", self.n_contents).into_bytes();
+        let mut bytes = format!("content {:03} ", self.n_contents).into_bytes();
         match self.rng.below(10) {
             0 => bytes.resize(9_000, b'x'),
             1 => bytes.resize(70_000, b'y'),
