@@ -499,11 +499,10 @@ impl Folder {
             local: &seen.local,
             scanned,
         };
-        let ran = applier.run(plan);
-        // What a failing disk left in the stage is settled before anything else.
-        self.is_recovered &= !matches!(ran, Err(FolderError::Vault(_)));
-        let applied = ran?;
-        self.is_recovered &= !applied.needs_recovery;
+        let applied = applier.run(plan);
+        // A run that was cut short leaves something in the stage, like a crash.
+        self.is_recovered &= applied.as_ref().is_ok_and(|done| !done.needs_recovery);
+        let applied = applied?;
         self.problems.extend(applied.problems.iter().cloned());
         Ok(applied)
     }

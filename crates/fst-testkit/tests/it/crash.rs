@@ -1,4 +1,4 @@
-//! A crash at every step: of the disk, with and without a power cut, and of the line.
+//! A crash or a failure at every step: of the disk, with and without a power cut, and of the line.
 //!
 //! One scenario with every kind of change is replayed with the fault at the first, second, … changing call or
 //! request of one device, until no fault happens any more. Afterwards everybody syncs in peace, and the end is
@@ -7,8 +7,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use fst_fs::fake::{FakeEntry, PowerCut};
+use fst_fs::vault::VaultError;
 use fst_proto::path::RelPath;
 use fst_testkit::scene::{Scene, brief, noise, path};
+use fst_testkit::world::Device;
 
 use crate::evil::capture;
 
@@ -29,6 +31,83 @@ enum Fault {
     PowerCut(PowerCut),
     /// The answer to a request does not arrive, and the process ends.
     Dark,
+    /// A changing call of the disk, a barrier among them, fails without effect; the process goes on.
+    Fails,
+    /// It fails for want of space.
+    NoSpace,
+    /// It does its work and says it failed.
+    AnswerLost,
+    /// A call that only looks fails.
+    LookFails,
+    /// A changing call fails, and then the machine loses power: what a failed barrier gave up is not there.
+    FailsThenPowerCut,
+}
+
+impl Fault {
+    /// Plans it for step `n` from now.
+    fn plan(self, device: &Device, n: u64) {
+        let vault = &device.vault;
+        let at = vault.n_calls() + n;
+        let io = || VaultError::Io {
+            op: "change",
+            source: std::io::Error::other("input/output error"),
+        };
+        match self {
+            Self::Crash | Self::PowerCut(_) => vault.crash_at(at),
+            Self::Dark => device.weather.dark_after(n),
+            Self::Fails | Self::FailsThenPowerCut => vault.fail_at(at, io()),
+            Self::NoSpace => {
+                let source = std::io::ErrorKind::StorageFull.into();
+                let op = "write";
+                vault.fail_at(at, VaultError::NoSpace { op, source });
+            },
+            Self::AnswerLost => vault.lose_answer_at(at),
+            Self::LookFails => vault.fail_look_at(vault.n_looks() + n),
+        }
+    }
+
+    /// Whether step `n` from a look before has come.
+    fn is_due(self, device: &Device, counts: Counts, n: u64) -> bool {
+        match self {
+            Self::Crash | Self::PowerCut(_) => device.vault.is_crashed(),
+            Self::Dark => device.weather.n_requests() >= counts.requests + n,
+            Self::LookFails => device.vault.n_looks() >= counts.looks + n,
+            Self::Fails | Self::NoSpace | Self::AnswerLost | Self::FailsThenPowerCut => {
+                device.vault.n_calls() >= counts.calls + n
+            },
+        }
+    }
+
+    /// What follows once it has come.
+    fn follow(self, device: &mut Device) {
+        match self {
+            Self::PowerCut(cut) => device.vault.power_cut(cut),
+            Self::FailsThenPowerCut => device.vault.power_cut(PowerCut::Everything),
+            Self::Fails | Self::NoSpace | Self::AnswerLost | Self::LookFails => return,
+            Self::Crash | Self::Dark => {},
+        }
+        device.weather.dark_after(0);
+        device.close();
+        device.vault.revive();
+    }
+}
+
+/// How far a device had come.
+#[derive(Debug, Clone, Copy)]
+struct Counts {
+    calls: u64,
+    looks: u64,
+    requests: u64,
+}
+
+impl Counts {
+    fn of(device: &Device) -> Self {
+        Self {
+            calls: device.vault.n_calls(),
+            looks: device.vault.n_looks(),
+            requests: device.weather.n_requests(),
+        }
+    }
 }
 
 /// Two devices in sync, then changed on both without syncing.
@@ -127,26 +206,16 @@ fn end_of(scene: &mut Scene, context: &str) -> End {
 fn replay(scenario: fn() -> Scene, at: usize, fault: Fault, n: u64, expected: &End) -> bool {
     let context = format!("device {at}, {fault:?} at step {n}");
     let mut scene = scenario();
-    let device = &scene.devices[at];
-    let n_requests = device.weather.n_requests() + n;
-    match fault {
-        Fault::Crash | Fault::PowerCut(_) => device.vault.crash_at(device.vault.n_calls() + n),
-        Fault::Dark => device.weather.dark_after(n),
-    }
+    let counts = Counts::of(&scene.devices[at]);
+    fault.plan(&scene.devices[at], n);
     let mut has_happened = false;
     for turn in [AUTHOR, OTHER, AUTHOR, OTHER] {
         scene.clock.advance(1_000);
         drop(scene.devices[turn].sync());
         let device = &mut scene.devices[at];
-        let is_dark = matches!(fault, Fault::Dark) && device.weather.n_requests() >= n_requests;
-        if !has_happened && (device.vault.is_crashed() || is_dark) {
+        if !has_happened && fault.is_due(device, counts, n) {
             has_happened = true;
-            if let Fault::PowerCut(cut) = fault {
-                device.vault.power_cut(cut);
-            }
-            device.weather.dark_after(0);
-            device.close();
-            device.vault.revive();
+            fault.follow(device);
         }
     }
     let device = &scene.devices[at];
@@ -249,6 +318,46 @@ fn base_waits_for_the_copy_at_every_step() {
     let cut = Fault::PowerCut(PowerCut::Everything);
     check_all(moved_and_edited, 1, OTHER, cut);
     check_all(moved_and_edited, 1, OTHER, Fault::Dark);
+}
+
+#[test]
+fn author_fails_at_every_change() {
+    check(AUTHOR, Fault::Fails);
+}
+
+#[test]
+fn other_fails_at_every_change() {
+    check(OTHER, Fault::Fails);
+}
+
+#[test]
+fn other_has_no_space_at_every_change() {
+    check(OTHER, Fault::NoSpace);
+}
+
+#[test]
+fn author_misses_the_answer_of_every_change() {
+    check(AUTHOR, Fault::AnswerLost);
+}
+
+#[test]
+fn other_misses_the_answer_of_every_change() {
+    check(OTHER, Fault::AnswerLost);
+}
+
+#[test]
+fn author_fails_at_every_look() {
+    check(AUTHOR, Fault::LookFails);
+}
+
+#[test]
+fn other_fails_at_every_look() {
+    check(OTHER, Fault::LookFails);
+}
+
+#[test]
+fn other_fails_at_every_change_and_loses_power() {
+    check(OTHER, Fault::FailsThenPowerCut);
 }
 
 /// Both devices in sync, the second one without its database.
