@@ -262,6 +262,21 @@ impl Device {
         self.backup = image.map(|image| image.expect("memory database"));
     }
 
+    /// Damages the database's bytes. A database that does not open any more is lost; says whether it was.
+    ///
+    /// # Panics
+    /// When memory is exhausted.
+    pub fn damage(&mut self, damage: impl FnOnce(&mut Vec<u8>)) -> bool {
+        self.close();
+        let image = self.db.as_ref().map(Db::image);
+        let mut image = image.map_or_else(Vec::new, |image| image.expect("memory database"));
+        damage(&mut image);
+        let opened = Db::from_image(&image).and_then(|db| db.load().map(|_| db));
+        let is_lost = opened.is_err();
+        self.db = Some(opened.unwrap_or_else(|_| Db::in_memory().expect("memory database")));
+        is_lost
+    }
+
     /// Puts an older copy of the database back, if there is one.
     ///
     /// # Panics

@@ -128,7 +128,13 @@ impl Plan {
     /// Whether conflicts can only be spurious: nothing is concurrent, and nobody has lost their memory.
     #[must_use]
     pub fn is_free_of_conflicts(&self) -> bool {
-        let is_forgetful = |h: &Hazard| matches!(h, Hazard::OldDatabase | Hazard::LostDatabase);
-        self.authors != Authors::Free && !self.hazards.iter().any(is_forgetful)
+        self.authors != Authors::Free && !self.is_forgetful()
+    }
+
+    /// Whether devices lose what they knew: what lay in a stage then is kept under a name of ours.
+    #[must_use]
+    pub fn is_forgetful(&self) -> bool {
+        let is_loss = |h: &Hazard| matches!(h, Hazard::OldDatabase | Hazard::LostDatabase);
+        self.hazards.iter().any(is_loss)
     }
 }

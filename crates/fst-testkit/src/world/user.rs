@@ -92,7 +92,13 @@ impl World {
         let target = path(self.some_file());
         let other = path(self.some_file());
         let bytes = self.fresh();
-        let kind = self.rng.below(100);
+        // Saving beside and renaming take the file away from a program that has it open: its user's own doing.
+        let n_kinds = if self.programs[at].is_empty() {
+            100
+        } else {
+            60
+        };
+        let kind = self.rng.below(n_kinds);
         let meanwhile = Arc::clone(&self.meanwhile);
         let vault = &self.devices[at].vault;
         let nth = vault.n_calls() + 1 + self.rng.next() % 12;

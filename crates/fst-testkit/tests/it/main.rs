@@ -1,6 +1,7 @@
 //! World simulations and the adversary server.
 
 mod crash;
+mod damage;
 mod edges;
 mod evil;
 mod held;
