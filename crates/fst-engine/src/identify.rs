@@ -39,6 +39,17 @@ pub enum Seen {
     },
     /// Something exists but is not synced: unreadable, special, too large, a bad name.
     Problem,
+    /// A rule says that it is not synced.
+    Ignored {
+        /// Kind; `None` for what is neither file, directory nor link.
+        kind: Option<Kind>,
+        /// Modification time.
+        mtime_ns: i64,
+        /// Size in bytes.
+        size: u64,
+        /// Identity in the file system.
+        key: FileKey,
+    },
 }
 
 /// All paths of a folder, directories included, parents before their children.
@@ -53,6 +64,12 @@ pub struct Identified {
     pub frozen: BTreeSet<NodeId>,
     /// Names that something unknown to us occupies, by parent node.
     pub blocked: BTreeSet<(NodeId, Name)>,
+    /// Nodes that a rule keeps from being synced here: frozen ones, and with [`crate::ignore::hide`] others that are
+    /// not on the disk.
+    pub ignored: BTreeSet<NodeId>,
+    /// Base nodes that are ignored and gone on one side: base forgets them, so that nothing is deleted when the rule
+    /// goes ([`crate::ignore::hide`]).
+    pub forget: BTreeSet<NodeId>,
     /// What `base_keys` is to be from now on. Store it before any step runs: a crash may leave a node under another
     /// name, and an object that is one node now must not be taken for the one it was before.
     pub keys: BTreeMap<NodeId, FileKey>,
@@ -75,6 +92,7 @@ pub fn identify(
     matcher.match_below(None);
     matcher.match_by_key();
     matcher.match_by_content();
+    matcher.match_ignored();
     matcher.into_tree(new_id)
 }
 
@@ -93,7 +111,7 @@ impl Entry<'_> {
     fn kind(&self) -> Option<Kind> {
         match self.seen {
             Seen::Known { content, .. } => Some(content.kind),
-            Seen::Problem => None,
+            Seen::Problem | Seen::Ignored { .. } => None,
         }
     }
 
@@ -106,7 +124,7 @@ impl Entry<'_> {
             {
                 Some(content.id)
             },
-            Seen::Known { .. } | Seen::Problem => None,
+            Seen::Known { .. } | Seen::Problem | Seen::Ignored { .. } => None,
         }
     }
 }
@@ -121,6 +139,7 @@ struct Matcher<'a> {
     /// Base nodes that are accounted for.
     found: BTreeSet<NodeId>,
     frozen: BTreeSet<NodeId>,
+    ignored: BTreeSet<NodeId>,
     /// Entries that turned out to be a frozen node.
     hidden: BTreeSet<usize>,
 }
@@ -163,6 +182,7 @@ impl<'a> Matcher<'a> {
             entries.push(entry);
         }
         let (found, frozen, hidden) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        let ignored = BTreeSet::new();
         Self {
             base,
             base_keys,
@@ -171,6 +191,7 @@ impl<'a> Matcher<'a> {
             top,
             found,
             frozen,
+            ignored,
             hidden,
         }
     }
@@ -217,7 +238,7 @@ impl<'a> Matcher<'a> {
         };
         let key = |id: &NodeId| match entry.seen {
             Seen::Known { key, .. } => self.base_keys.get(id) == Some(key),
-            Seen::Problem => false,
+            Seen::Problem | Seen::Ignored { .. } => false,
         };
         let namesakes = self
             .base
@@ -255,12 +276,55 @@ impl<'a> Matcher<'a> {
 
     fn freeze(&mut self, index: usize, top: NodeId) {
         self.hidden.insert(index);
+        let is_ignored = matches!(self.entries[index].seen, Seen::Ignored { .. });
         let mut open = vec![top];
         while let Some(id) = open.pop() {
             if self.found.insert(id) {
                 self.frozen.insert(id);
+                if is_ignored {
+                    self.ignored.insert(id);
+                }
                 open.extend(self.base.children(id).map(|(_, child)| child));
             }
+        }
+    }
+
+    /// A vanished node that an ignored entry still holds, by its inode: the user moved it to where it is not synced.
+    fn match_ignored(&mut self) {
+        let keys: BTreeMap<FileKey, (Option<Kind>, i64, u64)> = self
+            .entries
+            .iter()
+            .filter_map(|entry| match *entry.seen {
+                Seen::Ignored {
+                    kind,
+                    mtime_ns,
+                    size,
+                    key,
+                } => Some((key, (kind, mtime_ns, size))),
+                Seen::Known { .. } | Seen::Problem => None,
+            })
+            .collect();
+        if keys.is_empty() {
+            return;
+        }
+        for id in self.missing_by_depth() {
+            let Some((key, node)) = self.base_keys.get(&id).zip(self.base.get(id)) else {
+                continue;
+            };
+            // File systems reuse inodes; a file that was only moved keeps its time and size.
+            let is_it = keys.get(key).is_some_and(|&(kind, mtime_ns, size)| {
+                kind == Some(node.content.kind)
+                    && (node.is_dir() || (mtime_ns, size) == (node.mtime_ns, node.size))
+            });
+            if is_it {
+                self.ignored.insert(id);
+            }
+        }
+        let mut open: Vec<NodeId> = self.ignored.iter().copied().collect();
+        while let Some(id) = open.pop() {
+            let below = self.base.children(id).map(|(_, child)| child);
+            let gone: Vec<NodeId> = below.filter(|id| !self.found.contains(id)).collect();
+            open.extend(gone.into_iter().filter(|id| self.ignored.insert(*id)));
         }
     }
 
@@ -276,7 +340,7 @@ impl<'a> Matcher<'a> {
                         .or_default()
                         .push(index);
                 },
-                Seen::Known { .. } | Seen::Problem => {},
+                Seen::Known { .. } | Seen::Problem | Seen::Ignored { .. } => {},
             }
         }
         if open_entries.is_empty() {
@@ -413,6 +477,7 @@ impl<'a> Matcher<'a> {
             .collect();
         out.keys.extend(kept);
         out.frozen = self.frozen;
+        out.ignored = self.ignored;
         out
     }
 }

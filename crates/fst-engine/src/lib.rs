@@ -20,6 +20,7 @@
 //!     remote: &empty,
 //!     tombstones: &BTreeMap::new(),
 //!     frozen: &BTreeSet::new(),
+//!     ignored: &BTreeSet::new(),
 //!     blocked: &BTreeSet::new(),
 //!     naming: &ByHash,
 //!     policy: Policy::default(),
@@ -33,6 +34,7 @@ pub mod batch;
 pub mod guard;
 pub mod history;
 pub mod identify;
+pub mod ignore;
 pub mod limits;
 pub mod naming;
 pub mod order;

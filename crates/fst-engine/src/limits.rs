@@ -48,3 +48,17 @@ pub const COPIES_OF_ONE_CONTENT_MAX: usize = 1000;
 ///
 /// The last is never reached: a directory would have to hold four billion copies of one version.
 pub const CONFLICT_COUNTER: RangeInclusive<u32> = 2..=u32::MAX;
+
+/// States of one ignore glob: a longer pattern is refused.
+///
+/// Matching takes states times bytes of the path; real patterns have a few dozen.
+pub const IGNORE_STATES_MAX: usize = 512;
+
+/// Longest line of a rule file, in bytes: the longest path there is.
+pub const IGNORE_LINE_LEN_MAX: usize = 4096;
+
+/// Rules in one rule file: each is asked for every entry below it.
+pub const IGNORE_RULES_MAX: usize = 4096;
+
+/// Largest rule file that is read, in bytes: rules come from other devices, and each has to be kept in memory.
+pub const IGNORE_FILE_LEN_MAX: u64 = 256 << 10;

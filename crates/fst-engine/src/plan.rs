@@ -182,6 +182,8 @@ pub struct ConflictNote {
 pub enum Why {
     /// The local entry cannot be read or is of a kind that is not synced.
     Frozen,
+    /// A rule says that it is not synced on this device.
+    Ignored,
     /// Something that is not synced has the name on disk.
     Blocked,
     /// The folder syncs in one direction and this change is against it.

@@ -115,6 +115,8 @@ pub struct Inputs<'a> {
     pub tombstones: &'a BTreeMap<NodeId, u64>,
     /// Nodes that exist locally but could not be seen.
     pub frozen: &'a BTreeSet<NodeId>,
+    /// Nodes that a rule keeps from being synced on this device: frozen ones, and others that are not on its disk.
+    pub ignored: &'a BTreeSet<NodeId>,
     /// Local names occupied by something that is not synced.
     pub blocked: &'a BTreeSet<(NodeId, Name)>,
     /// Names for conflict copies.

@@ -57,8 +57,10 @@ struct Closure<'a> {
 impl Closure<'_> {
     fn seed(&mut self) {
         let merge = self.merge;
-        for &id in merge.inputs.frozen {
-            self.seal(id);
+        for &id in merge.inputs.frozen.union(merge.inputs.ignored) {
+            if !merge.is_hidden(id) {
+                self.seal(id);
+            }
         }
         for (&id, &why) in &merge.doubtful {
             self.hold(id, why);
@@ -92,7 +94,9 @@ impl Closure<'_> {
 
     fn seal(&mut self, id: NodeId) {
         if self.sealed.insert(id) {
-            self.held.insert(id, Why::Frozen);
+            let is_ignored = self.merge.inputs.ignored.contains(&id);
+            let why = if is_ignored { Why::Ignored } else { Why::Frozen };
+            self.held.insert(id, why);
             self.open.push(id);
         }
     }

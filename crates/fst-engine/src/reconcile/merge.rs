@@ -82,6 +82,11 @@ impl<'a> Merge<'a> {
         });
     }
 
+    /// True for a node that is ignored here and not on this disk: it is in nobody's way, and stays where it is.
+    pub(super) fn is_hidden(&self, id: NodeId) -> bool {
+        self.inputs.ignored.contains(&id) && !self.inputs.local.contains(id)
+    }
+
     /// True for a node that only this device has ever heard of.
     pub(super) fn is_new_here(&self, id: NodeId) -> bool {
         self.local.contains(id)

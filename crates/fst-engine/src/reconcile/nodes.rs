@@ -25,6 +25,10 @@ pub(super) fn merge<'a>(inputs: &'a Inputs<'a>) -> Merge<'a> {
     let carried_here = carried_along(base, local, remote);
     let carried_there = carried_along(base, remote, local);
     for id in all_ids(&[local, remote]) {
+        if merge.is_hidden(id) {
+            merge.doubtful.insert(id, Why::Ignored);
+            continue;
+        }
         match (base.get(id), local.get(id), remote.get(id)) {
             (base, Some(local), Some(remote)) => both(&mut merge, id, base, [local, remote]),
             (Some(base), Some(kept), None) => {

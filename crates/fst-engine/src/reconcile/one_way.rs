@@ -22,6 +22,10 @@ pub(super) fn merge<'a>(inputs: &'a Inputs<'a>, leading: Side) -> Merge<'a> {
         Side::Remote => (remote, local),
     };
     for id in all_ids(&[local, remote]) {
+        if merge.is_hidden(id) {
+            merge.doubtful.insert(id, Why::Ignored);
+            continue;
+        }
         let (led, followed) = (lead.get(id), follow.get(id));
         if !is_same(followed, base.get(id)) && !is_same(led, followed) {
             merge.doubtful.insert(id, Why::OneWay);

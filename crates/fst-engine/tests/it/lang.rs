@@ -3,7 +3,7 @@
 //! A tree is a list of entries: `d/` a directory, `d/a=1` a file with content 1, `a=1x` executable, `l->t` a link,
 //! `a=1~5` with time 5, `b@a=1` the node `a` at the path `b`; `-` is the empty tree. A node is called after the path
 //! where it was first. A scenario is `base … | local … | remote …`; a tree left out equals base. Further parts:
-//! `frozen a d/b`, `blocked d/x`, `dead a:5`, `up`, `down`, `oldest`, `history`.
+//! `frozen a d/b`, `ignored a`, `blocked d/x`, `dead a:5`, `up`, `down`, `oldest`, `history`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,6 +29,7 @@ pub(crate) struct Scenario {
     pub(crate) remote: Tree,
     tombstones: BTreeMap<NodeId, u64>,
     frozen: BTreeSet<NodeId>,
+    ignored: BTreeSet<NodeId>,
     blocked: BTreeSet<(NodeId, Name)>,
     policy: Policy,
 }
@@ -73,6 +74,7 @@ impl Scenario {
         Self {
             tombstones: tombstones.collect(),
             frozen: words("frozen").map(id).collect(),
+            ignored: words("ignored").map(id).collect(),
             blocked: blocked.collect(),
             policy: policy(&parts),
             base: base.clone(),
@@ -101,6 +103,7 @@ impl Scenario {
             remote: &self.remote,
             tombstones: &self.tombstones,
             frozen: &self.frozen,
+            ignored: &self.ignored,
             blocked: &self.blocked,
             naming: &ByContent {
                 local: &self.local,
@@ -309,6 +312,7 @@ fn show(plan: &Plan, scenario: &Scenario) -> String {
 fn why(why: Why) -> &'static str {
     match why {
         Why::Frozen => "frozen",
+        Why::Ignored => "ignored",
         Why::Blocked => "blocked",
         Why::OneWay => "one-way",
         Why::Malformed => "malformed",

@@ -10,6 +10,7 @@ mod exhaustive;
 mod guard;
 mod history;
 mod identify;
+mod ignoring;
 mod lang;
 mod naming;
 mod order;
@@ -63,6 +64,7 @@ fn rows_and_tests_agree() {
     let sources = [
         include_str!("guard.rs"),
         include_str!("identify.rs"),
+        include_str!("ignoring.rs"),
         include_str!("naming.rs"),
         include_str!("order.rs"),
         include_str!("rows_conflict.rs"),

@@ -1,7 +1,11 @@
 //! Laws on random worlds.
 
+use std::sync::Arc;
+
+use fst_engine::ignore::{RuleFile, Rules};
 use fst_engine::reconcile::{Backup, Direction, Policy};
 use proptest::collection::vec;
+use fst_proto::path::RelPath;
 use proptest::prelude::any;
 use proptest::{prop_assert_eq, proptest};
 
@@ -9,6 +13,19 @@ use crate::cases;
 use crate::sim::{Faults, World};
 
 type Op = [u8; 4];
+
+/// A rule or two over the names of the random worlds, or damage.
+fn some_rules([kind, one, two, _]: Op) -> Rules {
+    let name = |n: u8| ["a", "b", "c", "*", "/a", "a/*", "**/b/", "d*"][usize::from(n) % 8];
+    let text = match kind % 8 {
+        0 => String::new(),
+        1 => "[".to_owned(),
+        2..=4 => name(one).to_owned(),
+        _ => format!("{}\n!{}", name(one), name(two)),
+    };
+    let files = [(RelPath::root(), Arc::new(RuleFile::parse(text.as_bytes())))];
+    Rules { files: files.into(), ..Rules::default() }
+}
 
 /// A world whose clients agree on a random tree.
 fn settled(n_clients: u8, n_contents: u32, reuses_keys: bool, ops: &[Op]) -> World {
@@ -183,6 +200,33 @@ proptest! {
         let there: Vec<_> = world.clients[1].disk.entries.values().copied().collect();
         hidden.retain(|entry| !there.contains(entry));
         prop_assert_eq!(hidden, vec![]);
+        world.settle();
+        world.assert_good();
+    }
+
+    /// What a rule ignores is left exactly as it is, however rules come and go; when they are gone, nothing is lost.
+    #[test]
+    fn ignored_entries_are_left_alone(
+        events in vec((0..2_usize, 0..4_u8, any::<Op>()), 0..40), reuses in any::<bool>(),
+    ) {
+        let mut world = World::new(2, 0, reuses);
+        for (client, what, op) in events {
+            match what {
+                0 | 1 => world.user(client, op),
+                2 => world.clients[client].rules = some_rules(op),
+                _ => {
+                    let there = world.clients[client].ignored();
+                    world.sync(client, faults(op));
+                    let mut lost = there;
+                    let now = &world.clients[client].disk.entries;
+                    lost.retain(|entry| !now.values().any(|other| other == entry));
+                    prop_assert_eq!(lost, vec![]);
+                },
+            }
+        }
+        for client in &mut world.clients {
+            client.rules = Rules::default();
+        }
         world.settle();
         world.assert_good();
     }

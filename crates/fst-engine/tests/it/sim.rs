@@ -6,7 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use fst_engine::batch::cuts;
-use fst_engine::identify::{FileKey, Identified, Seen, identify};
+use fst_engine::identify::{FileKey, Identified, Scan, Seen, identify};
+use fst_engine::ignore::{Rules, Verdict, hide};
 use fst_engine::naming::{ByHash, Origin, conflict_name, original_of};
 use fst_engine::plan::{DiskStep, Plan, PushKind, PushOp, Source};
 use fst_engine::progress::Progress;
@@ -145,6 +146,8 @@ pub(crate) struct Client {
     pub(crate) disk: Disk,
     pub(crate) base: Tree,
     pub(crate) policy: Policy,
+    /// What this device does not sync.
+    pub(crate) rules: Rules,
     remote: Server,
     keys: BTreeMap<NodeId, FileKey>,
     /// Nodes whose last step failed.
@@ -165,6 +168,7 @@ impl Client {
             scan.retain(|other, _| !other.starts_with(&path));
             scan.insert(path, Seen::Problem);
         }
+        ignore(&mut scan, &self.rules);
         let (number, count) = (self.number, &mut self.n_ids);
         let mut new_id = || {
             *count += 1;
@@ -173,13 +177,10 @@ impl Client {
             (id[0], id[1], id[2]) = (count.wrapping_mul(73) | 1, number, *count);
             NodeId(id)
         };
-        identify(
-            &scan,
-            &self.base,
-            &self.keys,
-            &self.remote.tree,
-            &mut new_id,
-        )
+        let (base, remote) = (&self.base, &self.remote.tree);
+        let mut seen = identify(&scan, base, &self.keys, remote, &mut new_id);
+        hide(&self.rules, base, remote, &mut seen);
+        seen
     }
 
     fn plan(&self, seen: &Identified) -> Plan {
@@ -194,6 +195,7 @@ impl Client {
             remote: &self.remote.tree,
             tombstones: &self.remote.tombstones,
             frozen: &frozen,
+            ignored: &seen.ignored,
             blocked: &seen.blocked,
             naming: &naming,
             policy: self.policy,
@@ -214,6 +216,10 @@ impl Client {
         }
         let seen = self.look(faults);
         self.keys = seen.keys.clone();
+        for id in &seen.forget {
+            self.base.remove(*id);
+            self.keys.remove(id);
+        }
         let plan = self.plan(&seen);
         let had_failing = !std::mem::take(&mut self.failing).is_empty();
         self.n_notes += plan.conflicts.len();
@@ -393,6 +399,17 @@ impl Client {
         assert_eq!(id, content.id, "{op:?}");
     }
 
+    /// Everything on the disk that a rule ignores, with its contents.
+    pub(crate) fn ignored(&self) -> Vec<Entry> {
+        let entries = self.disk.entries.iter();
+        let is_ignored = |path: &RelPath, entry: &Entry| {
+            let said = self.rules.decide(path, entry.content.kind == Kind::Dir);
+            said.is_some_and(|verdict| verdict.is_hands_off())
+        };
+        let ignored = entries.filter(|(path, entry)| is_ignored(path, entry));
+        ignored.map(|(_, entry)| *entry).collect()
+    }
+
     /// Everything that could not be read in this cycle, with its contents.
     pub(crate) fn unreadable(&self, faults: Faults) -> Vec<Entry> {
         let Some(nth) = faults.unreadable.filter(|_| !self.disk.entries.is_empty()) else {
@@ -410,6 +427,28 @@ impl Client {
             .iter()
             .filter(|(other, _)| other.starts_with(path));
         below.map(|(_, entry)| *entry).collect()
+    }
+}
+
+/// Marks what `rules` ignore, as a scan of the client does.
+pub(crate) fn ignore(scan: &mut Scan, rules: &Rules) {
+    let paths: Vec<RelPath> = scan.keys().cloned().collect();
+    for path in paths {
+        let Some(&Seen::Known { content, mtime_ns, size, key }) = scan.get(&path) else {
+            continue;
+        };
+        let above = path.parent().filter(|dir| rules.decide(dir, true).is_some_and(|v| v.is_hands_off()));
+        let is_dir = content.kind == Kind::Dir;
+        if above.is_some() {
+            scan.remove(&path);
+            continue;
+        }
+        let kind = Some(content.kind);
+        match rules.decide(&path, is_dir) {
+            Some(Verdict::Ignored(_)) => scan.insert(path, Seen::Ignored { kind, mtime_ns, size, key }),
+            Some(Verdict::Held { .. }) => scan.insert(path, Seen::Problem),
+            Some(Verdict::Kept(_)) | None => None,
+        };
     }
 }
 

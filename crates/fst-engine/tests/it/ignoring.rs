@@ -1,0 +1,281 @@
+//! Ignore rules: rows S-220 to S-223 on texts, and `git check-ignore` as the oracle.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+use fst_engine::ignore::{Damage, Match, RuleFile, Rules, Source, Verdict};
+use fst_proto::path::RelPath;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+
+fn path(text: &str) -> RelPath {
+    RelPath::parse(text).expect("a path")
+}
+
+fn file(text: &str) -> Arc<RuleFile> {
+    Arc::new(RuleFile::parse(text.as_bytes()))
+}
+
+/// `files` are rule files: their directory and text.
+fn rules(space: &str, device: &str, files: &[(&str, &str)]) -> Rules {
+    let files = files.iter().map(|(dir, text)| (path(dir), file(text)));
+    Rules {
+        space: file(space),
+        device: file(device),
+        files: files.collect(),
+    }
+}
+
+/// The verdict as text: `ignored .fstignore:2:*.log`, `kept …`, `held a`, `synced`.
+fn said(rules: &Rules, at: &str, is_dir: bool) -> String {
+    match rules.decide(&path(at), is_dir) {
+        None => "synced".to_owned(),
+        Some(Verdict::Ignored(by)) => format!("ignored {}", by_text(by)),
+        Some(Verdict::Kept(by)) => format!("kept {}", by_text(by)),
+        Some(Verdict::Held { dir, damage }) => format!("held {dir}: {damage}"),
+    }
+}
+
+fn by_text(by: Match<'_>) -> String {
+    let source = match by.source {
+        Source::Space => "space".to_owned(),
+        Source::Device => "device".to_owned(),
+        Source::File(dir) if dir.is_root() => ".fstignore".to_owned(),
+        Source::File(dir) => format!("{dir}/.fstignore"),
+    };
+    format!("{source}:{}:{}", by.rule.line, by.rule.text)
+}
+
+#[test]
+fn s220_the_deepest_rule_file_and_its_last_fitting_rule_decide() {
+    let rules = rules("", "", &[("", "*.log\n!keep.log"), ("a", "!*.log\nb/")]);
+    assert_eq!(said(&rules, "x.log", false), "ignored .fstignore:1:*.log");
+    assert_eq!(said(&rules, "keep.log", false), "kept .fstignore:2:!keep.log");
+    assert_eq!(said(&rules, "a/x.log", false), "kept a/.fstignore:1:!*.log");
+    assert_eq!(said(&rules, "a/b", true), "ignored a/.fstignore:2:b/");
+    assert_eq!(said(&rules, "a/b", false), "synced");
+    assert_eq!(said(&rules, "a/b/c/d", false), "ignored a/.fstignore:2:b/");
+    assert_eq!(said(&rules, "c", false), "synced");
+}
+
+#[test]
+fn s221_nothing_lifts_the_policy_of_the_space() {
+    let rules = rules("*.iso\n!good.iso", "!*.iso", &[("", "!*.iso")]);
+    assert_eq!(said(&rules, "a.iso", false), "ignored space:1:*.iso");
+    assert_eq!(said(&rules, "good.iso", false), "kept .fstignore:1:!*.iso");
+}
+
+#[test]
+fn s222_a_device_can_only_ignore_more() {
+    let rules = rules("", "!a.log\n*.tmp\n!b.tmp", &[("", "*.log")]);
+    assert_eq!(said(&rules, "a.log", false), "ignored .fstignore:1:*.log");
+    assert_eq!(said(&rules, "a.tmp", false), "ignored device:2:*.tmp");
+    assert_eq!(said(&rules, "b.tmp", false), "synced");
+}
+
+#[test]
+fn s223_a_rule_file_is_never_ignored_by_a_rule_for_files() {
+    let rules = rules("*", "*", &[("", "*\n.fstignore"), ("a", "*")]);
+    assert_eq!(said(&rules, ".fstignore", false), "synced");
+    assert_eq!(said(&rules, "a/.fstignore", false), "ignored space:1:*");
+}
+
+#[test]
+fn s224_damaged_rules_hold_everything_below() {
+    for (text, damage) in [
+        ("*.log\n[a", "line 2 has a bracket that is not closed or names no class"),
+        ("a\\", "line 1 ends in a backslash"),
+    ] {
+        let rules = rules("", "*.tmp", &[("d", text)]);
+        assert_eq!(said(&rules, "d/x", false), format!("held d: {damage}"));
+        assert_eq!(said(&rules, "d/e/x", false), format!("held d: {damage}"));
+        assert_eq!(said(&rules, "d/.fstignore", false), "synced");
+        assert_eq!(said(&rules, "d/x.tmp", false), "ignored device:1:*.tmp");
+        assert_eq!(said(&rules, "x", false), "synced");
+    }
+}
+
+#[test]
+fn damage_is_found() {
+    let damage = |text: &[u8]| RuleFile::parse(text).damage().cloned();
+    assert_eq!(damage(b"a\n# [\n\n b\r\n"), None);
+    assert_eq!(damage(b"a\n\xff"), Some(Damage::NotText { line: 2 }));
+    assert_eq!(damage(&b"a\n".repeat(4097)), Some(Damage::TooLarge));
+    let long = [b"a".repeat(4097), b"\n".to_vec()].concat();
+    assert!(matches!(damage(&long), Some(Damage::BadPattern { line: 1, .. })));
+    let wild = [b"*".to_vec(), b"a?".repeat(256)].concat();
+    assert!(matches!(damage(&wild), Some(Damage::BadPattern { line: 1, .. })));
+}
+
+/// What a rule file from another device could do at worst.
+#[test]
+fn no_pattern_takes_exponential_time() {
+    let rules = RuleFile::parse(b"*a*a*a*a*a*a*a*a*a*a*a*a*a*a*a*a*a*a*b\n**/a/**/a/**/a/**/a/**/b");
+    let deep = "a/".repeat(500) + "c";
+    assert_eq!(rules.decide(deep.as_bytes(), false), None);
+    assert_eq!(rules.decide("a".repeat(255).as_bytes(), false), None);
+}
+
+/// Rows of gitignore's own documentation and of its rough edges, as `pattern path verdict`.
+#[test]
+fn patterns_read_as_git_reads_them() {
+    for (pattern, at, fits) in [
+        ("doc/frotz", "doc/frotz", true),
+        ("doc/frotz", "a/doc/frotz", false),
+        ("frotz", "a/frotz", true),
+        ("/frotz", "a/frotz", false),
+        ("foo/*", "foo/a/b", false),
+        ("foo/**", "foo/a/b", true),
+        ("a/**/b", "a/b", true),
+        ("a/**/b", "a/x/y/b", true),
+        ("**/b", "b", true),
+        ("a**b", "axb", true),
+        ("a**b", "a/b", false),
+        ("\\#a", "#a", true),
+        ("\\!a", "!a", true),
+        ("a\\ ", "a ", true),
+        ("a ", "a", true),
+        ("{a,b}", "a", false),
+        ("{a,b}", "{a,b}", true),
+        ("[!a]", "b", true),
+        ("[^a]", "a", false),
+        ("[]a]", "]", true),
+        ("[a-c]", "b", true),
+        ("[a-]", "-", true),
+        ("[[:digit:]x]", "7", true),
+        ("[[:digit:]x]", "y", false),
+        ("x[/]y", "x/y", false),
+    ] {
+        let rules = RuleFile::parse(pattern.as_bytes());
+        assert_eq!(
+            rules.decide(at.as_bytes(), false).is_some(),
+            fits,
+            "{pattern} {at}"
+        );
+    }
+}
+
+const PARTS: [&str; 29] = [
+    "a", "b", "ab", "*", "**", "/", "?", "[ab]", "[!a]", "!", "\\", "{a,b}", " ", "#", ".", "a*", "**/",
+    "/**", "[[:alpha:]]", "[", "]", "-", "[a-b]", "\\*", "\\ ", "é", "\r", "[^b]", "[[:bad:]]",
+];
+const NAMES: [&str; 14] = [
+    "a", "b", "ab", "ba", "aa", "a b", "{a,b}", "*", "[", "é", "-", "a.", "#a", "!a",
+];
+
+/// One folder: paths of its files, and rule files by directory.
+type Case = (Vec<String>, BTreeMap<String, String>);
+
+fn cases() -> impl Strategy<Value = Case> {
+    let name = prop::sample::select(&NAMES[..]);
+    let file = prop::collection::vec(name, 1..4).prop_map(|names| names.join("/"));
+    let line = prop::collection::vec(prop::sample::select(&PARTS[..]), 1..5);
+    let text = prop::collection::vec(line.prop_map(|parts| parts.concat()), 1..5);
+    let text = text.prop_map(|lines| lines.join("\n"));
+    let files = prop::collection::vec(file, 1..24);
+    let rules = prop::collection::vec((any::<prop::sample::Index>(), text), 1..3);
+    (files, rules).prop_map(|(files, rules)| {
+        let place = |at: &prop::sample::Index, n: usize| {
+            let names: Vec<&str> = files[at.index(files.len())].split('/').collect();
+            names[..n.min(names.len() - 1)].join("/")
+        };
+        let rules = rules.iter().enumerate();
+        let rules = rules.map(|(n, (at, text))| (place(at, n), text.clone()));
+        (files.clone(), rules.collect())
+    })
+}
+
+/// Makes the folder, and returns its paths with whether they are directories.
+fn make(root: &Path, (files, rules): &Case) -> BTreeMap<String, bool> {
+    for entry in std::fs::read_dir(root).expect("a folder").flatten() {
+        let path = entry.path();
+        if entry.file_name() != ".git" {
+            let is_dir = path.is_dir();
+            let removed = if is_dir { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
+            removed.expect("removed");
+        }
+    }
+    let mut made = BTreeMap::new();
+    for file in files {
+        let dirs = file.match_indices('/').map(|(at, _)| &file[..at]);
+        let is_free = |dir: &str| made.get(dir) != Some(&false);
+        let dirs: Vec<&str> = dirs.collect();
+        if !dirs.iter().all(|dir| is_free(dir)) || made.contains_key(file) {
+            continue;
+        }
+        for dir in dirs {
+            std::fs::create_dir_all(root.join(dir)).expect("a directory");
+            made.insert(dir.to_owned(), true);
+        }
+        std::fs::write(root.join(file), "").expect("a file");
+        made.insert(file.clone(), false);
+    }
+    for (dir, text) in rules {
+        if dir.is_empty() || made.get(dir) == Some(&true) {
+            std::fs::write(root.join(dir).join(".gitignore"), text).expect("a rule file");
+        }
+    }
+    made
+}
+
+/// What git says about each path: file, line, pattern; empty when no rule fits.
+fn git(root: &Path, paths: &BTreeMap<String, bool>) -> Vec<(String, String)> {
+    let mut git = Command::new("git")
+        .args(["check-ignore", "-v", "-n", "-z", "--no-index", "--stdin"])
+        .current_dir(root)
+        .env("GIT_CONFIG_GLOBAL", "/dev/null")
+        .env("GIT_CONFIG_NOSYSTEM", "1")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("git runs");
+    let asked: Vec<u8> = paths.keys().flat_map(|path| [path.as_bytes(), b"\0"].concat()).collect();
+    git.stdin.take().expect("a pipe").write_all(&asked).expect("git reads");
+    let out = git.wait_with_output().expect("git ends").stdout;
+    let out = String::from_utf8(out).expect("text");
+    let fields: Vec<&str> = out.split_terminator('\0').collect();
+    let lines = fields.chunks(4).map(|field| {
+        let by = if field[0].is_empty() { String::new() } else { field[..3].join(":") };
+        (field[3].to_owned(), by)
+    });
+    lines.collect()
+}
+
+fn ours(rules: &Rules, at: &str, is_dir: bool) -> String {
+    match rules.decide(&path(at), is_dir) {
+        Some(Verdict::Ignored(by) | Verdict::Kept(by)) => by_text(by).replace(".fstignore", ".gitignore"),
+        Some(Verdict::Held { .. }) | None => String::new(),
+    }
+}
+
+/// The same texts, asked of git: verdict, file, line and pattern are equal for every path.
+#[test]
+fn git_says_the_same() {
+    let dir = tempfile::TempDir::new().expect("a temporary directory");
+    let root: PathBuf = dir.path().to_owned();
+    let made = Command::new("git").args(["init", "-q"]).current_dir(&root).status();
+    assert!(made.expect("git runs").success());
+    let cases_wanted = Config { cases: 200, ..Config::default() };
+    TestRunner::new(cases_wanted)
+        .run(&cases(), |case| {
+            let paths = make(&root, &case);
+            let (mut rules, texts) = (Rules::default(), &case.1);
+            for (dir, text) in texts.iter().filter(|(dir, _)| dir.is_empty() || paths.get(*dir) == Some(&true)) {
+                // A pattern that can never match holds the folder; git only leaves it out.
+                let sound: Vec<&str> = text.split('\n').map(|line| match RuleFile::parse(line.as_bytes()).damage() {
+                    Some(_) => "",
+                    None => line,
+                }).collect();
+                rules.files.insert(path(dir), file(&sound.join("\n")));
+            }
+            for (at, git) in git(&root, &paths) {
+                let is_dir = paths[&at];
+                prop_assert_eq!(&ours(&rules, &at, is_dir), &git, "{} in {:?}", at, texts);
+            }
+            Ok(())
+        })
+        .unwrap_or_else(|failure| panic!("{failure}"));
+}
