@@ -16,11 +16,12 @@ use fst_proto::time::Clock as _;
 
 use crate::account::{self, Spaces};
 use crate::clock::SystemClock;
-use crate::config::{Config, FolderConfig, Ignore, Mode};
+use crate::config::{Config, FolderConfig, Mode};
 use crate::db::Db;
 use crate::dirs::Dirs;
 use crate::error::{ClientError, FolderError};
 use crate::folder::{Folder, Members, Seams, Settings};
+use crate::ignore::Ignore;
 use crate::keystore::Enrolled;
 use crate::remote::Remote as _;
 use crate::remote::http::{HttpRemote, RemoteEvent};

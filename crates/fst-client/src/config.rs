@@ -7,7 +7,6 @@
 use std::path::{Path, PathBuf};
 
 use fst_proto::error::ErrorCode;
-use fst_proto::path::RelPath;
 use serde::{Deserialize, Serialize};
 
 use crate::dirs::{Dirs, write_durably};
@@ -201,46 +200,5 @@ fn write_folder(folder: &FolderConfig) -> WrittenFolder {
         mode: (folder.mode == Mode::DownloadOnly).then(|| folder.mode.as_str().to_owned()),
         ignore: folder.ignore.clone(),
         paused: folder.paused,
-    }
-}
-
-/// Compiled ignore patterns of a folder.
-#[derive(Debug)]
-pub struct Ignore {
-    matcher: ignore::gitignore::Gitignore,
-}
-
-impl Ignore {
-    /// Compiles patterns in gitignore syntax; the last match wins.
-    ///
-    /// # Errors
-    /// [`ErrorCode::BadConfig`] naming the pattern.
-    pub fn new(patterns: &[String]) -> Result<Self, ClientError> {
-        let mut builder = ignore::gitignore::GitignoreBuilder::new("");
-        for pattern in patterns {
-            builder.add_line(None, pattern).map_err(|e| {
-                ClientError::caused(
-                    ErrorCode::BadConfig,
-                    format!("ignore pattern {pattern:?}"),
-                    e,
-                )
-            })?;
-        }
-        let failed = |e| ClientError::caused(ErrorCode::BadConfig, "ignore patterns", e);
-        Ok(Self {
-            matcher: builder.build().map_err(failed)?,
-        })
-    }
-
-    /// True when `path` is not to be synced. Its parents are not, or this is not asked.
-    #[must_use]
-    pub fn is_ignored(&self, path: &RelPath, is_dir: bool) -> bool {
-        use std::os::unix::ffi::OsStrExt as _;
-        if self.matcher.is_empty() {
-            return false;
-        }
-        let bytes = path.to_bytes();
-        let path = Path::new(std::ffi::OsStr::from_bytes(&bytes));
-        self.matcher.matched(path, is_dir).is_ignore()
     }
 }

@@ -16,6 +16,7 @@ use fst_crypto::random::SecureRandom;
 use fst_crypto::sign::DeviceKey;
 use fst_engine::guard::{self, Accept, Root};
 use fst_engine::identify::{self, FileKey, Identified, Seen};
+use fst_engine::ignore::{Rules, hide};
 use fst_engine::plan::Plan;
 use fst_engine::reconcile::{self, Backup, Direction, Inputs, Strategy};
 use fst_engine::tree::Tree;
@@ -30,10 +31,11 @@ use fst_proto::merkle::Head;
 use fst_proto::path::RelPath;
 use fst_proto::time::{Clock, UnixMillis};
 
-use crate::config::{Ignore, Mode};
+use crate::config::Mode;
 use crate::db::{Db, DbError, Loaded};
 use crate::error::FolderError;
 use crate::exec::{self, Applied, Applier};
+use crate::ignore::Ignore;
 use crate::log::Verifier;
 use crate::push::Pusher;
 use crate::remote::Remote;
@@ -188,6 +190,8 @@ pub struct Folder {
     grain_ns: u32,
     problems: Vec<PathProblem>,
     refused: RefusedNames,
+    /// The rules that the last look met.
+    rules: Rules,
     status: StatusHandle,
     _lock: Option<LockGuard>,
 }
@@ -225,6 +229,7 @@ impl Folder {
             grain_ns,
             problems: Vec::new(),
             refused: RefusedNames::default(),
+            rules: Rules::default(),
             status,
             _lock: Some(lock),
         };
@@ -409,7 +414,11 @@ impl Folder {
             now: self.seams.clock.now(),
             grain_ns: self.grain_ns,
         };
-        let scanned = scanner.run()?;
+        let mut scanned = scanner.run()?;
+        self.rules = self
+            .settings
+            .ignore
+            .remember(std::mem::take(&mut scanned.loaded));
         let seen: BTreeSet<FileKey> = scanned
             .stats
             .values()
@@ -448,13 +457,16 @@ impl Folder {
             NodeId(id)
         };
         let state = &self.state;
-        identify::identify(
+        let (base, remote) = (&state.base, &state.remote);
+        let mut seen = identify::identify(
             &scanned.scan,
-            &state.base,
+            base,
             &state.base_keys,
-            &state.remote,
+            remote,
             &mut new_id,
-        )
+        );
+        hide(&self.rules, base, remote, &mut seen);
+        seen
     }
 
     fn decide(&self, seen: &Identified) -> Plan {
@@ -470,6 +482,7 @@ impl Folder {
             remote: &self.state.remote,
             tombstones: &self.state.tombstones,
             frozen: &seen.frozen,
+            ignored: &seen.ignored,
             blocked: &seen.blocked,
             naming: &namer,
             policy: reconcile::Policy {
@@ -561,6 +574,11 @@ impl Folder {
                 None => drop(state.base.remove(node)),
             }
         }
+        for &node in &seen.forget {
+            state.base.remove(node);
+            state.base_keys.remove(&node);
+            touched.insert(node);
+        }
         for (node, key) in keys {
             if state.base.contains(node) && state.base_keys.get(&node) != Some(&key) {
                 state.base_keys.insert(node, key);
@@ -636,7 +654,7 @@ impl Folder {
 fn keys_of(scanned: &Scanned, local: &Tree) -> Vec<(NodeId, FileKey)> {
     let known = scanned.scan.iter().filter_map(|(path, seen)| match seen {
         Seen::Known { key, .. } => Some((local.lookup(path)?, *key)),
-        Seen::Problem => None,
+        Seen::Problem | Seen::Ignored { .. } => None,
     });
     known.collect()
 }

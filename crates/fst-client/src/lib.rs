@@ -25,6 +25,7 @@ mod evidence;
 pub mod exec;
 pub mod fetch;
 pub mod folder;
+pub mod ignore;
 pub mod keystore;
 pub mod log;
 pub mod push;

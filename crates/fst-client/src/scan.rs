@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use fst_crypto::ids::ContentHasher;
 use fst_crypto::key::SpaceKeys;
 use fst_engine::identify::{FileKey, Scan, Seen};
+use fst_engine::ignore::{Damage, Level, RULE_FILE, Verdict};
 use fst_fs::vault::{FileKind, ReadFile, Stat, Vault, VaultError};
 use fst_proto::entry::{Content, Kind};
 use fst_proto::error::ErrorCode;
@@ -19,8 +20,8 @@ use fst_proto::path::{Name, RelPath};
 use fst_proto::text;
 use fst_proto::time::UnixMillis;
 
-use crate::config::Ignore;
 use crate::db::StatRow;
+use crate::ignore::{self, Ignore};
 
 /// Read at a time while hashing.
 const READ_LEN: usize = 256 << 10;
@@ -47,6 +48,8 @@ pub struct Scanned {
     /// A file whose times lie before this cannot change any more without its times showing it; nanoseconds since
     /// 1970.
     pub settled_before_ns: i64,
+    /// The ignore rules that were met.
+    pub loaded: ignore::Loaded,
 }
 
 /// What a scan needs.
@@ -76,13 +79,19 @@ impl Scanner<'_> {
             settled_before_ns: self.settled_before_ns(),
             ..Scanned::default()
         };
+        let mut loaded = self.ignore.begin();
         let mut pending = vec![RelPath::root()];
         while let Some(dir) = pending.pop() {
             match self.vault.list(&dir) {
                 Ok(entries) => {
+                    self.ignore
+                        .enter(self.vault, (&dir, &entries), self.now, &mut loaded);
+                    out.problems.extend(damage_of(&loaded, &dir));
+                    let mut level = loaded.rules.level(&dir);
                     for entry in entries {
+                        let here = (&dir, &mut level);
                         match entry.name {
-                            Ok(name) => self.look(&dir, name, entry.stat, &mut pending, &mut out),
+                            Ok(name) => self.look(here, name, entry.stat, &mut pending, &mut out),
                             Err(raw) => out.problems.push(bad_name(&dir, &raw.0)),
                         }
                     }
@@ -91,24 +100,27 @@ impl Scanner<'_> {
                 Err(error) => fail(&dir, &error, &mut out),
             }
         }
+        out.is_unsettled |= loaded.is_unsettled;
+        out.loaded = loaded;
         Ok(out)
     }
 
     fn look(
         &self,
-        dir: &RelPath,
+        (dir, level): (&RelPath, &mut Level<'_>),
         name: Name,
         stat: Result<Stat, VaultError>,
         pending: &mut Vec<RelPath>,
         out: &mut Scanned,
     ) {
+        let verdict = level.decide(&name, matches!(&stat, Ok(stat) if stat.kind == FileKind::Dir));
         let Ok(path) = dir.child(name) else { return };
         let stat = match stat {
             Ok(stat) => stat,
             Err(error) => return fail(&path, &error, out),
         };
-        if self.ignore.is_ignored(&path, stat.kind == FileKind::Dir) {
-            out.scan.insert(path, Seen::Problem);
+        if let Some(verdict) = verdict.filter(Verdict::is_hands_off) {
+            out.scan.insert(path, aside(&verdict, &stat));
             return;
         }
         let known = |kind, id, exec, size| Seen::Known {
@@ -213,6 +225,49 @@ fn fail(path: &RelPath, error: &VaultError, out: &mut Scanned) {
                 .push(problem(path, ErrorCode::Unreadable, &other.to_string()));
         },
     }
+}
+
+/// How an entry that is not to be touched appears in a scan.
+fn aside(verdict: &Verdict<'_>, stat: &Stat) -> Seen {
+    let kind = match stat.kind {
+        FileKind::File => Some(Kind::File),
+        FileKind::Dir => Some(Kind::Dir),
+        FileKind::Symlink => Some(Kind::Symlink),
+        FileKind::Special => None,
+    };
+    match verdict {
+        Verdict::Ignored(_) => Seen::Ignored {
+            kind,
+            mtime_ns: stat.mtime_ns,
+            size: stat.size,
+            key: key_of(stat),
+        },
+        Verdict::Held { .. } | Verdict::Kept(_) => Seen::Problem,
+    }
+}
+
+/// What is wrong with the rule file of a directory. One that is being written is no problem yet.
+fn damage_of(loaded: &ignore::Loaded, dir: &RelPath) -> Option<PathProblem> {
+    let damage = loaded.rules.files.get(dir)?.damage()?;
+    if *damage == Damage::Changing {
+        return None;
+    }
+    let reason = format!("{damage}; nothing here is synced until it is repaired");
+    let path = dir.child(Name::new(RULE_FILE.as_bytes()).ok()?).ok()?;
+    Some(problem(&path, ErrorCode::BadIgnoreFile, &reason))
+}
+
+fn key_of(stat: &Stat) -> FileKey {
+    FileKey {
+        dev: stat.dev,
+        ino: stat.ino,
+    }
+}
+
+/// True when a file looks exactly as it did.
+#[must_use]
+pub fn is_same_file(one: &Stat, other: &Stat) -> bool {
+    row_of(one, ContentId::ZERO) == row_of(other, ContentId::ZERO)
 }
 
 /// Line of the stat cache for a file that looks like `stat` and holds `content`.

@@ -123,6 +123,8 @@ codes! {
     Io = 3007, Failed, 500, "the system reported an error", "see the message; it is tried again";
     /// Locked by another process.
     Locked = 3008, Locked, 423, "another fst uses this", "fst daemon status";
+    /// Ignore rules damaged.
+    BadIgnoreFile = 3020, Failed, 409, "the ignore rules cannot be relied on", "correct the rule file named above, or remove it";
     /// No daemon.
     NoDaemon = 3009, NoDaemon, 503, "the sync daemon is not running", "fst daemon start";
     /// A program holds a file open for writing.

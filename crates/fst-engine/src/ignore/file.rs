@@ -63,6 +63,8 @@ pub enum Damage {
     },
     /// It cannot be read, or is no regular file.
     Unreadable,
+    /// It was changed a moment ago.
+    Changing,
 }
 
 impl fmt::Display for Damage {
@@ -73,6 +75,7 @@ impl fmt::Display for Damage {
             Self::NotText { line } => write!(f, "line {line} is not text"),
             Self::BadPattern { line, why } => write!(f, "line {line} {why}"),
             Self::Unreadable => f.write_str("cannot be read as a file"),
+            Self::Changing => f.write_str("is being written"),
         }
     }
 }

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use fst_client::account::{self, Spaces};
-use fst_client::config::{Ignore, Mode};
+use fst_client::config::Mode;
+use fst_client::ignore::Ignore;
 use fst_client::db::Db;
 use fst_client::error::ClientError;
 use fst_client::folder::{Members, Seams, Settings, Space};

@@ -1,0 +1,169 @@
+//! Collects the ignore rules of a folder: the device's list, and `.fstignore` files as a scan meets them.
+//!
+//! [`crate::scan`] loads a rule file when it enters its directory; [`crate::folder`] remembers what was loaded.
+//! Invariant: a text is compiled once and again only when its file looks different; a rule file that cannot be read
+//! whole and at rest stands for [`Damage`], never for "no rules". Not here: what rules mean ([`fst_engine::ignore`]).
+//! Source: docs/design/sync-semantics.md, rows S-220 to S-224; docs/adr/0014-ignore-rules.md.
+
+use std::collections::BTreeMap;
+use std::io::Read as _;
+use std::sync::Arc;
+
+use fst_engine::ignore::{Damage, RULE_FILE, RuleFile, Rules};
+use fst_engine::limits::IGNORE_FILE_LEN_MAX;
+use fst_fs::vault::{DirEntry, FileKind, Stat, Vault, VaultError};
+use fst_proto::error::ErrorCode;
+use fst_proto::path::RelPath;
+use fst_proto::time::UnixMillis;
+
+use crate::error::ClientError;
+use crate::scan::is_same_file;
+
+/// A rule file changed this recently may still be being written: what it says now is not believed yet.
+///
+/// Editors and scripts write a small file at once; half a second covers a slow disk and is hardly felt.
+const AT_REST_NS: i64 = 500_000_000;
+
+/// A rule file as it was read last.
+#[derive(Debug, Clone)]
+struct Known {
+    stat: Stat,
+    file: Arc<RuleFile>,
+}
+
+/// The ignore rules of one folder.
+#[derive(Debug, Default)]
+pub struct Ignore {
+    device: Arc<RuleFile>,
+    known: BTreeMap<RelPath, Known>,
+}
+
+/// What a scan has met so far.
+#[derive(Debug, Default)]
+pub struct Loaded {
+    /// The rules in force.
+    pub rules: Rules,
+    known: BTreeMap<RelPath, Known>,
+    /// A rule file was not at rest: look again soon.
+    pub is_unsettled: bool,
+}
+
+impl Ignore {
+    /// Compiles the list of a folder's configuration: patterns in gitignore syntax, the last match wins.
+    ///
+    /// # Errors
+    /// [`ErrorCode::BadConfig`] naming the pattern.
+    pub fn new(patterns: &[String]) -> Result<Self, ClientError> {
+        for pattern in patterns {
+            let damage = RuleFile::parse(pattern.as_bytes()).damage().cloned();
+            let is_one_line = !pattern.contains('\n');
+            if let Some(damage) = damage.or((!is_one_line).then_some(Damage::NotText { line: 1 })) {
+                let detail = format!("ignore pattern {pattern:?}: {damage}");
+                return Err(ClientError::new(ErrorCode::BadConfig, detail));
+            }
+        }
+        Ok(Self {
+            device: Arc::new(RuleFile::parse(patterns.join("\n").as_bytes())),
+            known: BTreeMap::new(),
+        })
+    }
+
+    /// The rules at the start of a scan.
+    #[must_use]
+    pub fn begin(&self) -> Loaded {
+        let rules = Rules {
+            device: Arc::clone(&self.device),
+            ..Rules::default()
+        };
+        Loaded {
+            rules,
+            ..Loaded::default()
+        }
+    }
+
+    /// Keeps what a scan has read for the next one.
+    pub fn remember(&mut self, loaded: Loaded) -> Rules {
+        self.known = loaded.known;
+        loaded.rules
+    }
+
+    /// Loads the rule file among the `entries` of `dir`, if there is one.
+    pub fn enter(
+        &self,
+        vault: &dyn Vault,
+        (dir, entries): (&RelPath, &[DirEntry]),
+        now: UnixMillis,
+        loaded: &mut Loaded,
+    ) {
+        let is_rules = |entry: &&DirEntry| {
+            let name = entry.name.as_ref().ok();
+            name.is_some_and(|name| name.as_bytes() == RULE_FILE.as_bytes())
+        };
+        let Some(entry) = entries.iter().find(is_rules) else {
+            return;
+        };
+        let file = match &entry.stat {
+            Ok(stat) => self.load(vault, dir, stat, now),
+            Err(_) => Err(Damage::Unreadable),
+        };
+        let file = file.unwrap_or_else(|damage| Arc::new(RuleFile::damaged(damage)));
+        loaded.is_unsettled |= file.damage() == Some(&Damage::Changing);
+        if let Ok(stat) = entry.stat {
+            let file = Arc::clone(&file);
+            loaded.known.insert(dir.clone(), Known { stat, file });
+        }
+        loaded.rules.files.insert(dir.clone(), file);
+    }
+
+    fn load(
+        &self,
+        vault: &dyn Vault,
+        dir: &RelPath,
+        stat: &Stat,
+        now: UnixMillis,
+    ) -> Result<Arc<RuleFile>, Damage> {
+        let at_rest = |file: &RuleFile| file.damage() != Some(&Damage::Changing);
+        if let Some(known) = self.known.get(dir)
+            && is_same_file(&known.stat, stat)
+            && at_rest(&known.file)
+        {
+            return Ok(Arc::clone(&known.file));
+        }
+        match stat.kind {
+            FileKind::File if is_fresh(stat, now) => Err(Damage::Changing),
+            FileKind::File if stat.size > IGNORE_FILE_LEN_MAX => Err(Damage::TooLarge),
+            FileKind::File if stat.size == 0 => Err(Damage::Empty),
+            FileKind::File => read(vault, dir, stat).map(|text| Arc::new(RuleFile::parse(&text))),
+            FileKind::Dir | FileKind::Symlink | FileKind::Special => Err(Damage::Unreadable),
+        }
+    }
+}
+
+/// Whether the last change is so recent that the next may follow. A clock that differs decides nothing.
+fn is_fresh(stat: &Stat, now: UnixMillis) -> bool {
+    let now_ns = i64::try_from(now.0)
+        .unwrap_or(i64::MAX)
+        .saturating_mul(1_000_000);
+    let age = now_ns.saturating_sub(stat.mtime_ns.max(stat.ctime_ns));
+    (0..AT_REST_NS).contains(&age)
+}
+
+fn read(vault: &dyn Vault, dir: &RelPath, stat: &Stat) -> Result<Vec<u8>, Damage> {
+    let name = fst_proto::path::Name::new(RULE_FILE.as_bytes()).map_err(|_| Damage::Unreadable)?;
+    let path = dir.child(name).map_err(|_| Damage::Unreadable)?;
+    let failed = |error: VaultError| match error {
+        VaultError::NotFound { .. } => Damage::Changing,
+        _ => Damage::Unreadable,
+    };
+    let mut file = vault.open_read(&path).map_err(failed)?;
+    let mut text = Vec::new();
+    let limit = IGNORE_FILE_LEN_MAX + 1;
+    let read = file.by_ref().take(limit).read_to_end(&mut text);
+    read.map_err(|_| Damage::Unreadable)?;
+    let now = file.stat().map_err(failed)?;
+    if is_same_file(&now, stat) && text.len() as u64 == stat.size {
+        Ok(text)
+    } else {
+        Err(Damage::Changing)
+    }
+}
