@@ -112,6 +112,9 @@ pub(crate) enum Command {
     Remove {
         /// The folder
         path: PathBuf,
+        /// Show what would be done and why, and do nothing
+        #[arg(long, short = 'n')]
+        dry_run: bool,
     },
     /// The sync daemon
     #[command(subcommand)]
@@ -128,6 +131,9 @@ pub(crate) enum Command {
     Sync {
         /// One folder; all of them without it
         path: Option<PathBuf>,
+        /// Show what would be done and why, and do nothing
+        #[arg(long, short = 'n')]
+        dry_run: bool,
     },
     /// Stand still until told to resume
     Pause {
@@ -147,6 +153,9 @@ pub(crate) enum Command {
         /// Say that it is meant: it reads every file
         #[arg(long, required = true)]
         full: bool,
+        /// Show what would be done and why, and do nothing
+        #[arg(long, short = 'n')]
+        dry_run: bool,
     },
     /// What was changed, when, and by which device
     History {
@@ -156,6 +165,14 @@ pub(crate) enum Command {
         /// A folder or a file
         path: Option<PathBuf>,
     },
+    /// Why a file is as it is: synced, waiting, ignored, held, deleted
+    Why {
+        /// The file or directory; it need not exist
+        path: PathBuf,
+    },
+    /// What is not synced
+    #[command(subcommand)]
+    Ignore(IgnoreCommand),
     /// Files that two devices changed at once
     #[command(subcommand)]
     Conflicts(ConflictsCommand),
@@ -250,6 +267,9 @@ pub(crate) struct Add {
     /// Folder on the server; by default the last part of PATH
     #[arg(long, value_name = "/NAME", visible_alias = "remote")]
     pub remote_path: Option<String>,
+    /// Show what the first sync would do, and do nothing
+    #[arg(long, short = 'n')]
+    pub dry_run: bool,
 }
 
 /// Which ways changes flow; both without a flag.
@@ -311,6 +331,39 @@ pub(crate) enum DaemonCommand {
 pub(crate) enum ConflictsCommand {
     /// All of them
     List,
+}
+
+/// `fst ignore`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum IgnoreCommand {
+    /// Add a rule in gitignore syntax to the folder's .fstignore: it holds on every device
+    #[command(after_help = "\
+Examples:
+  fst ignore add '*.tmp'                       every device, by .fstignore
+  fst ignore add 'Videos/' --device            this device only; it can only ignore more
+What is synced already and becomes ignored stays on every device and stops syncing.")]
+    Add {
+        /// The rule, such as *.tmp, build/ or !keep.log
+        #[arg(allow_hyphen_values = true)]
+        pattern: String,
+        /// The folder; needed when there are several and none is around the working directory
+        #[arg(long, value_name = "PATH")]
+        folder: Option<PathBuf>,
+        /// On this device only
+        #[arg(long)]
+        device: bool,
+    },
+    /// All rules, in the order in which they are asked
+    List {
+        /// The folder; all of them without it
+        folder: Option<PathBuf>,
+    },
+    /// Which rule decides about a path
+    Check {
+        /// Paths; they need not exist
+        #[arg(required = true)]
+        paths: Vec<PathBuf>,
+    },
 }
 
 /// `fst devices`.

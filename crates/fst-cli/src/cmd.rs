@@ -24,9 +24,11 @@ mod devices;
 mod embedded;
 mod explain;
 mod history;
+mod ignore;
 mod init;
 mod local;
 mod pause;
+mod planned;
 mod remove;
 mod resync;
 mod short;
@@ -35,6 +37,7 @@ mod sync;
 mod up;
 mod version;
 mod wait;
+mod why;
 
 /// Exit code for wrong usage.
 const EXIT_USAGE: u8 = 2;
@@ -61,17 +64,19 @@ fn run(command: Option<Command>, global: Global) -> Result<Answer, Failure> {
         Command::Up(args) => up::run(&context, &args),
         Command::Init(args) => init::run(&context, &args),
         Command::Add(args) => add::run(&context, &args),
-        Command::Remove { path } => remove::run(&context, &path),
+        Command::Remove { path, dry_run } => remove::run(&context, &path, dry_run),
         Command::Daemon(command) => daemon::run(&context, &command),
         Command::Status { check } => status::run(&context, check),
         Command::Wait(args) => wait::run(&context, &args),
-        Command::Sync { path } => sync::run(&context, path.as_deref()),
+        Command::Sync { path, dry_run } => sync::run(&context, path.as_deref(), dry_run),
         Command::Pause { path } => pause::pause(&context, path.as_deref()),
         Command::Resume {
             path,
             accept_deletions,
         } => pause::resume(&context, path.as_deref(), accept_deletions),
-        Command::Resync { full: _ } => resync::run(&context),
+        Command::Resync { full: _, dry_run } => resync::run(&context, dry_run),
+        Command::Why { path } => why::run(&context, &path),
+        Command::Ignore(command) => ignore::run(&context, &command),
         Command::History { limit, path } => history::run(&context, limit, path.as_deref()),
         Command::Conflicts(command) => conflicts::run(&context, &command),
         Command::Devices(command) => devices::run(&context, &command),

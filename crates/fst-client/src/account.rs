@@ -11,7 +11,7 @@ use fst_crypto::enrol::{Inviter, make_invite, make_join_entry};
 use fst_crypto::key::SpaceKeys;
 use fst_crypto::random::SecureRandom;
 use fst_crypto::slot::{EnrolSecret, Holder};
-use fst_crypto::space::{Owner, create_space, open_space, open_space_name};
+use fst_crypto::space::{NewSpace, Owner, create_space, open_space, open_space_name};
 use fst_proto::account::Chain;
 use fst_proto::control::{Control, Policy, SpaceGenesis};
 use fst_proto::error::ErrorCode;
@@ -269,13 +269,7 @@ impl Spaces<'_> {
         if let Some(found) = self.find(remote_path)? {
             return Ok(found);
         }
-        let owner = Owner {
-            keys: &self.enrolled.account,
-            device: &self.enrolled.device,
-            chain_len: self.chain.len,
-            chain_head: self.chain.head(),
-        };
-        let new = create_space(random, &owner, remote_path, Policy::default()).map_err(internal)?;
+        let new = self.new_space(remote_path, random)?;
         match self.remote.create_space(&new.create) {
             Ok(_) => Ok(new.space),
             Err(error) if error.conflict().is_some() => {
@@ -283,6 +277,38 @@ impl Spaces<'_> {
             },
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// The space with this remote name, and whether the server has it. One that it does not have gets keys that
+    /// nobody ever sees.
+    ///
+    /// # Errors
+    /// As [`Spaces::open`].
+    pub fn preview(
+        &self,
+        remote_path: &str,
+        random: &dyn SecureRandom,
+    ) -> Result<(OpenedSpace, bool), ClientError> {
+        let payload = match self.find(remote_path)? {
+            Some(space) => Some(self.fetch_genesis(space)?),
+            None => None,
+        };
+        let is_there = payload.is_some();
+        let payload = match payload {
+            Some(payload) => payload,
+            None => self.new_space(remote_path, random)?.create.commit.payload,
+        };
+        Ok((self.opened(remote_path, &payload)?, is_there))
+    }
+
+    fn new_space(&self, remote_path: &str, random: &dyn SecureRandom) -> Result<NewSpace, ClientError> {
+        let owner = Owner {
+            keys: &self.enrolled.account,
+            device: &self.enrolled.device,
+            chain_len: self.chain.len,
+            chain_head: self.chain.head(),
+        };
+        create_space(random, &owner, remote_path, Policy::default()).map_err(internal)
     }
 
     fn find(&self, remote_path: &str) -> Result<Option<SpaceId>, ClientError> {
@@ -313,7 +339,11 @@ impl Spaces<'_> {
                 payload
             },
         };
-        let genesis = read_genesis(&payload)?;
+        self.opened(remote_path, &payload)
+    }
+
+    fn opened(&self, remote_path: &str, payload: &[u8]) -> Result<OpenedSpace, ClientError> {
+        let genesis = read_genesis(payload)?;
         let keys = open_space(&self.enrolled.account, &genesis).map_err(cannot_open)?;
         let name = open_space_name(&keys, &genesis).map_err(cannot_open)?;
         if name != remote_path || genesis.owner != self.chain.account {

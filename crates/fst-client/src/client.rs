@@ -26,7 +26,9 @@ use crate::keystore::Enrolled;
 use crate::remote::Remote as _;
 use crate::remote::http::{HttpRemote, RemoteEvent};
 
+mod explain;
 mod folders;
+mod ignoring;
 mod list;
 
 /// How a device gets into an account.

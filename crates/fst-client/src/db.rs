@@ -172,6 +172,42 @@ impl Db {
         }
     }
 
+    /// A private copy in memory of an existing database, as of one moment, for looking beside a running daemon.
+    ///
+    /// # Errors
+    /// As [`Db::open_read_only`].
+    pub fn open_copy(path: &Path) -> Result<Self, DbError> {
+        let mut db = Self::in_memory()?;
+        let name = path.to_string_lossy();
+        db.conn
+            .execute("ATTACH ?1 AS original", [name.as_ref()])
+            .map_err(sql("attach"))?;
+        let found = db
+            .conn
+            .query_row("PRAGMA original.user_version", [], |row| row.get(0))
+            .map_err(sql("read version"))?;
+        match found {
+            0 => {},
+            SCHEMA_VERSION => db.copy_tables()?,
+            found => return Err(DbError::Schema { found }),
+        }
+        db.conn
+            .execute("DETACH original", [])
+            .map_err(sql("detach"))?;
+        Ok(db)
+    }
+
+    fn copy_tables(&mut self) -> Result<(), DbError> {
+        let mut tables: Vec<String> = Vec::new();
+        self.each("SELECT name FROM main.sqlite_master WHERE type='table'", |row| {
+            tables.push(row.get(0).map_err(sql("read column"))?);
+            Ok(())
+        })?;
+        let copies = tables.iter().map(|table| format!("INSERT INTO main.{table} SELECT * FROM original.{table};"));
+        let script = format!("BEGIN; {} COMMIT;", copies.collect::<String>());
+        self.conn.execute_batch(&script).map_err(sql("copy"))
+    }
+
     /// A database that lives in memory, for simulations.
     ///
     /// # Errors

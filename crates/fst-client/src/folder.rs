@@ -41,6 +41,7 @@ use crate::push::Pusher;
 use crate::remote::Remote;
 use crate::scan::{self, Scanned, Scanner};
 
+mod explain;
 mod members;
 mod naming;
 mod pull;
@@ -237,6 +238,36 @@ impl Folder {
             Ok(()) => Ok(folder),
             Err(error) => Err(Box::new((folder.into_db(), error))),
         }
+    }
+
+    /// Opens a folder for [`Folder::explain`] and [`Folder::why`] only: it is not claimed, so a daemon may go on. `db`
+    /// is a private copy.
+    ///
+    /// # Errors
+    /// [`FolderError::Db`]; another directory is in its place.
+    pub fn open_to_look(
+        space: Space,
+        seams: Seams,
+        settings: Settings,
+        db: Db,
+    ) -> Result<Self, FolderError> {
+        let state = db.load()?;
+        let status = StatusHandle::new(&settings, &state);
+        let folder = Self {
+            space,
+            seams,
+            settings,
+            db,
+            state,
+            accept: Accept::Nothing,
+            is_recovered: false,
+            problems: Vec::new(),
+            rules: Rules::default(),
+            status,
+            _lock: None,
+        };
+        folder.check_marker()?;
+        Ok(folder)
     }
 
     /// The space that this folder shows.
@@ -470,13 +501,18 @@ impl Folder {
     }
 
     fn decide(&self, seen: &Identified) -> Plan {
+        self.with_inputs(seen, reconcile::plan)
+    }
+
+    /// Gives everything that a plan depends on to `make`.
+    fn with_inputs<T>(&self, seen: &Identified, make: impl FnOnce(&Inputs<'_>) -> T) -> T {
         let namer = naming::Namer {
             space: &self.space,
             db: self.db.read(),
             local: &seen.local,
             remote: &self.state.remote,
         };
-        reconcile::plan(&Inputs {
+        make(&Inputs {
             base: &self.state.base,
             local: &seen.local,
             remote: &self.state.remote,

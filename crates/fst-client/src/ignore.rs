@@ -167,3 +167,13 @@ fn read(vault: &dyn Vault, dir: &RelPath, stat: &Stat) -> Result<Vec<u8>, Damage
         Err(Damage::Changing)
     }
 }
+
+/// Path of the rule file in a directory, printable.
+#[must_use]
+pub fn shown_rule_file(dir: &RelPath) -> String {
+    if dir.is_root() {
+        RULE_FILE.to_owned()
+    } else {
+        format!("{dir}/{RULE_FILE}")
+    }
+}

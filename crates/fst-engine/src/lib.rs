@@ -43,5 +43,6 @@ pub mod plan;
 pub mod progress;
 pub mod reconcile;
 pub mod retry;
+pub mod row;
 pub mod settle;
 pub mod tree;

@@ -15,6 +15,7 @@ mod nodes;
 mod one_way;
 mod places;
 mod push;
+mod reasons;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,6 +25,8 @@ use fst_proto::path::Name;
 
 use crate::plan::Plan;
 use crate::tree::Tree;
+
+pub use reasons::{Action, Reason, Way};
 
 /// One of the two sides of a folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -139,13 +142,29 @@ impl std::fmt::Debug for Inputs<'_> {
 /// Cost: O(n log n) in the number of nodes.
 #[must_use]
 pub fn plan(inputs: &Inputs<'_>) -> Plan {
-    let merge = match inputs.policy.direction {
+    let merge = target(inputs);
+    let held = hold::close(&merge);
+    diff::plan(&merge, &held)
+}
+
+/// Returns the plan, and for every node it concerns what is done and why, sorted by node.
+///
+/// Shape: the plan is that of [`plan`], from the same phases. Cost: as [`plan`], and a map over what it concerns.
+#[must_use]
+pub fn explain(inputs: &Inputs<'_>) -> (Plan, Vec<Reason>) {
+    let merge = target(inputs);
+    let held = hold::close(&merge);
+    let plan = diff::plan(&merge, &held);
+    let reasons = reasons::of(&merge, &held, &plan);
+    (plan, reasons)
+}
+
+fn target<'a>(inputs: &'a Inputs<'a>) -> merge::Merge<'a> {
+    match inputs.policy.direction {
         Direction::TwoWay => two_way(inputs),
         Direction::UploadOnly => one_way::merge(inputs, Side::Local),
         Direction::DownloadOnly => one_way::merge(inputs, Side::Remote),
-    };
-    let held = hold::close(&merge);
-    diff::plan(merge, &held)
+    }
 }
 
 fn two_way<'a>(inputs: &'a Inputs<'a>) -> merge::Merge<'a> {

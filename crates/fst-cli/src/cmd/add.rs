@@ -8,6 +8,7 @@ use fst_proto::error::ErrorCode;
 use serde_json::json;
 
 use super::account::reload_daemon;
+use super::planned;
 use crate::args::{Add, Direction};
 use crate::context::{Context, absolute, shown};
 use crate::render::Symbol;
@@ -17,6 +18,12 @@ pub(super) fn run(context: &Context, args: &Add) -> Result<Answer, Failure> {
     let path = absolute(&args.path)?;
     let mut client = context.client()?;
     let mode = mode(&args.direction);
+    if args.dry_run {
+        let plan = client.explain_new(&path, args.remote_path.as_deref(), mode);
+        let plan = plan.map_err(|error| explain(context, &client, &path, error))?;
+        let here = context.look.quoted(&path);
+        return Ok(planned::answer(context, &[plan], &format!("fst add {here}")));
+    }
     let added = client.add_folder(&path, args.remote_path.as_deref(), mode);
     let folder = added.map_err(|error| explain(context, &client, &path, error))?;
     let is_running = reload_daemon(context)?;

@@ -52,7 +52,7 @@ pub(super) fn sync_folders(
     }
 }
 
-fn find<'a>(
+pub(super) fn find<'a>(
     context: &Context,
     client: &'a Client,
     path: &Path,

@@ -5,12 +5,16 @@ use std::path::Path;
 use fst_proto::ipc::Request;
 use serde_json::json;
 
+use super::planned;
 use crate::context::{Context, absolute, shown};
 use crate::render::Symbol;
 use crate::report::{Answer, Failure};
 
-pub(super) fn run(context: &Context, path: &Path) -> Result<Answer, Failure> {
+pub(super) fn run(context: &Context, path: &Path, dry_run: bool) -> Result<Answer, Failure> {
     let path = absolute(path)?;
+    if dry_run {
+        return planned::of_removal(context, &path);
+    }
     let failed = |failure: Failure| failure.about(&context.look.quoted(&path));
     match context.daemon_if_any()? {
         // The daemon's worker has to let go of the folder first.

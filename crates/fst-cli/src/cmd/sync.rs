@@ -8,6 +8,7 @@ use fst_proto::ipc::FolderStatus;
 use serde_json::json;
 
 use super::local::sync_folders;
+use super::planned;
 use super::status::problem_warnings;
 use crate::context::{Context, absolute};
 use crate::render::{Symbol, amounts, json as drawn};
@@ -16,8 +17,15 @@ use crate::report::{Answer, Failure};
 /// A sync without a time limit of its own gives up after a day.
 pub(super) const LIMIT: Duration = Duration::from_secs(24 * 60 * 60);
 
-pub(super) fn run(context: &Context, path: Option<&Path>) -> Result<Answer, Failure> {
+pub(super) fn run(
+    context: &Context,
+    path: Option<&Path>,
+    dry_run: bool,
+) -> Result<Answer, Failure> {
     let path = path.map(absolute).transpose()?;
+    if dry_run {
+        return planned::run(context, path.as_deref(), false, "fst sync");
+    }
     let folders = match context.daemon_if_any()? {
         Some(mut daemon) => {
             let name = path.as_ref().map(|path| context.look.quoted(path));

@@ -2,10 +2,13 @@
 
 use super::{
     Arc, Client, ClientError, Config, Db, ErrorCode, Folder, FolderConfig, FolderError, Ignore,
-    Mode, OsRandom, Path, RealVault, Seams, Settings, SystemClock,
+    Mode, OsRandom, Path, PathBuf, RealVault, Seams, Settings, SystemClock,
 };
 use fst_fs::vault::Vault as _;
 
+use fst_proto::ids::SpaceId;
+
+use crate::account::OpenedSpace;
 use crate::folder::Space;
 
 impl Client {
@@ -20,6 +23,30 @@ impl Client {
         remote_path: Option<&str>,
         mode: Mode,
     ) -> Result<FolderConfig, ClientError> {
+        let (path, remote_path) = self.check_new(path, remote_path)?;
+        // Opening makes the private directory: a folder that cannot hold it is refused here.
+        RealVault::open(&path)?.abilities()?;
+        self.spaces().find_or_create(&remote_path, &OsRandom)?;
+        let folder = FolderConfig {
+            path,
+            remote_path,
+            mode,
+            ignore: Vec::new(),
+            paused: false,
+        };
+        let mut config = Config::load(&self.dirs)?;
+        config.folders.push(folder.clone());
+        config.save(&self.dirs)?;
+        self.config = config;
+        Ok(folder)
+    }
+
+    /// Whether a folder may be added; its real path and its remote path.
+    pub(super) fn check_new(
+        &self,
+        path: &Path,
+        remote_path: Option<&str>,
+    ) -> Result<(PathBuf, String), ClientError> {
         let path = std::fs::canonicalize(path).map_err(|e| {
             ClientError::caused(
                 ErrorCode::RootMissing,
@@ -37,21 +64,7 @@ impl Client {
             None => default_remote(&path)?,
         };
         self.check_remote_free(&remote_path)?;
-        // Opening makes the private directory: a folder that cannot hold it is refused here.
-        RealVault::open(&path)?.abilities()?;
-        self.spaces().find_or_create(&remote_path, &OsRandom)?;
-        let folder = FolderConfig {
-            path,
-            remote_path,
-            mode,
-            ignore: Vec::new(),
-            paused: false,
-        };
-        let mut config = Config::load(&self.dirs)?;
-        config.folders.push(folder.clone());
-        config.save(&self.dirs)?;
-        self.config = config;
-        Ok(folder)
+        Ok((path, remote_path))
     }
 
     /// Stops syncing a folder; its files stay, here and at the server.
@@ -101,11 +114,23 @@ impl Client {
             return Err(ClientError::new(ErrorCode::RootMissing, detail));
         }
         let mut db = Db::open(&self.database(folder))?;
-        let vault = RealVault::open(&folder.path)?;
         let opened = self
             .spaces()
             .open(&folder.remote_path, &mut db, &OsRandom)?;
-        let space = Space {
+        let space = self.space(opened)?;
+        let seams = self.seams(folder)?;
+        let settings = Settings {
+            evidence: Some(self.dirs.state.join("evidence")),
+            ..self.settings(folder, Ignore::new(&folder.ignore)?, space.id)
+        };
+        Folder::open(space, seams, settings, db).map_err(|failed| match failed.1 {
+            FolderError::Vault(error) => ClientError::from(error),
+            other => other.into(),
+        })
+    }
+
+    pub(super) fn space(&self, opened: OpenedSpace) -> Result<Space, ClientError> {
+        Ok(Space {
             id: opened.id,
             device: self.enrolled.device.device,
             keys: opened.keys,
@@ -115,30 +140,29 @@ impl Client {
             members: self.members()?,
             receipt_key: self.enrolled.receipt_key,
             policy: opened.policy,
-        };
-        let pinned = self
-            .enrolled
-            .heads
-            .iter()
-            .find(|(space, _)| *space == opened.id);
-        let pinned = pinned.map(|(_, head)| *head);
-        let seams = Seams {
-            vault: Box::new(vault),
+        })
+    }
+
+    pub(super) fn seams(&self, folder: &FolderConfig) -> Result<Seams, ClientError> {
+        Ok(Seams {
+            vault: Box::new(RealVault::open(&folder.path)?),
             remote: Arc::<crate::remote::http::HttpRemote>::clone(&self.remote),
             clock: Arc::new(SystemClock),
-        };
-        let settings = Settings {
+        })
+    }
+
+    /// Settings of a folder that keeps no evidence.
+    pub(super) fn settings(&self, folder: &FolderConfig, ignore: Ignore, id: SpaceId) -> Settings {
+        let mut heads = self.enrolled.heads.iter();
+        let pinned = heads.find(|(space, _)| *space == id);
+        Settings {
             path: folder.path.to_string_lossy().into_owned(),
             remote_path: folder.remote_path.clone(),
             mode: folder.mode,
-            ignore: Ignore::new(&folder.ignore)?,
-            evidence: Some(self.dirs.state.join("evidence")),
-            pinned,
-        };
-        Folder::open(space, seams, settings, db).map_err(|failed| match failed.1 {
-            FolderError::Vault(error) => ClientError::from(error),
-            other => other.into(),
-        })
+            ignore,
+            evidence: None,
+            pinned: pinned.map(|(_, head)| *head),
+        }
     }
 
     fn check_overlap(&self, path: &Path) -> Result<(), ClientError> {
@@ -183,7 +207,7 @@ impl Client {
     }
 }
 
-fn position(config: &Config, path: &Path) -> Result<usize, ClientError> {
+pub(super) fn position(config: &Config, path: &Path) -> Result<usize, ClientError> {
     let real = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
     let found = config
         .folders
@@ -226,7 +250,7 @@ fn remove_database(file: &Path) {
 }
 
 /// Removes our own directory when nothing of the user rests in it.
-fn remove_private(dir: &Path) {
+pub(super) fn remove_private(dir: &Path) {
     let stage = dir.join("stage");
     let is_empty = |dir: &Path| std::fs::read_dir(dir).is_ok_and(|mut list| list.next().is_none());
     if is_empty(&stage) {

@@ -16,21 +16,21 @@ use crate::order;
 use crate::plan::{HeldNode, Plan};
 use crate::tree::Tree;
 
-pub(super) fn plan(merge: Merge<'_>, held: &Held) -> Plan {
-    let goal = disk_goal(&merge, held);
+pub(super) fn plan(merge: &Merge<'_>, held: &Held) -> Plan {
+    let goal = disk_goal(merge, held);
     let steps = order::steps(&merge.local, &goal, &merge.copies);
-    let push = push::ops(&merge, held);
+    let push = push::ops(merge, held);
     let mut waits = merge.waits.clone();
     waits.retain(|(node, _)| !held.contains_key(node));
     waits.sort_unstable();
     Plan {
         waits,
-        adopt: adopt(&merge, held),
+        adopt: adopt(merge, held),
         steps,
         push,
-        held: report(&merge, held),
-        conflicts: conflicts(&merge, held),
-        united: merge.united,
+        held: report(merge, held),
+        conflicts: conflicts(merge, held),
+        united: merge.united.clone(),
     }
 }
 

@@ -1,0 +1,135 @@
+//! `fst ignore add | list | check`: what is not synced, and by which rule.
+
+use std::path::{Path, PathBuf};
+
+use fst_client::Client;
+use fst_client::config::FolderConfig;
+use fst_client::views::{Rule, WhyItem};
+use fst_proto::error::ErrorCode;
+use serde_json::json;
+
+use super::account::reload_daemon;
+use super::local::find;
+use super::why::place;
+use crate::args::IgnoreCommand;
+use crate::context::{Context, absolute, shown};
+use crate::render::{Symbol, json as drawn};
+use crate::report::{Answer, Failure};
+
+pub(super) fn run(context: &Context, command: &IgnoreCommand) -> Result<Answer, Failure> {
+    match command {
+        IgnoreCommand::Add {
+            pattern,
+            folder,
+            device,
+        } => add(context, pattern, folder.as_deref(), *device),
+        IgnoreCommand::List { folder } => list(context, folder.as_deref()),
+        IgnoreCommand::Check { paths } => check(context, paths),
+    }
+}
+
+fn add(
+    context: &Context,
+    pattern: &str,
+    folder: Option<&Path>,
+    is_device: bool,
+) -> Result<Answer, Failure> {
+    let mut client = context.client()?;
+    let folder = chosen(context, &client, folder)?.clone();
+    let rule = if is_device {
+        let rule = client.ignore_here(&folder.path, pattern)?;
+        reload_daemon(context)?;
+        rule
+    } else {
+        client.ignore_everywhere(&folder, pattern)?
+    };
+    let look = &context.look;
+    let whom = if is_device { "this device" } else { "every device" };
+    let text = format!(
+        "{} {} ignores {pattern} on {whom} ({}:{})\n  Nothing is deleted by it, here or anywhere.\n",
+        look.symbol(Symbol::Good),
+        look.tilde(&folder.path),
+        rule.file,
+        rule.line
+    );
+    let data = json!({ "folder": shown(&folder.path), "rule": drawn::value(&rule) });
+    let next = format!("fst ignore list {}", look.quoted(&folder.path));
+    Ok(Answer::new("fst.ignore.add/1", data, text).then(next))
+}
+
+/// The folder that is named, else the one around the working directory, else the only one.
+fn chosen<'c>(
+    context: &Context,
+    client: &'c Client,
+    folder: Option<&Path>,
+) -> Result<&'c FolderConfig, Failure> {
+    if let Some(folder) = folder {
+        return find(context, client, &absolute(folder)?);
+    }
+    if let Ok((folder, _)) = place(context, client, Path::new(".")) {
+        return Ok(folder);
+    }
+    match client.config().folders.as_slice() {
+        [only] => Ok(only),
+        _ => {
+            let failure = Failure::new(ErrorCode::Usage, "which folder?");
+            Err(failure.hint("name it: fst ignore add PATTERN --folder PATH"))
+        },
+    }
+}
+
+fn list(context: &Context, folder: Option<&Path>) -> Result<Answer, Failure> {
+    let client = context.client()?;
+    let folders: Vec<&FolderConfig> = match folder {
+        Some(folder) => vec![find(context, &client, &absolute(folder)?)?],
+        None => client.config().folders.iter().collect(),
+    };
+    let mut text = String::new();
+    let mut data = Vec::new();
+    for folder in folders {
+        let rules = client.ignore_rules(folder)?;
+        text.push_str(&format!("{}\n", context.look.tilde(&folder.path)));
+        if rules.is_empty() {
+            text.push_str("  no rules\n");
+        }
+        for rule in &rules {
+            text.push_str(&format!("  {}\n", line(rule)));
+        }
+        data.push(json!({ "folder": shown(&folder.path), "rules": drawn::value(&rules) }));
+    }
+    Ok(Answer::new("fst.ignore.list/1", json!({ "folders": data }), text))
+}
+
+fn line(rule: &Rule) -> String {
+    format!("{}:{}: {}", rule.file, rule.line, rule.pattern)
+}
+
+fn check(context: &Context, paths: &[PathBuf]) -> Result<Answer, Failure> {
+    let client = context.client()?;
+    let mut text = String::new();
+    let mut data = Vec::new();
+    for path in paths {
+        let (folder, inside) = place(context, &client, path)?;
+        let why = client.why(folder, &inside)?;
+        let is_ignored = why.state == "ignored";
+        text.push_str(&verdict(context, path, &why));
+        data.push(json!({
+            "path": shown(path),
+            "ignored": is_ignored,
+            "held": why.state == "held" && why.rule.is_none() && why.code.is_some(),
+            "rule": drawn::value(&why.rule),
+            "reason": why.reason,
+        }));
+    }
+    Ok(Answer::new("fst.ignore.check/1", json!({ "paths": data }), text))
+}
+
+fn verdict(context: &Context, path: &Path, why: &WhyItem) -> String {
+    let path = context.look.clip(&shown(path), usize::MAX);
+    match (&why.rule, why.state.as_str()) {
+        (Some(rule), "ignored") => format!("{path}: ignored by {}\n", line(rule)),
+        (Some(rule), _) => format!("{path}: kept by {}\n", line(rule)),
+        (None, "held") if why.code.is_some() => format!("{path}: held, {}\n", why.reason),
+        (None, _) => format!("{path}: no rule\n"),
+    }
+}
