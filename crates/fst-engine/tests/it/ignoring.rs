@@ -1,4 +1,4 @@
-//! Ignore rules: rows S-220 to S-223 on texts, and `git check-ignore` as the oracle.
+//! Ignore rules: rows S-220 to S-234, and `git check-ignore` as the oracle.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -10,6 +10,8 @@ use fst_engine::ignore::{Damage, Match, RuleFile, Rules, Source, Verdict};
 use fst_proto::path::RelPath;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
+
+use crate::lang::{Scenario, label, show};
 
 fn path(text: &str) -> RelPath {
     RelPath::parse(text).expect("a path")
@@ -96,6 +98,96 @@ fn s224_damaged_rules_hold_everything_below() {
         assert_eq!(said(&rules, "d/x.tmp", false), "ignored device:1:*.tmp");
         assert_eq!(said(&rules, "x", false), "synced");
     }
+}
+
+/// Plans a scenario on whose disk the root's rule file holds `text`; `forget` is what base forgets.
+#[track_caller]
+fn check(text: &str, scenario: &str, expected: &str) {
+    let rules = rules("", "", &[("", &text.replace(' ', "\n"))]);
+    let mut scenario = Scenario::parse(scenario);
+    let forgets = scenario.look(&rules);
+    let forgets = forgets.into_iter().map(|id| format!("forget {}", label(id)));
+    let mut parts: Vec<String> = forgets.collect();
+    parts.push(show(&scenario.plan(), &scenario));
+    assert_eq!(parts.join("; "), expected);
+    scenario.reasons();
+}
+
+#[test]
+fn s225_what_becomes_ignored_stays_and_stops_syncing() {
+    check("a", "base a=1", "nothing");
+    check("a", "base a=1 | local a=2", "nothing");
+    check("a", "base a=1 | remote a=2", "hold a ignored");
+    check("d/", "base d/ d/a=1 | remote d/ d/a=2 d/b=3", "hold d/a ignored; hold d/b ignored");
+    check("a b", "base a=1 b=1 c=1 | local a=2 b=2 c=2 | remote a=3 b=1 c=1", "put c=2 send; hold a ignored");
+}
+
+#[test]
+fn s226_a_directory_with_something_ignored_in_it_is_not_removed() {
+    check(
+        "*.o",
+        "base d/ d/a=1 | local d/ d/a=1 d/x.o=5 | remote -",
+        "rm d/a; hold d dependent",
+    );
+    check(
+        "*.o",
+        "base d/ d/a=1 | local d/ d/a=1 d/x.o=5 | remote d@new=7",
+        "rm d/a; hold d dependent; hold new dependent",
+    );
+}
+
+#[test]
+fn s227_what_is_ignored_here_is_not_fetched() {
+    check("*.o", "base - | remote a=1 x.o=2", "write a=1; hold x.o ignored");
+    check("d/", "base - | remote d/ d/a=1", "hold d ignored; hold d/a ignored");
+    check("x.o", "base - | local x.o@l=1 | remote x.o@r=2", "hold r ignored");
+}
+
+#[test]
+fn s228_deleted_here_while_ignored_it_stays_there_and_comes_back_with_the_rule_gone() {
+    check("a", "base a=1 | local -", "forget a; hold a ignored");
+    check("d/", "base d/ d/a=1 | local -", "forget d; forget d/a; hold d ignored; hold d/a ignored");
+    check("", "base - | local - | remote a=1", "write a=1");
+}
+
+#[test]
+fn s229_deleted_there_while_ignored_it_stays_here_and_is_sent_with_the_rule_gone() {
+    check("a", "base a=1 | remote -", "forget a; hold a ignored");
+    check("", "base - | local a@new=1 | remote - | dead a:2", "put new=1 at a send");
+}
+
+#[test]
+fn s230_moved_to_an_ignored_name_it_stays_there() {
+    check("*.o", "base a=1 | local a.o@a=1", "hold a ignored");
+    check("*.o", "base d/ d/a=1 | local d.o@d/", "hold d ignored; hold d/a ignored");
+    // Another file that has the inode now is no move.
+    check("*.o", "base a=1 | local a.o@a=2~7", "del a");
+}
+
+#[test]
+fn s231_moved_there_to_an_ignored_name_it_stays_here() {
+    check("*.o", "base a=1 | remote a.o@a=1", "hold a ignored");
+}
+
+#[test]
+fn s232_with_the_rule_gone_both_sides_meet_as_usual() {
+    check("", "base a=1 | local a=2", "put a=2 send");
+    check("", "base a=1 | remote a=2", "write a=2 over =1");
+    check("", "base - | local a@new=1 | remote a=1", "adopt a");
+}
+
+#[test]
+fn s233_a_directory_deleted_here_stays_there_as_long_as_something_ignored_lives_in_it() {
+    check(
+        "*.o",
+        "base d/ d/a=1 | local - | remote d/ d/a=1 d/x.o=2",
+        "del d/a; hold d dependent; hold d/x.o ignored",
+    );
+}
+
+#[test]
+fn s234_a_moved_directory_takes_ignored_things_along() {
+    check("*.o", "base d/ d/a=1 | local d/ d/a=1 d/x.o=2 | remote e@d/ e/a@d/a=1", "mv d e");
 }
 
 #[test]

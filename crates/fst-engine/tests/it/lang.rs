@@ -8,9 +8,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use fst_engine::batch::cuts;
+use fst_engine::identify::{FileKey, Scan, Seen, identify};
+use fst_engine::ignore::{Rules, hide};
 use fst_engine::plan::{ConflictKind, DiskStep, Plan, PushKind, PushOp, Source, Why};
 use fst_engine::reconcile::{
-    Backup, ConflictNaming, Direction, Inputs, Loser, Policy, Side, Strategy, plan,
+    Backup, ConflictNaming, Direction, Inputs, Loser, Policy, Side, Strategy, explain, plan,
 };
 use fst_engine::tree::{Node, Tree};
 use fst_proto::entry::{Content, Kind, Place, ROOT};
@@ -96,8 +98,53 @@ impl Scenario {
         );
     }
 
+    /// Looks at `local` as at a disk on which `rules` hold; inodes are called after nodes. Returns what base forgets.
+    pub(crate) fn look(&mut self, rules: &Rules) -> BTreeSet<NodeId> {
+        let mut scan = Scan::new();
+        for (id, node) in self.local.iter() {
+            let known = Seen::Known {
+                content: node.content,
+                mtime_ns: node.mtime_ns,
+                size: node.size,
+                key: key(id),
+            };
+            scan.insert(self.local.path(id).expect("a path"), known);
+        }
+        crate::sim::ignore(&mut scan, rules);
+        let keys = self.base.iter().map(|(id, _)| (id, key(id))).collect();
+        let is_new = |path: &&RelPath| matches!(scan[*path], Seen::Known { .. });
+        let new = scan.keys().filter(is_new).filter_map(|path| self.local.lookup(path));
+        let mut new: Vec<NodeId> = new.filter(|id| !self.base.contains(*id)).collect();
+        new.retain(|id| !self.remote.contains(*id));
+        let mut new = new.into_iter();
+        let mut new_id = || new.next().expect("a new entry");
+        let mut seen = identify(&scan, &self.base, &keys, &self.remote, &mut new_id);
+        hide(rules, &self.base, &self.remote, &mut seen);
+        (self.local, self.frozen) = (seen.local, seen.frozen);
+        (self.ignored, self.blocked) = (seen.ignored, seen.blocked);
+        seen.forget
+    }
+
+    /// What the planner says about each node: `label way action row`.
+    pub(crate) fn reasons(&self) -> String {
+        let (_, reasons) = self.with_inputs(|inputs| {
+            let explained = explain(inputs);
+            assert_eq!(explained.0, plan(inputs), "a plan is the same when it is explained");
+            explained
+        });
+        let told = reasons.iter().map(|reason| {
+            let (way, action) = (reason.way, reason.action);
+            format!("{} {way:?} {action:?} {}", label(reason.node), reason.row)
+        });
+        told.collect::<Vec<_>>().join("; ")
+    }
+
     pub(crate) fn plan(&self) -> Plan {
-        plan(&Inputs {
+        self.with_inputs(plan)
+    }
+
+    fn with_inputs<T>(&self, make: impl FnOnce(&Inputs<'_>) -> T) -> T {
+        make(&Inputs {
             base: &self.base,
             local: &self.local,
             remote: &self.remote,
@@ -182,6 +229,16 @@ pub(crate) fn id(label: &str) -> NodeId {
     let mut bytes = [0; NodeId::LEN];
     bytes[..label.len()].copy_from_slice(label.as_bytes());
     NodeId(bytes)
+}
+
+/// Inode of a node in a scenario.
+fn key(id: NodeId) -> FileKey {
+    let (one, other) = id.0.split_at(8);
+    let number = |bytes: &[u8]| u64::from_be_bytes(bytes.try_into().expect("eight bytes"));
+    FileKey {
+        dev: number(one),
+        ino: number(other),
+    }
 }
 
 pub(crate) fn label(id: NodeId) -> String {
@@ -276,7 +333,7 @@ fn with_rev(tree: &Tree, rev: impl Fn(NodeId) -> u64) -> Tree {
 }
 
 /// The plan as text, parts separated by `; `; `nothing` when it is empty.
-fn show(plan: &Plan, scenario: &Scenario) -> String {
+pub(crate) fn show(plan: &Plan, scenario: &Scenario) -> String {
     let mut parts: Vec<String> = Vec::new();
     parts.extend(
         plan.united

@@ -7,6 +7,7 @@
 
 mod disk;
 mod exhaustive;
+mod explaining;
 mod guard;
 mod history;
 mod identify;
