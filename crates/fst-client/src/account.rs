@@ -301,7 +301,11 @@ impl Spaces<'_> {
         Ok((self.opened(remote_path, &payload)?, is_there))
     }
 
-    fn new_space(&self, remote_path: &str, random: &dyn SecureRandom) -> Result<NewSpace, ClientError> {
+    fn new_space(
+        &self,
+        remote_path: &str,
+        random: &dyn SecureRandom,
+    ) -> Result<NewSpace, ClientError> {
         let owner = Owner {
             keys: &self.enrolled.account,
             device: &self.enrolled.device,

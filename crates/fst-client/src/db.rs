@@ -199,11 +199,16 @@ impl Db {
 
     fn copy_tables(&mut self) -> Result<(), DbError> {
         let mut tables: Vec<String> = Vec::new();
-        self.each("SELECT name FROM main.sqlite_master WHERE type='table'", |row| {
-            tables.push(row.get(0).map_err(sql("read column"))?);
-            Ok(())
-        })?;
-        let copies = tables.iter().map(|table| format!("INSERT INTO main.{table} SELECT * FROM original.{table};"));
+        self.each(
+            "SELECT name FROM main.sqlite_master WHERE type='table'",
+            |row| {
+                tables.push(row.get(0).map_err(sql("read column"))?);
+                Ok(())
+            },
+        )?;
+        let copies = tables
+            .iter()
+            .map(|table| format!("INSERT INTO main.{table} SELECT * FROM original.{table};"));
         let script = format!("BEGIN; {} COMMIT;", copies.collect::<String>());
         self.conn.execute_batch(&script).map_err(sql("copy"))
     }

@@ -16,8 +16,8 @@ use fst_crypto::random::SecureRandom;
 use fst_crypto::sign::DeviceKey;
 use fst_engine::guard::{self, Accept, Root};
 use fst_engine::identify::{self, FileKey, Identified, Seen};
-use fst_engine::ignore::{Rules, hide};
-use fst_engine::plan::Plan;
+use fst_engine::ignore::{RULE_FILE, Rules, hide};
+use fst_engine::plan::{DiskStep, Plan};
 use fst_engine::reconcile::{self, Backup, Direction, Inputs, Strategy};
 use fst_engine::tree::Tree;
 use fst_fs::vault::{LockGuard, Vault};
@@ -28,7 +28,7 @@ use fst_proto::error::ErrorCode;
 use fst_proto::ids::{DeviceId, NameTag, NodeId, SpaceId, VerifyKey};
 use fst_proto::ipc::PathProblem;
 use fst_proto::merkle::Head;
-use fst_proto::path::RelPath;
+use fst_proto::path::{Name, RelPath};
 use fst_proto::time::{Clock, UnixMillis};
 
 use crate::config::Mode;
@@ -253,6 +253,10 @@ impl Folder {
     ) -> Result<Self, FolderError> {
         let state = db.load()?;
         let status = StatusHandle::new(&settings, &state);
+        let settings = Settings {
+            ignore: settings.ignore.believing_at_once(),
+            ..settings
+        };
         let folder = Self {
             space,
             seams,
@@ -261,7 +265,10 @@ impl Folder {
             state,
             accept: Accept::Nothing,
             is_recovered: false,
+            // Looking writes nothing, so the file system is not tried out.
+            grain_ns: GRAIN_NS_MAX,
             problems: Vec::new(),
+            refused: RefusedNames::default(),
             rules: Rules::default(),
             status,
             _lock: None,
@@ -388,14 +395,33 @@ impl Folder {
             if applied.n_done == 0 {
                 return Ok(Ran::Except(applied.failed));
             }
-            // Paths have moved: what is to be sent is planned from a new look.
-            if !(applied.failed.is_empty() && plan.push.is_empty()) {
+            // Paths have moved: what is to be sent is planned from a new look. Rules may be others now.
+            let is_stale = plan.steps.iter().any(|step| self.may_change_rules(step));
+            if is_stale || !(applied.failed.is_empty() && plan.push.is_empty()) {
                 return Ok(Ran::Stale);
             }
         }
         self.adopt(plan, seen, scanned)?;
         self.status.note_phase("sending changes");
         self.push(plan, seen, scanned)
+    }
+
+    /// Whether another rule file may be in force after a step: then a new look has to say what is ignored.
+    fn may_change_rules(&self, step: &DiskStep) -> bool {
+        let is_rules = |path: &RelPath| {
+            let name = path.name().map(Name::as_bytes);
+            name == Some(RULE_FILE.as_bytes())
+        };
+        match step {
+            DiskStep::Write { path, .. } | DiskStep::Remove { path, .. } => is_rules(path),
+            DiskStep::Move { from, to, .. } => {
+                is_rules(from) || is_rules(to) || !self.rules.files.is_empty()
+            },
+            DiskStep::Stage { .. } | DiskStep::Unstage { .. } => true,
+            DiskStep::MakeDir { .. }
+            | DiskStep::SetAttributes { .. }
+            | DiskStep::RemoveDir { .. } => false,
+        }
     }
 
     /// Once per opening: settles what a crash left in the stage.
@@ -489,13 +515,8 @@ impl Folder {
         };
         let state = &self.state;
         let (base, remote) = (&state.base, &state.remote);
-        let mut seen = identify::identify(
-            &scanned.scan,
-            base,
-            &state.base_keys,
-            remote,
-            &mut new_id,
-        );
+        let mut seen =
+            identify::identify(&scanned.scan, base, &state.base_keys, remote, &mut new_id);
         hide(&self.rules, base, remote, &mut seen);
         seen
     }

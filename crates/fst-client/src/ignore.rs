@@ -36,6 +36,8 @@ struct Known {
 pub struct Ignore {
     device: Arc<RuleFile>,
     known: BTreeMap<RelPath, Known>,
+    /// A file that was changed just now is read like any other: nothing is done by what it says.
+    believes_at_once: bool,
 }
 
 /// What a scan has met so far.
@@ -65,7 +67,17 @@ impl Ignore {
         Ok(Self {
             device: Arc::new(RuleFile::parse(patterns.join("\n").as_bytes())),
             known: BTreeMap::new(),
+            believes_at_once: false,
         })
+    }
+
+    /// For looking only: what a rule file says this moment.
+    #[must_use]
+    pub fn believing_at_once(self) -> Self {
+        Self {
+            believes_at_once: true,
+            ..self
+        }
     }
 
     /// The rules at the start of a scan.
@@ -130,7 +142,9 @@ impl Ignore {
             return Ok(Arc::clone(&known.file));
         }
         match stat.kind {
-            FileKind::File if is_fresh(stat, now) => Err(Damage::Changing),
+            FileKind::File if !self.believes_at_once && is_fresh(stat, now) => {
+                Err(Damage::Changing)
+            },
             FileKind::File if stat.size > IGNORE_FILE_LEN_MAX => Err(Damage::TooLarge),
             FileKind::File if stat.size == 0 => Err(Damage::Empty),
             FileKind::File => read(vault, dir, stat).map(|text| Arc::new(RuleFile::parse(&text))),
@@ -139,13 +153,13 @@ impl Ignore {
     }
 }
 
-/// Whether the last change is so recent that the next may follow. A clock that differs decides nothing.
+/// Whether the last change is so recent that the next may follow. A clock that differs by more decides nothing.
 fn is_fresh(stat: &Stat, now: UnixMillis) -> bool {
     let now_ns = i64::try_from(now.0)
         .unwrap_or(i64::MAX)
         .saturating_mul(1_000_000);
     let age = now_ns.saturating_sub(stat.mtime_ns.max(stat.ctime_ns));
-    (0..AT_REST_NS).contains(&age)
+    age.abs() < AT_REST_NS
 }
 
 fn read(vault: &dyn Vault, dir: &RelPath, stat: &Stat) -> Result<Vec<u8>, Damage> {

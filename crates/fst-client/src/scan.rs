@@ -113,7 +113,10 @@ impl Scanner<'_> {
         pending: &mut Vec<RelPath>,
         out: &mut Scanned,
     ) {
-        let verdict = level.decide(&name, matches!(&stat, Ok(stat) if stat.kind == FileKind::Dir));
+        let verdict = level.decide(
+            &name,
+            matches!(&stat, Ok(stat) if stat.kind == FileKind::Dir),
+        );
         let Ok(path) = dir.child(name) else { return };
         let stat = match stat {
             Ok(stat) => stat,

@@ -98,8 +98,12 @@ impl From<&crate::guard::Stop> for Row {
             Stop::RootMissing => Self::RootMissing,
             Stop::RootReplaced => Self::RootReplaced,
             Stop::RootEmptied { .. } => Self::RootEmptied,
-            Stop::MassDelete { side: Side::Remote, .. } => Self::MassDeleteThere,
-            Stop::MassDelete { side: Side::Local, .. } => Self::MassDeleteHere,
+            Stop::MassDelete {
+                side: Side::Remote, ..
+            } => Self::MassDeleteThere,
+            Stop::MassDelete {
+                side: Side::Local, ..
+            } => Self::MassDeleteHere,
         }
     }
 }

@@ -22,7 +22,11 @@ pub(super) fn run(context: &Context, args: &Add) -> Result<Answer, Failure> {
         let plan = client.explain_new(&path, args.remote_path.as_deref(), mode);
         let plan = plan.map_err(|error| explain(context, &client, &path, error))?;
         let here = context.look.quoted(&path);
-        return Ok(planned::answer(context, &[plan], &format!("fst add {here}")));
+        return Ok(planned::answer(
+            context,
+            &[plan],
+            &format!("fst add {here}"),
+        ));
     }
     let added = client.add_folder(&path, args.remote_path.as_deref(), mode);
     let folder = added.map_err(|error| explain(context, &client, &path, error))?;

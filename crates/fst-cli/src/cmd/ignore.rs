@@ -44,7 +44,11 @@ fn add(
         client.ignore_everywhere(&folder, pattern)?
     };
     let look = &context.look;
-    let whom = if is_device { "this device" } else { "every device" };
+    let whom = if is_device {
+        "this device"
+    } else {
+        "every device"
+    };
     let text = format!(
         "{} {} ignores {pattern} on {whom} ({}:{})\n  Nothing is deleted by it, here or anywhere.\n",
         look.symbol(Symbol::Good),
@@ -97,7 +101,11 @@ fn list(context: &Context, folder: Option<&Path>) -> Result<Answer, Failure> {
         }
         data.push(json!({ "folder": shown(&folder.path), "rules": drawn::value(&rules) }));
     }
-    Ok(Answer::new("fst.ignore.list/1", json!({ "folders": data }), text))
+    Ok(Answer::new(
+        "fst.ignore.list/1",
+        json!({ "folders": data }),
+        text,
+    ))
 }
 
 fn line(rule: &Rule) -> String {
@@ -121,7 +129,11 @@ fn check(context: &Context, paths: &[PathBuf]) -> Result<Answer, Failure> {
             "reason": why.reason,
         }));
     }
-    Ok(Answer::new("fst.ignore.check/1", json!({ "paths": data }), text))
+    Ok(Answer::new(
+        "fst.ignore.check/1",
+        json!({ "paths": data }),
+        text,
+    ))
 }
 
 fn verdict(context: &Context, path: &Path, why: &WhyItem) -> String {

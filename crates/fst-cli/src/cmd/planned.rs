@@ -105,9 +105,16 @@ fn folder(context: &Context, plan: &FolderPlan) -> String {
         let items = by_action.remove(action).unwrap_or_default();
         out.push_str(&group(context, word, &items));
     }
-    out.push_str(&format!("  = same {:>10}   equal on both sides\n", plan.same));
+    out.push_str(&format!(
+        "  = same {:>10}   equal on both sides\n",
+        plan.same
+    ));
     if plan.n_ignored > 0 {
-        out.push_str(&format!("  - ignored {:>7}   {}\n", plan.n_ignored, rules(plan)));
+        out.push_str(&format!(
+            "  - ignored {:>7}   {}\n",
+            plan.n_ignored,
+            rules(plan)
+        ));
     }
     for problem in &plan.problems {
         out.push_str(&format!(
@@ -120,17 +127,27 @@ fn folder(context: &Context, plan: &FolderPlan) -> String {
     }
     if let Some(stop) = &plan.stopped {
         let symbol = look.symbol(Symbol::Bad);
-        out.push_str(&format!("  {symbol} would stop: {} ({}, {})\n", stop.reason, stop.code, stop.row));
+        out.push_str(&format!(
+            "  {symbol} would stop: {} ({}, {})\n",
+            stop.reason, stop.code, stop.row
+        ));
         out.push_str(&look.next(&stop.next));
     }
-    let (up, down) = (amounts::size(plan.upload_bytes), amounts::size(plan.download_bytes));
+    let (up, down) = (
+        amounts::size(plan.upload_bytes),
+        amounts::size(plan.download_bytes),
+    );
     out.push_str(&format!("  {up} up, {down} down\n"));
     out
 }
 
 fn group(context: &Context, word: &str, items: &[&PlannedItem]) -> String {
     let look = &context.look;
-    let limit = if look.shows_all { usize::MAX } else { LINES_MAX };
+    let limit = if look.shows_all {
+        usize::MAX
+    } else {
+        LINES_MAX
+    };
     let mut out = String::new();
     for item in items.iter().take(limit) {
         let arrow = match item.direction.as_str() {
@@ -168,6 +185,10 @@ fn rules(plan: &FolderPlan) -> String {
     }
     let n_more = shown.len().saturating_sub(3);
     shown.truncate(3);
-    let more = if n_more > 0 { format!(", {n_more} more") } else { String::new() };
+    let more = if n_more > 0 {
+        format!(", {n_more} more")
+    } else {
+        String::new()
+    };
     format!("{}{more}", shown.join(", "))
 }

@@ -38,12 +38,16 @@ pub(super) fn place<'c>(
     let folders = client.config().folders.iter();
     let found = folders.filter_map(|folder| {
         let tried = [real.as_path(), path.as_path()];
-        let inside = tried.iter().find_map(|path| path.strip_prefix(&folder.path).ok())?;
+        let inside = tried
+            .iter()
+            .find_map(|path| path.strip_prefix(&folder.path).ok())?;
         Some((folder, inside.as_os_str().as_bytes().to_vec()))
     });
     let Some((folder, inside)) = found.last() else {
         let failure = Failure::new(ErrorCode::UnknownFolder, ErrorCode::UnknownFolder.title());
-        return Err(failure.about(&context.look.quoted(&path)).because(shown(&path)));
+        return Err(failure
+            .about(&context.look.quoted(&path))
+            .because(shown(&path)));
     };
     let inside = RelPath::from_bytes(&inside).map_err(|error| failed(error.to_string()))?;
     Ok((folder, inside))
@@ -62,26 +66,51 @@ fn real(path: &Path) -> PathBuf {
 
 fn text(context: &Context, why: &WhyItem) -> String {
     let look = &context.look;
-    let path = look.clip(&format!("{}/{}", look.tilde(&why.folder), why.path), usize::MAX);
+    let path = look.clip(
+        &format!("{}/{}", look.tilde(&why.folder), why.path),
+        usize::MAX,
+    );
     let symbol = match why.state.as_str() {
         "synced" => Symbol::Good,
         "pending" => Symbol::Both,
         "ignored" | "deleted" => Symbol::Off,
         _ => Symbol::Look,
     };
-    let mut out = format!("{} {path}\n  {}: {}\n", look.symbol(symbol), why.state, why.reason);
+    let mut out = format!(
+        "{} {path}\n  {}: {}\n",
+        look.symbol(symbol),
+        why.state,
+        why.reason
+    );
     if let Some(rule) = &why.rule {
-        out.push_str(&format!("  rule       {}:{}: {}\n", rule.file, rule.line, rule.pattern));
+        out.push_str(&format!(
+            "  rule       {}:{}: {}\n",
+            rule.file, rule.line, rule.pattern
+        ));
     }
     if let Some(plan) = &why.plan {
-        let direction = if plan.direction == "none" { "" } else { &plan.direction };
-        out.push_str(&format!("  next sync  {} {direction} ({})\n", plan.action, plan.reason));
+        let direction = if plan.direction == "none" {
+            ""
+        } else {
+            &plan.direction
+        };
+        out.push_str(&format!(
+            "  next sync  {} {direction} ({})\n",
+            plan.action, plan.reason
+        ));
     }
     if let (Some(device), Some(time_ms)) = (&why.device, why.time_ms) {
         let when = amounts::when(Context::now(), UnixMillis(time_ms), &TimeZone::system());
         let size = why.size.map(|size| format!(", {}", amounts::size(size)));
-        let what = if why.state == "deleted" { "last seen" } else { "version" };
-        out.push_str(&format!("  {what:<9}  {device}, {when}{}\n", size.unwrap_or_default()));
+        let what = if why.state == "deleted" {
+            "last seen"
+        } else {
+            "version"
+        };
+        out.push_str(&format!(
+            "  {what:<9}  {device}, {when}{}\n",
+            size.unwrap_or_default()
+        ));
     }
     if let Some(row) = &why.row {
         out.push_str(&format!("  row        {row}\n"));

@@ -5,7 +5,9 @@ use serde_json::Value;
 use crate::world::{Home, Server};
 
 fn items(plan: &Value) -> Vec<[String; 4]> {
-    let items = plan["data"]["folders"][0]["items"].as_array().expect("items");
+    let items = plan["data"]["folders"][0]["items"]
+        .as_array()
+        .expect("items");
     let text = |item: &Value, field: &str| item[field].as_str().expect("text").to_owned();
     let line = |item: &Value| ["path", "direction", "action", "row"].map(|field| text(item, field));
     items.iter().map(line).collect()
@@ -17,7 +19,10 @@ fn line(words: [&str; 4]) -> [String; 4] {
 
 fn why(home: &Home, name: &str) -> Value {
     let path = home.path("Documents").join(name);
-    home.fst(["why", "--json", &path.to_string_lossy()]).ok().json()["data"].clone()
+    home.fst(["why", "--json", &path.to_string_lossy()])
+        .ok()
+        .json()["data"]
+        .clone()
 }
 
 #[test]
@@ -46,8 +51,14 @@ fn a_dry_run_tells_what_a_run_does() {
             line(["own", "up", "upload", "S-002"]),
         ]
     );
-    assert!(!bo.path("Documents/.fst").exists(), "looking leaves nothing behind");
-    assert_eq!(bo.fst(["status", "--json"]).ok().json()["data"]["folders"], serde_json::json!([]));
+    assert!(
+        !bo.path("Documents/.fst").exists(),
+        "looking leaves nothing behind"
+    );
+    assert_eq!(
+        bo.fst(["status", "--json"]).ok().json()["data"]["folders"],
+        serde_json::json!([])
+    );
     bo.fst(["add", &folder]).ok();
     bo.fst(["sync"]).ok();
     // Without a daemon, so that nothing moves meanwhile.
@@ -56,7 +67,10 @@ fn a_dry_run_tells_what_a_run_does() {
     std::fs::rename(bo.path("Documents/moved"), bo.path("Documents/here")).expect("moved");
     anna.write("Documents/news", "news");
     anna.wait();
-    for words in [vec!["sync", "-n", "--json"], vec!["resync", "--full", "--dry-run", "--json"]] {
+    for words in [
+        vec!["sync", "-n", "--json"],
+        vec!["resync", "--full", "--dry-run", "--json"],
+    ] {
         let mut told = items(&bo.fst(words).ok().json());
         told.sort();
         assert_eq!(
@@ -71,11 +85,17 @@ fn a_dry_run_tells_what_a_run_does() {
         assert!(!bo.path("Documents/news").exists());
     }
     let text = bo.fst(["remove", &folder, "--dry-run"]).ok().out;
-    assert!(text.contains("(nothing has been changed)") && text.contains("S-006"), "{text}");
+    assert!(
+        text.contains("(nothing has been changed)") && text.contains("S-006"),
+        "{text}"
+    );
     assert!(text.contains("deletes nothing"), "{text}");
     assert_eq!(bo.status()["folders"].as_array().map(Vec::len), Some(1));
     bo.fst(["sync"]).ok();
-    assert_eq!(items(&bo.fst(["sync", "-n", "--json"]).ok().json()), Vec::<[String; 4]>::new());
+    assert_eq!(
+        items(&bo.fst(["sync", "-n", "--json"]).ok().json()),
+        Vec::<[String; 4]>::new()
+    );
 }
 
 #[test]
@@ -94,19 +114,37 @@ fn why_has_one_answer_for_every_path() {
     anna.fst(["sync"]).ok();
     anna.write("Documents/new", "new");
     let synced = why(&anna, "plan.md");
-    assert_eq!((&synced["state"], &synced["row"]), (&"synced".into(), &"S-001".into()));
-    assert_eq!((&synced["device"], &synced["size"]), (&"anna".into(), &4.into()));
+    assert_eq!(
+        (&synced["state"], &synced["row"]),
+        (&"synced".into(), &"S-001".into())
+    );
+    assert_eq!(
+        (&synced["device"], &synced["size"]),
+        (&"anna".into(), &4.into())
+    );
     let pending = why(&anna, "new");
-    assert_eq!((&pending["state"], &pending["row"]), (&"pending".into(), &"S-002".into()));
+    assert_eq!(
+        (&pending["state"], &pending["row"]),
+        (&"pending".into(), &"S-002".into())
+    );
     assert_eq!(pending["plan"]["direction"], "up");
     let ignored = why(&anna, "x.log");
-    assert_eq!((&ignored["state"], &ignored["row"]), (&"ignored".into(), &"S-225".into()));
+    assert_eq!(
+        (&ignored["state"], &ignored["row"]),
+        (&"ignored".into(), &"S-225".into())
+    );
     assert_eq!(ignored["rule"]["pattern"], "*.log");
     assert_eq!(why(&anna, "y.log")["row"], "S-227");
     let problem = why(&anna, "pipe");
-    assert_eq!((&problem["state"], &problem["code"]), (&"problem".into(), &"FST-3005".into()));
+    assert_eq!(
+        (&problem["state"], &problem["code"]),
+        (&"problem".into(), &"FST-3005".into())
+    );
     let deleted = why(&anna, "gone");
-    assert_eq!((&deleted["state"], &deleted["device"]), (&"deleted".into(), &"anna".into()));
+    assert_eq!(
+        (&deleted["state"], &deleted["device"]),
+        (&"deleted".into(), &"anna".into())
+    );
     assert_eq!(why(&anna, "never")["state"], "unknown");
     anna.fst(["why", "/nowhere"]).failed("FST-1202", 5);
 }
@@ -126,5 +164,8 @@ fn a_dry_run_says_that_a_guard_would_stop() {
     }
     let plan = anna.fst(["sync", "--dry-run", "--json"]).ok().json();
     let stopped = &plan["data"]["folders"][0]["stopped"];
-    assert_eq!((&stopped["row"], &stopped["code"]), (&"S-132".into(), &"FST-6001".into()));
+    assert_eq!(
+        (&stopped["row"], &stopped["code"]),
+        (&"S-132".into(), &"FST-6001".into())
+    );
 }

@@ -46,13 +46,36 @@ fn rule_files_hold_on_every_device_without_a_restart() {
     let said = check(&bo, "b.log");
     assert_eq!(said["ignored"], true);
     let rule = &said["rule"];
-    assert_eq!((&rule["file"], &rule["line"], &rule["pattern"]), (&".fstignore".into(), &1.into(), &"*.log".into()));
+    assert_eq!(
+        (&rule["file"], &rule["line"], &rule["pattern"]),
+        (&".fstignore".into(), &1.into(), &"*.log".into())
+    );
     let kept = check(&bo, "src/keep.log");
-    assert_eq!((&kept["ignored"], &kept["rule"]["file"]), (&false.into(), &"src/.fstignore".into()));
-    let text = bo.fst(["ignore", "check", &bo.path("Documents/build/x").to_string_lossy()]).ok().out;
-    assert!(!text.contains("ignored by"), "a file named build is not a directory: {text}");
+    assert_eq!(
+        (&kept["ignored"], &kept["rule"]["file"]),
+        (&false.into(), &"src/.fstignore".into())
+    );
+    let text = bo
+        .fst([
+            "ignore",
+            "check",
+            &bo.path("Documents/build/x").to_string_lossy(),
+        ])
+        .ok()
+        .out;
+    assert!(
+        !text.contains("ignored by"),
+        "a file named build is not a directory: {text}"
+    );
     bo.make_dir("Documents/build");
-    let text = bo.fst(["ignore", "check", &bo.path("Documents/build/x").to_string_lossy()]).ok().out;
+    let text = bo
+        .fst([
+            "ignore",
+            "check",
+            &bo.path("Documents/build/x").to_string_lossy(),
+        ])
+        .ok()
+        .out;
     assert!(text.contains("ignored by .fstignore:2: build/"), "{text}");
 }
 
@@ -67,7 +90,15 @@ fn what_becomes_ignored_stays_everywhere_and_comes_back() {
     let folder = bo.path("Documents").to_string_lossy().into_owned();
     let add = ["ignore", "add", "video/", "--device", "--folder", &folder];
     bo.fst(add).ok();
-    bo.fst(["ignore", "add", "notes.txt", "--device", "--folder", &folder]).ok();
+    bo.fst([
+        "ignore",
+        "add",
+        "notes.txt",
+        "--device",
+        "--folder",
+        &folder,
+    ])
+    .ok();
     // Room is made on this device; that is no deletion.
     std::fs::remove_dir_all(bo.path("Documents/video")).expect("removed");
     bo.write("Documents/notes.txt", "mine");
@@ -82,7 +113,9 @@ fn what_becomes_ignored_stays_everywhere_and_comes_back() {
     // The rules go: the edit is sent, the directory comes back, nothing is in conflict.
     let config = bo.path(".config/filesynctool/config.yaml");
     let text = std::fs::read_to_string(&config).expect("a configuration");
-    let lines = text.lines().filter(|line| !line.contains("notes.txt") && !line.contains("video/"));
+    let lines = text
+        .lines()
+        .filter(|line| !line.contains("notes.txt") && !line.contains("video/"));
     let text: Vec<&str> = lines.filter(|line| line.trim() != "ignore:").collect();
     std::fs::write(&config, text.join("\n")).expect("written");
     bo.fst(["daemon", "restart"]).ok();
@@ -102,7 +135,11 @@ fn damaged_rules_hold_what_is_below_and_say_so() {
     anna.wait();
     bo.wait();
     for damage in ["secret\n[oops", "", "secret\n\u{0}", &"x\n".repeat(200_000)] {
-        let damage = if damage.contains('\u{0}') { b"secret\n\xff".to_vec() } else { damage.as_bytes().to_vec() };
+        let damage = if damage.contains('\u{0}') {
+            b"secret\n\xff".to_vec()
+        } else {
+            damage.as_bytes().to_vec()
+        };
         anna.write("Documents/src/.fstignore", &damage);
         anna.write("Documents/src/secret", "changed");
         anna.write("Documents/src/new", "n");
@@ -116,16 +153,25 @@ fn damaged_rules_hold_what_is_below_and_say_so() {
             (&"src/.fstignore".into(), &"FST-3020".into())
         );
         // The rule file itself is synced, so that it can be repaired from anywhere.
-        assert_eq!(std::fs::read(bo.path("Documents/src/.fstignore")).expect("there"), damage);
+        assert_eq!(
+            std::fs::read(bo.path("Documents/src/.fstignore")).expect("there"),
+            damage
+        );
     }
-    let why = anna.fst(["why", &anna.path("Documents/src/new").to_string_lossy()]).ok().out;
+    let why = anna
+        .fst(["why", &anna.path("Documents/src/new").to_string_lossy()])
+        .ok()
+        .out;
     assert!(why.contains("held") && why.contains("S-224"), "{why}");
     bo.write("Documents/src/.fstignore", "secret\n");
     bo.wait();
     anna.wait();
     bo.wait();
     assert!(exists(&bo, "src/new") && !exists(&bo, "src/secret"));
-    assert_eq!(anna.status()["folders"][0]["problems"], serde_json::json!([]));
+    assert_eq!(
+        anna.status()["folders"][0]["problems"],
+        serde_json::json!([])
+    );
 }
 
 #[test]
@@ -163,6 +209,12 @@ fn a_directory_deleted_elsewhere_keeps_what_is_ignored_in_it() {
     bo.wait();
     assert!(!exists(&bo, "src/main.c"));
     assert_eq!(bo.read("Documents/src/main.o"), "o");
-    let why = bo.fst(["why", "--json", &bo.path("Documents/src").to_string_lossy()]).ok().json();
-    assert_eq!((&why["data"]["state"], &why["data"]["row"]), (&"held".into(), &"S-084".into()));
+    let why = bo
+        .fst(["why", "--json", &bo.path("Documents/src").to_string_lossy()])
+        .ok()
+        .json();
+    assert_eq!(
+        (&why["data"]["state"], &why["data"]["row"]),
+        (&"held".into(), &"S-084".into())
+    );
 }

@@ -80,7 +80,9 @@ impl Client {
         } else {
             Db::in_memory()?
         };
-        let opened = self.spaces().open(&config.remote_path, &mut db, &OsRandom)?;
+        let opened = self
+            .spaces()
+            .open(&config.remote_path, &mut db, &OsRandom)?;
         let space = self.space(opened)?;
         let seams = self.seams(config)?;
         let settings = self.settings(config, Ignore::new(&config.ignore)?, space.id);

@@ -12,9 +12,9 @@ use fst_engine::limits::IGNORE_FILE_LEN_MAX;
 use fst_fs::commit;
 use fst_fs::real::RealVault;
 use fst_fs::vault::{FileAttrs, StageName, Vault as _, VaultError};
-use fst_proto::time::Clock as _;
 use fst_proto::ids::NodeId;
 use fst_proto::path::RelPath;
+use fst_proto::time::Clock as _;
 
 use super::{Client, ClientError, Config, ErrorCode, FolderConfig, OsRandom};
 use crate::clock::SystemClock;
@@ -29,7 +29,11 @@ impl Client {
     ///
     /// # Errors
     /// [`ErrorCode::Usage`] for a pattern that can never match; [`ErrorCode::Io`].
-    pub fn ignore_everywhere(&self, folder: &FolderConfig, pattern: &str) -> Result<Rule, ClientError> {
+    pub fn ignore_everywhere(
+        &self,
+        folder: &FolderConfig,
+        pattern: &str,
+    ) -> Result<Rule, ClientError> {
         check_pattern(pattern)?;
         let failed = |error: VaultError| ClientError::from(error);
         let vault = RealVault::open(&folder.path).map_err(failed)?;
@@ -40,7 +44,10 @@ impl Client {
                 Err(error) => return Err(failed(error)),
             }
         }
-        Err(ClientError::new(ErrorCode::Io, "the rule file changes all the time"))
+        Err(ClientError::new(
+            ErrorCode::Io,
+            "the rule file changes all the time",
+        ))
     }
 
     /// Adds a rule to this device's own list; it can only ignore more.
@@ -78,10 +85,17 @@ impl Client {
 
 fn check_pattern(pattern: &str) -> Result<(), ClientError> {
     let parsed = RuleFile::parse(pattern.as_bytes());
-    let wrong = |why: String| Err(ClientError::new(ErrorCode::Usage, format!("pattern {pattern:?} {why}")));
+    let wrong = |why: String| {
+        Err(ClientError::new(
+            ErrorCode::Usage,
+            format!("pattern {pattern:?} {why}"),
+        ))
+    };
     match parsed.damage() {
         Some(damage) => wrong(damage.to_string().replace("line 1 ", "")),
-        None if parsed.rules().len() != 1 || pattern.contains('\n') => wrong("is not one rule".to_owned()),
+        None if parsed.rules().len() != 1 || pattern.contains('\n') => {
+            wrong("is not one rule".to_owned())
+        },
         None => Ok(()),
     }
 }
@@ -97,14 +111,22 @@ fn shared(line: u32, pattern: &str) -> Rule {
 
 /// Returns the line of the rule; `None` when the file changed meanwhile.
 fn add_line(vault: &RealVault, pattern: &str) -> Result<Option<u32>, VaultError> {
-    let path = RelPath::parse(RULE_FILE).map_err(|_| VaultError::Changed { op: "name rule file" })?;
+    let path = RelPath::parse(RULE_FILE).map_err(|_| VaultError::Changed {
+        op: "name rule file",
+    })?;
     let (mut text, before) = match vault.stat(&path)? {
         None => (Vec::new(), None),
         Some(stat) => {
             let mut text = Vec::new();
             let mut file = vault.open_read(&path)?;
-            let read = file.by_ref().take(IGNORE_FILE_LEN_MAX + 1).read_to_end(&mut text);
-            read.map_err(|source| VaultError::Io { op: "read rule file", source })?;
+            let read = file
+                .by_ref()
+                .take(IGNORE_FILE_LEN_MAX + 1)
+                .read_to_end(&mut text);
+            read.map_err(|source| VaultError::Io {
+                op: "read rule file",
+                source,
+            })?;
             (text, Some(stat))
         },
     };
@@ -122,8 +144,13 @@ fn add_line(vault: &RealVault, pattern: &str) -> Result<Option<u32>, VaultError>
     let tag = tag(if before.is_some() { "w" } else { "d" });
     let mut file = vault.stage_file(&tag)?;
     let wrote = file.write_all(&text);
-    wrote.map_err(|source| VaultError::Io { op: "write rule file", source })?;
-    let now_ns = i64::try_from(SystemClock.now().0).unwrap_or(0).saturating_mul(1_000_000);
+    wrote.map_err(|source| VaultError::Io {
+        op: "write rule file",
+        source,
+    })?;
+    let now_ns = i64::try_from(SystemClock.now().0)
+        .unwrap_or(0)
+        .saturating_mul(1_000_000);
     file.finish(FileAttrs {
         exec: false,
         mtime_ns: now_ns,
@@ -147,7 +174,11 @@ fn add_line(vault: &RealVault, pattern: &str) -> Result<Option<u32>, VaultError>
                     vault.discard(&tag)?;
                     false
                 },
-                commit::Outcome::Displaced { .. } => return Err(VaultError::Changed { op: "write rule file" }),
+                commit::Outcome::Displaced { .. } => {
+                    return Err(VaultError::Changed {
+                        op: "write rule file",
+                    });
+                },
             }
         },
     };
@@ -159,5 +190,6 @@ fn add_line(vault: &RealVault, pattern: &str) -> Result<Option<u32>, VaultError>
 fn tag(kind: &str) -> StageName {
     let mut id = [0; NodeId::LEN];
     OsRandom.fill(&mut id);
-    StageName::new(&format!("{kind}-{}", NodeId(id).to_hex())).expect("hex digits are good in a tag")
+    StageName::new(&format!("{kind}-{}", NodeId(id).to_hex()))
+        .expect("hex digits are good in a tag")
 }

@@ -88,13 +88,18 @@ impl Folder {
         let trees = [&outlook.seen.local, &self.state.base, &self.state.remote];
         let node = trees.iter().find_map(|tree| tree.lookup(path));
         let is_dir = on_disk.is_some_and(|stat| stat.kind == FileKind::Dir)
-            || trees.iter().any(|tree| node.is_some_and(|id| tree.is_dir(id)));
+            || trees
+                .iter()
+                .any(|tree| node.is_some_and(|id| tree.is_dir(id)));
         let mut why = WhyItem {
             folder: PathBuf::from(&self.settings.path),
             path: path.to_string(),
             ..WhyItem::default()
         };
-        let reason = outlook.reasons.iter().find(|reason| Some(reason.node) == node);
+        let reason = outlook
+            .reasons
+            .iter()
+            .find(|reason| Some(reason.node) == node);
         why.plan = reason.map(|reason| self.item(&outlook, reason));
         self.add_version(&mut why, node)?;
         let said = self.rules.decide(path, is_dir);
@@ -118,10 +123,17 @@ impl Folder {
     pub fn ignore_rules(&mut self) -> Result<Vec<Rule>, FolderError> {
         self.look()?;
         let rules = &self.rules;
-        let own = [(Source::Space, &rules.space), (Source::Device, &rules.device)];
-        let files = rules.files.iter().map(|(dir, file)| (Source::File(dir), file));
+        let own = [
+            (Source::Space, &rules.space),
+            (Source::Device, &rules.device),
+        ];
+        let files = rules
+            .files
+            .iter()
+            .map(|(dir, file)| (Source::File(dir), file));
         let all = own.into_iter().chain(files);
-        let all = all.flat_map(|(source, file)| file.rules().iter().map(move |rule| Match { source, rule }));
+        let all = all
+            .flat_map(|(source, file)| file.rules().iter().map(move |rule| Match { source, rule }));
         Ok(all.map(rule_of).collect())
     }
 
@@ -159,7 +171,9 @@ impl Folder {
             Way::Up | Way::Both | Way::Neither => (here, there),
         };
         // A deletion, and a conflict copy that is not there yet, have a path on one side or in the plan only.
-        let path = path.or_else(|| other.clone()).or_else(|| planned_path(&outlook.plan, id));
+        let path = path
+            .or_else(|| other.clone())
+            .or_else(|| planned_path(&outlook.plan, id));
         let other = other.filter(|other| Some(other) != path.as_ref());
         PlannedItem {
             path: path.unwrap_or_default().to_string(),
@@ -192,18 +206,30 @@ impl Folder {
     }
 
     fn ignored(&self, outlook: &Outlook) -> (Vec<IgnoredItem>, u64) {
-        let ignored = outlook.scanned.scan.iter().filter_map(|(path, seen)| match seen {
-            Seen::Ignored { kind, .. } => Some((path, *kind == Some(fst_proto::entry::Kind::Dir))),
-            Seen::Known { .. } | Seen::Problem => None,
-        });
-        let items = ignored.clone().filter_map(|(path, is_dir)| match self.rules.decide(path, is_dir) {
-            Some(Verdict::Ignored(by)) => Some(IgnoredItem {
-                path: path.to_string(),
-                rule: rule_of(by),
-            }),
-            Some(Verdict::Kept(_) | Verdict::Held { .. }) | None => None,
-        });
-        (items.take(IGNORED_SHOWN_MAX).collect(), ignored.count() as u64)
+        let ignored = outlook
+            .scanned
+            .scan
+            .iter()
+            .filter_map(|(path, seen)| match seen {
+                Seen::Ignored { kind, .. } => {
+                    Some((path, *kind == Some(fst_proto::entry::Kind::Dir)))
+                },
+                Seen::Known { .. } | Seen::Problem => None,
+            });
+        let items =
+            ignored
+                .clone()
+                .filter_map(|(path, is_dir)| match self.rules.decide(path, is_dir) {
+                    Some(Verdict::Ignored(by)) => Some(IgnoredItem {
+                        path: path.to_string(),
+                        rule: rule_of(by),
+                    }),
+                    Some(Verdict::Kept(_) | Verdict::Held { .. }) | None => None,
+                });
+        (
+            items.take(IGNORED_SHOWN_MAX).collect(),
+            ignored.count() as u64,
+        )
     }
 
     /// Newest version of a node at the server, as far as this device knows.
@@ -227,7 +253,11 @@ impl Folder {
             let below = why.path.strip_prefix(of);
             below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         };
-        let problem = outlook.scanned.problems.iter().find(|problem| is_about(&problem.path));
+        let problem = outlook
+            .scanned
+            .problems
+            .iter()
+            .find(|problem| is_about(&problem.path));
         if let Some(problem) = problem {
             why.state = "problem".to_owned();
             why.reason.clone_from(&problem.reason);
@@ -253,7 +283,9 @@ impl Folder {
     /// A path that is nowhere now: what history says last.
     fn add_past(&self, why: &mut WhyItem) -> Result<(), FolderError> {
         let lines = self.db.read().history(HISTORY_SEARCHED_MAX)?;
-        let last = lines.into_iter().find(|line| line.path.to_string() == why.path);
+        let last = lines
+            .into_iter()
+            .find(|line| line.path.to_string() == why.path);
         why.state = if last.is_some() { "deleted" } else { "unknown" }.to_owned();
         why.reason = match &last {
             Some(line) if line.action == "delete" => "deleted",
@@ -270,7 +302,11 @@ impl Folder {
 }
 
 fn by_rule(why: &mut WhyItem, by: Match<'_>, is_here: bool) {
-    let row = if is_here { Row::IgnoredHere } else { Row::IgnoredAndAway };
+    let row = if is_here {
+        Row::IgnoredHere
+    } else {
+        Row::IgnoredAndAway
+    };
     why.state = "ignored".to_owned();
     why.reason = row.reason().to_owned();
     why.row = Some(row.to_string());
@@ -282,7 +318,11 @@ fn by_damage(why: &mut WhyItem, dir: &RelPath, damage: &Damage) {
     why.reason = format!("{} {damage}", shown_rule_file(dir));
     why.row = Some("S-224".to_owned());
     why.code = Some(fst_proto::error::ErrorCode::BadIgnoreFile.to_string());
-    why.next = Some(fst_proto::error::ErrorCode::BadIgnoreFile.next_step().to_owned());
+    why.next = Some(
+        fst_proto::error::ErrorCode::BadIgnoreFile
+            .next_step()
+            .to_owned(),
+    );
 }
 
 /// A rule as it is shown.

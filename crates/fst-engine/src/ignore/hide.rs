@@ -65,8 +65,18 @@ impl Said {
         said
     }
 
-    fn in_dir(&mut self, rules: &Rules, tree: &Tree, (dir, path): (NodeId, &RelPath), nodes: &[NodeId]) {
-        let above = if dir == ROOT { None } else { rules.decide(path, true) };
+    fn in_dir(
+        &mut self,
+        rules: &Rules,
+        tree: &Tree,
+        (dir, path): (NodeId, &RelPath),
+        nodes: &[NodeId],
+    ) {
+        let above = if dir == ROOT {
+            None
+        } else {
+            rules.decide(path, true)
+        };
         if let Some(verdict) = above.filter(Verdict::is_hands_off) {
             return nodes.iter().for_each(|&id| self.note(id, &verdict));
         }

@@ -95,7 +95,11 @@ impl Closure<'_> {
     fn seal(&mut self, id: NodeId) {
         if self.sealed.insert(id) {
             let is_ignored = self.merge.inputs.ignored.contains(&id);
-            let why = if is_ignored { Why::Ignored } else { Why::Frozen };
+            let why = if is_ignored {
+                Why::Ignored
+            } else {
+                Why::Frozen
+            };
             self.held.insert(id, why);
             self.open.push(id);
         }

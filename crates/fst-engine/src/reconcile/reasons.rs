@@ -93,7 +93,11 @@ fn tell(told: &mut BTreeMap<NodeId, (Way, Action)>, node: NodeId, way: Way, acti
     let entry = told.entry(node).or_insert((way, action));
     let is_new = entry.0 == Way::Neither;
     entry.1 = if is_new { action } else { entry.1.min(action) };
-    entry.0 = if is_new || entry.0 == way { way } else { Way::Both };
+    entry.0 = if is_new || entry.0 == way {
+        way
+    } else {
+        Way::Both
+    };
 }
 
 fn of_step(step: &DiskStep) -> Action {
@@ -148,7 +152,11 @@ impl<'a> Facts<'a> {
 
     fn row(&self, id: NodeId) -> Row {
         let inputs = self.merge.inputs;
-        let (base, local, remote) = (inputs.base.get(id), self.merge.local.get(id), inputs.remote.get(id));
+        let (base, local, remote) = (
+            inputs.base.get(id),
+            self.merge.local.get(id),
+            inputs.remote.get(id),
+        );
         if let Some(&why) = self.held.get(&id) {
             return self.of_held(id, why);
         }
@@ -160,7 +168,11 @@ impl<'a> Facts<'a> {
         }
         if self.united.contains(&id) {
             let is_leaf = self.merge.is_leaf(id);
-            return if is_leaf { Row::UnitedLeaf } else { Row::UnitedDirectory };
+            return if is_leaf {
+                Row::UnitedLeaf
+            } else {
+                Row::UnitedDirectory
+            };
         }
         match inputs.policy.direction {
             Direction::TwoWay => self.two_way(id, base, [local, remote]),
@@ -172,7 +184,11 @@ impl<'a> Facts<'a> {
 
     fn of_held(&self, id: NodeId, why: Why) -> Row {
         let inputs = self.merge.inputs;
-        let (base, local, remote) = (inputs.base.get(id), inputs.local.get(id), inputs.remote.get(id));
+        let (base, local, remote) = (
+            inputs.base.get(id),
+            inputs.local.get(id),
+            inputs.remote.get(id),
+        );
         match why {
             Why::Frozen => Row::Unreadable,
             Why::Ignored if local.is_some() => Row::IgnoredHere,
@@ -192,7 +208,9 @@ impl<'a> Facts<'a> {
     }
 
     fn of_malformed(&self, local: Option<&Node>, remote: Option<&Node>) -> Row {
-        let kinds = local.zip(remote).map(|(l, r)| (l.content.kind, r.content.kind));
+        let kinds = local
+            .zip(remote)
+            .map(|(l, r)| (l.content.kind, r.content.kind));
         let is_private = |node: &Node| {
             node.place.parent == ROOT && node.place.name.as_bytes() == PRIVATE_DIR.as_bytes()
         };
@@ -210,7 +228,9 @@ impl<'a> Facts<'a> {
             (_, None, None) => Row::GoneOnBoth,
             (None, Some(_), None) => Row::OnlyHere,
             (None, None, Some(_)) => Row::OnlyThere,
-            (None, Some(here), Some(there)) if here.content.id == there.content.id => Row::AddedAlike,
+            (None, Some(here), Some(there)) if here.content.id == there.content.id => {
+                Row::AddedAlike
+            },
             (None, Some(_), Some(_)) => Row::AddedApart,
             (Some(_), None, Some(_)) if self.stays(id) => self.of_survivor(id),
             (Some(_), Some(_), None) if self.stays(id) => self.of_survivor(id),
@@ -227,7 +247,11 @@ impl<'a> Facts<'a> {
     /// Unchanged, deleted on one side, and kept all the same.
     fn of_survivor(&self, id: NodeId) -> Row {
         let is_carried = self.merge.waits.iter().any(|(_, other)| *other == id);
-        if is_carried { Row::SavedByMove } else { Row::DirectoryComesBack }
+        if is_carried {
+            Row::SavedByMove
+        } else {
+            Row::DirectoryComesBack
+        }
     }
 }
 

@@ -21,7 +21,10 @@ fn every_row_that_code_names_is_in_the_document() {
         .map(|rest| format!("S-{}", &rest[..3]))
         .collect();
     for row in Row::ALL {
-        assert!(rows.contains(&row.to_string()), "{row} is no row of the document");
+        assert!(
+            rows.contains(&row.to_string()),
+            "{row} is no row of the document"
+        );
     }
     let named: BTreeSet<u16> = Row::ALL.iter().map(|row| row.number()).collect();
     assert_eq!(named.len(), Row::ALL.len(), "each row is named once");
@@ -29,8 +32,14 @@ fn every_row_that_code_names_is_in_the_document() {
 
 #[test]
 fn changes_of_one_side_name_their_row() {
-    check("base - | local a=1 d/", "a Up Upload S-002; d Up Upload S-002");
-    check("base - | remote a=1 d/", "a Down Download S-003; d Down Download S-003");
+    check(
+        "base - | local a=1 d/",
+        "a Up Upload S-002; d Up Upload S-002",
+    );
+    check(
+        "base - | remote a=1 d/",
+        "a Down Download S-003; d Down Download S-003",
+    );
     check("base a=1 | local a=2", "a Up Upload S-004");
     check("base a=1 | remote a=2", "a Down Download S-005");
     check("base a=1 | local b@a=1", "a Up Move S-006");
@@ -51,7 +60,10 @@ fn what_merges_apart_names_its_row() {
     check("base a=1 | local - | remote a=2", "a Down Download S-015");
     check("base a=1 | local a=1x | remote -", "a Up Upload S-016");
     check("base a=1 | local a=2 | remote a=1x", "a Both Upload S-018");
-    check("base a=1 | local b@a=1 | remote a=2", "a Both Download S-019");
+    check(
+        "base a=1 | local b@a=1 | remote a=2",
+        "a Both Download S-019",
+    );
     check("base a=1 | local b@a=1 | remote -", "a Up Upload S-021");
     check("base a=1 | local b@a=1 | remote c@a=1", "a Down Move S-040");
 }
@@ -80,16 +92,25 @@ fn conflicts_and_their_copies_name_one_row() {
 fn what_is_left_alone_names_its_row() {
     check("base a=1 | remote a=2 | frozen a", "a Neither Hold S-080");
     check("base - | blocked a | remote a=1", "a Neither Hold S-083");
-    check("base d/ d/b=1 | blocked d/x | remote -", "d Neither Hold S-084; d/b Down Delete S-009");
+    check(
+        "base d/ d/b=1 | blocked d/x | remote -",
+        "d Neither Hold S-084; d/b Down Delete S-009",
+    );
     check(
         "base a=1 | remote b@a=1 a@new=2 | frozen a",
         "a Neither Hold S-080; new Neither Hold S-086",
     );
     check("base a=1 | remote a=2 | up", "a Neither Hold S-091");
     check("base a=1 | local a=2 | up", "a Up Upload S-090");
-    check("base a=1 | local a=2 | remote a=3 | up", "a Neither Hold S-092");
+    check(
+        "base a=1 | local a=2 | remote a=3 | up",
+        "a Neither Hold S-092",
+    );
     check("base a=1 | local a=2 | down", "a Neither Hold S-095");
     check("base a=1 | remote a=2 | down", "a Down Download S-094");
     check("base - | remote a=1 | ignored a", "a Neither Hold S-227");
-    check("base d/ | local - | remote d/ d/a=1", "d Down Download S-050; d/a Down Download S-003");
+    check(
+        "base d/ | local - | remote d/ d/a=1",
+        "d Down Download S-050; d/a Down Download S-003",
+    );
 }

@@ -55,7 +55,10 @@ fn by_text(by: Match<'_>) -> String {
 fn s220_the_deepest_rule_file_and_its_last_fitting_rule_decide() {
     let rules = rules("", "", &[("", "*.log\n!keep.log"), ("a", "!*.log\nb/")]);
     assert_eq!(said(&rules, "x.log", false), "ignored .fstignore:1:*.log");
-    assert_eq!(said(&rules, "keep.log", false), "kept .fstignore:2:!keep.log");
+    assert_eq!(
+        said(&rules, "keep.log", false),
+        "kept .fstignore:2:!keep.log"
+    );
     assert_eq!(said(&rules, "a/x.log", false), "kept a/.fstignore:1:!*.log");
     assert_eq!(said(&rules, "a/b", true), "ignored a/.fstignore:2:b/");
     assert_eq!(said(&rules, "a/b", false), "synced");
@@ -88,7 +91,10 @@ fn s223_a_rule_file_is_never_ignored_by_a_rule_for_files() {
 #[test]
 fn s224_damaged_rules_hold_everything_below() {
     for (text, damage) in [
-        ("*.log\n[a", "line 2 has a bracket that is not closed or names no class"),
+        (
+            "*.log\n[a",
+            "line 2 has a bracket that is not closed or names no class",
+        ),
         ("a\\", "line 1 ends in a backslash"),
     ] {
         let rules = rules("", "*.tmp", &[("d", text)]);
@@ -106,7 +112,9 @@ fn check(text: &str, scenario: &str, expected: &str) {
     let rules = rules("", "", &[("", &text.replace(' ', "\n"))]);
     let mut scenario = Scenario::parse(scenario);
     let forgets = scenario.look(&rules);
-    let forgets = forgets.into_iter().map(|id| format!("forget {}", label(id)));
+    let forgets = forgets
+        .into_iter()
+        .map(|id| format!("forget {}", label(id)));
     let mut parts: Vec<String> = forgets.collect();
     parts.push(show(&scenario.plan(), &scenario));
     assert_eq!(parts.join("; "), expected);
@@ -118,8 +126,16 @@ fn s225_what_becomes_ignored_stays_and_stops_syncing() {
     check("a", "base a=1", "nothing");
     check("a", "base a=1 | local a=2", "nothing");
     check("a", "base a=1 | remote a=2", "hold a ignored");
-    check("d/", "base d/ d/a=1 | remote d/ d/a=2 d/b=3", "hold d/a ignored; hold d/b ignored");
-    check("a b", "base a=1 b=1 c=1 | local a=2 b=2 c=2 | remote a=3 b=1 c=1", "put c=2 send; hold a ignored");
+    check(
+        "d/",
+        "base d/ d/a=1 | remote d/ d/a=2 d/b=3",
+        "hold d/a ignored; hold d/b ignored",
+    );
+    check(
+        "a b",
+        "base a=1 b=1 c=1 | local a=2 b=2 c=2 | remote a=3 b=1 c=1",
+        "put c=2 send; hold a ignored",
+    );
 }
 
 #[test]
@@ -138,28 +154,52 @@ fn s226_a_directory_with_something_ignored_in_it_is_not_removed() {
 
 #[test]
 fn s227_what_is_ignored_here_is_not_fetched() {
-    check("*.o", "base - | remote a=1 x.o=2", "write a=1; hold x.o ignored");
-    check("d/", "base - | remote d/ d/a=1", "hold d ignored; hold d/a ignored");
-    check("x.o", "base - | local x.o@l=1 | remote x.o@r=2", "hold r ignored");
+    check(
+        "*.o",
+        "base - | remote a=1 x.o=2",
+        "write a=1; hold x.o ignored",
+    );
+    check(
+        "d/",
+        "base - | remote d/ d/a=1",
+        "hold d ignored; hold d/a ignored",
+    );
+    check(
+        "x.o",
+        "base - | local x.o@l=1 | remote x.o@r=2",
+        "hold r ignored",
+    );
 }
 
 #[test]
 fn s228_deleted_here_while_ignored_it_stays_there_and_comes_back_with_the_rule_gone() {
     check("a", "base a=1 | local -", "forget a; hold a ignored");
-    check("d/", "base d/ d/a=1 | local -", "forget d; forget d/a; hold d ignored; hold d/a ignored");
+    check(
+        "d/",
+        "base d/ d/a=1 | local -",
+        "forget d; forget d/a; hold d ignored; hold d/a ignored",
+    );
     check("", "base - | local - | remote a=1", "write a=1");
 }
 
 #[test]
 fn s229_deleted_there_while_ignored_it_stays_here_and_is_sent_with_the_rule_gone() {
     check("a", "base a=1 | remote -", "forget a; hold a ignored");
-    check("", "base - | local a@new=1 | remote - | dead a:2", "put new=1 at a send");
+    check(
+        "",
+        "base - | local a@new=1 | remote - | dead a:2",
+        "put new=1 at a send",
+    );
 }
 
 #[test]
 fn s230_moved_to_an_ignored_name_it_stays_there() {
     check("*.o", "base a=1 | local a.o@a=1", "hold a ignored");
-    check("*.o", "base d/ d/a=1 | local d.o@d/", "hold d ignored; hold d/a ignored");
+    check(
+        "*.o",
+        "base d/ d/a=1 | local d.o@d/",
+        "hold d ignored; hold d/a ignored",
+    );
     // Another file that has the inode now is no move.
     check("*.o", "base a=1 | local a.o@a=2~7", "del a");
 }
@@ -187,7 +227,11 @@ fn s233_a_directory_deleted_here_stays_there_as_long_as_something_ignored_lives_
 
 #[test]
 fn s234_a_moved_directory_takes_ignored_things_along() {
-    check("*.o", "base d/ d/a=1 | local d/ d/a=1 d/x.o=2 | remote e@d/ e/a@d/a=1", "mv d e");
+    check(
+        "*.o",
+        "base d/ d/a=1 | local d/ d/a=1 d/x.o=2 | remote e@d/ e/a@d/a=1",
+        "mv d e",
+    );
 }
 
 #[test]
@@ -197,15 +241,22 @@ fn damage_is_found() {
     assert_eq!(damage(b"a\n\xff"), Some(Damage::NotText { line: 2 }));
     assert_eq!(damage(&b"a\n".repeat(4097)), Some(Damage::TooLarge));
     let long = [b"a".repeat(4097), b"\n".to_vec()].concat();
-    assert!(matches!(damage(&long), Some(Damage::BadPattern { line: 1, .. })));
+    assert!(matches!(
+        damage(&long),
+        Some(Damage::BadPattern { line: 1, .. })
+    ));
     let wild = [b"*".to_vec(), b"a?".repeat(256)].concat();
-    assert!(matches!(damage(&wild), Some(Damage::BadPattern { line: 1, .. })));
+    assert!(matches!(
+        damage(&wild),
+        Some(Damage::BadPattern { line: 1, .. })
+    ));
 }
 
 /// What a rule file from another device could do at worst.
 #[test]
 fn no_pattern_takes_exponential_time() {
-    let rules = RuleFile::parse(b"*a*a*a*a*a*a*a*a*a*a*a*a*a*a*a*a*a*a*b\n**/a/**/a/**/a/**/a/**/b");
+    let rules =
+        RuleFile::parse(b"*a*a*a*a*a*a*a*a*a*a*a*a*a*a*a*a*a*a*b\n**/a/**/a/**/a/**/a/**/b");
     let deep = "a/".repeat(500) + "c";
     assert_eq!(rules.decide(deep.as_bytes(), false), None);
     assert_eq!(rules.decide("a".repeat(255).as_bytes(), false), None);
@@ -251,8 +302,35 @@ fn patterns_read_as_git_reads_them() {
 }
 
 const PARTS: [&str; 29] = [
-    "a", "b", "ab", "*", "**", "/", "?", "[ab]", "[!a]", "!", "\\", "{a,b}", " ", "#", ".", "a*", "**/",
-    "/**", "[[:alpha:]]", "[", "]", "-", "[a-b]", "\\*", "\\ ", "é", "\r", "[^b]", "[[:bad:]]",
+    "a",
+    "b",
+    "ab",
+    "*",
+    "**",
+    "/",
+    "?",
+    "[ab]",
+    "[!a]",
+    "!",
+    "\\",
+    "{a,b}",
+    " ",
+    "#",
+    ".",
+    "a*",
+    "**/",
+    "/**",
+    "[[:alpha:]]",
+    "[",
+    "]",
+    "-",
+    "[a-b]",
+    "\\*",
+    "\\ ",
+    "é",
+    "\r",
+    "[^b]",
+    "[[:bad:]]",
 ];
 const NAMES: [&str; 14] = [
     "a", "b", "ab", "ba", "aa", "a b", "{a,b}", "*", "[", "é", "-", "a.", "#a", "!a",
@@ -286,7 +364,11 @@ fn make(root: &Path, (files, rules): &Case) -> BTreeMap<String, bool> {
         let path = entry.path();
         if entry.file_name() != ".git" {
             let is_dir = path.is_dir();
-            let removed = if is_dir { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
+            let removed = if is_dir {
+                std::fs::remove_dir_all(path)
+            } else {
+                std::fs::remove_file(path)
+            };
             removed.expect("removed");
         }
     }
@@ -324,13 +406,24 @@ fn git(root: &Path, paths: &BTreeMap<String, bool>) -> Vec<(String, String)> {
         .stdout(Stdio::piped())
         .spawn()
         .expect("git runs");
-    let asked: Vec<u8> = paths.keys().flat_map(|path| [path.as_bytes(), b"\0"].concat()).collect();
-    git.stdin.take().expect("a pipe").write_all(&asked).expect("git reads");
+    let asked: Vec<u8> = paths
+        .keys()
+        .flat_map(|path| [path.as_bytes(), b"\0"].concat())
+        .collect();
+    git.stdin
+        .take()
+        .expect("a pipe")
+        .write_all(&asked)
+        .expect("git reads");
     let out = git.wait_with_output().expect("git ends").stdout;
     let out = String::from_utf8(out).expect("text");
     let fields: Vec<&str> = out.split_terminator('\0').collect();
     let lines = fields.chunks(4).map(|field| {
-        let by = if field[0].is_empty() { String::new() } else { field[..3].join(":") };
+        let by = if field[0].is_empty() {
+            String::new()
+        } else {
+            field[..3].join(":")
+        };
         (field[3].to_owned(), by)
     });
     lines.collect()
@@ -338,7 +431,9 @@ fn git(root: &Path, paths: &BTreeMap<String, bool>) -> Vec<(String, String)> {
 
 fn ours(rules: &Rules, at: &str, is_dir: bool) -> String {
     match rules.decide(&path(at), is_dir) {
-        Some(Verdict::Ignored(by) | Verdict::Kept(by)) => by_text(by).replace(".fstignore", ".gitignore"),
+        Some(Verdict::Ignored(by) | Verdict::Kept(by)) => {
+            by_text(by).replace(".fstignore", ".gitignore")
+        },
         Some(Verdict::Held { .. }) | None => String::new(),
     }
 }
@@ -348,19 +443,31 @@ fn ours(rules: &Rules, at: &str, is_dir: bool) -> String {
 fn git_says_the_same() {
     let dir = tempfile::TempDir::new().expect("a temporary directory");
     let root: PathBuf = dir.path().to_owned();
-    let made = Command::new("git").args(["init", "-q"]).current_dir(&root).status();
+    let made = Command::new("git")
+        .args(["init", "-q"])
+        .current_dir(&root)
+        .status();
     assert!(made.expect("git runs").success());
-    let cases_wanted = Config { cases: 200, ..Config::default() };
+    let cases_wanted = Config {
+        cases: 200,
+        ..Config::default()
+    };
     TestRunner::new(cases_wanted)
         .run(&cases(), |case| {
             let paths = make(&root, &case);
             let (mut rules, texts) = (Rules::default(), &case.1);
-            for (dir, text) in texts.iter().filter(|(dir, _)| dir.is_empty() || paths.get(*dir) == Some(&true)) {
+            for (dir, text) in texts
+                .iter()
+                .filter(|(dir, _)| dir.is_empty() || paths.get(*dir) == Some(&true))
+            {
                 // A pattern that can never match holds the folder; git only leaves it out.
-                let sound: Vec<&str> = text.split('\n').map(|line| match RuleFile::parse(line.as_bytes()).damage() {
-                    Some(_) => "",
-                    None => line,
-                }).collect();
+                let sound: Vec<&str> = text
+                    .split('\n')
+                    .map(|line| match RuleFile::parse(line.as_bytes()).damage() {
+                        Some(_) => "",
+                        None => line,
+                    })
+                    .collect();
                 rules.files.insert(path(dir), file(&sound.join("\n")));
             }
             for (at, git) in git(&root, &paths) {

@@ -113,7 +113,10 @@ impl Scenario {
         crate::sim::ignore(&mut scan, rules);
         let keys = self.base.iter().map(|(id, _)| (id, key(id))).collect();
         let is_new = |path: &&RelPath| matches!(scan[*path], Seen::Known { .. });
-        let new = scan.keys().filter(is_new).filter_map(|path| self.local.lookup(path));
+        let new = scan
+            .keys()
+            .filter(is_new)
+            .filter_map(|path| self.local.lookup(path));
         let mut new: Vec<NodeId> = new.filter(|id| !self.base.contains(*id)).collect();
         new.retain(|id| !self.remote.contains(*id));
         let mut new = new.into_iter();
@@ -129,7 +132,11 @@ impl Scenario {
     pub(crate) fn reasons(&self) -> String {
         let (_, reasons) = self.with_inputs(|inputs| {
             let explained = explain(inputs);
-            assert_eq!(explained.0, plan(inputs), "a plan is the same when it is explained");
+            assert_eq!(
+                explained.0,
+                plan(inputs),
+                "a plan is the same when it is explained"
+            );
             explained
         });
         let told = reasons.iter().map(|reason| {

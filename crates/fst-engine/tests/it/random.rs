@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use fst_engine::ignore::{RuleFile, Rules};
 use fst_engine::reconcile::{Backup, Direction, Policy};
-use proptest::collection::vec;
 use fst_proto::path::RelPath;
+use proptest::collection::vec;
 use proptest::prelude::any;
 use proptest::{prop_assert_eq, proptest};
 
@@ -24,7 +24,10 @@ fn some_rules([kind, one, two, _]: Op) -> Rules {
         _ => format!("{}\n!{}", name(one), name(two)),
     };
     let files = [(RelPath::root(), Arc::new(RuleFile::parse(text.as_bytes())))];
-    Rules { files: files.into(), ..Rules::default() }
+    Rules {
+        files: files.into(),
+        ..Rules::default()
+    }
 }
 
 /// A world whose clients agree on a random tree.

@@ -434,10 +434,18 @@ impl Client {
 pub(crate) fn ignore(scan: &mut Scan, rules: &Rules) {
     let paths: Vec<RelPath> = scan.keys().cloned().collect();
     for path in paths {
-        let Some(&Seen::Known { content, mtime_ns, size, key }) = scan.get(&path) else {
+        let Some(&Seen::Known {
+            content,
+            mtime_ns,
+            size,
+            key,
+        }) = scan.get(&path)
+        else {
             continue;
         };
-        let above = path.parent().filter(|dir| rules.decide(dir, true).is_some_and(|v| v.is_hands_off()));
+        let above = path
+            .parent()
+            .filter(|dir| rules.decide(dir, true).is_some_and(|v| v.is_hands_off()));
         let is_dir = content.kind == Kind::Dir;
         if above.is_some() {
             scan.remove(&path);
@@ -445,7 +453,15 @@ pub(crate) fn ignore(scan: &mut Scan, rules: &Rules) {
         }
         let kind = Some(content.kind);
         match rules.decide(&path, is_dir) {
-            Some(Verdict::Ignored(_)) => scan.insert(path, Seen::Ignored { kind, mtime_ns, size, key }),
+            Some(Verdict::Ignored(_)) => scan.insert(
+                path,
+                Seen::Ignored {
+                    kind,
+                    mtime_ns,
+                    size,
+                    key,
+                },
+            ),
             Some(Verdict::Held { .. }) => scan.insert(path, Seen::Problem),
             Some(Verdict::Kept(_)) | None => None,
         };

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use fst_client::account::{self, Spaces};
 use fst_client::config::Mode;
-use fst_client::ignore::Ignore;
 use fst_client::db::Db;
 use fst_client::error::ClientError;
 use fst_client::folder::{Members, Seams, Settings, Space};
+use fst_client::ignore::Ignore;
 use fst_client::keystore::Enrolled;
 use fst_client::remote::Remote;
 use fst_client::{Enrol, Folder, Outcome};
