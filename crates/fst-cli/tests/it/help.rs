@@ -31,6 +31,8 @@ fn help_starts_with_examples() {
       resume       Go on
       resync       Compare everything anew, trusting no cache; never deletes
       history      What was changed, when, and by which device
+      why          Why a file is as it is: synced, waiting, ignored, held, deleted
+      ignore       What is not synced
       conflicts    Files that two devices changed at once
       devices      The devices of the account
       demo         See it work: a private server and two devices in a temporary folder

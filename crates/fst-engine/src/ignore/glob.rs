@@ -185,7 +185,7 @@ fn bracket(pattern: &[u8]) -> Option<([u64; 4], &[u8])> {
             b'[' if tail.first() == Some(&b':') => match named(&tail[1..])? {
                 Named::Class(is_member, after) => {
                     (0..=u8::MAX)
-                        .filter(|b| is_member(b))
+                        .filter(is_member)
                         .for_each(|b| add(&mut set, b));
                     (before, rest) = (None, after);
                 },
