@@ -8,6 +8,7 @@ use super::{
 const FOLDING: FakeOptions = FakeOptions {
     folds_case: true,
     mtime_grain_ns: 1,
+    is_ctime_coarse: false,
 };
 
 /// Two devices; the second one's disk is told how to be.
@@ -150,6 +151,7 @@ fn coarse_times_make_no_difference() {
     let two_seconds = FakeOptions {
         folds_case: false,
         mtime_grain_ns: 2_000_000_000,
+        is_ctime_coarse: true,
     };
     let mut scene = with_disk(two_seconds);
     scene.write(0, "a", b"a, by the fine one");
