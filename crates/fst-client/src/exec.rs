@@ -92,6 +92,7 @@ impl Applier<'_> {
         for step in steps {
             *left.entry(step.node()).or_default() += 1;
         }
+        let planned = left.clone();
         let mut out = Applied::default();
         let has_copy = steps.iter().any(is_local_copy);
         let mut progress = has_copy.then(|| Progress::new(self.local.clone()));
@@ -129,6 +130,9 @@ impl Applier<'_> {
             unrecorded = later;
             rest = tail;
         }
+        // What was done by half is settled before a newer version makes it look like an edit of the user.
+        let is_half = |(node, n): (&NodeId, &usize)| *n > 0 && planned.get(node) != Some(n);
+        out.needs_recovery |= left.iter().any(is_half);
         Ok(out)
     }
 

@@ -14,6 +14,7 @@ use fst_crypto::envelope::SaltSource;
 use fst_crypto::key::SpaceKeys;
 use fst_crypto::random::SecureRandom;
 use fst_crypto::sign::DeviceKey;
+use fst_engine::agree;
 use fst_engine::guard::{self, Accept, Root};
 use fst_engine::identify::{self, FileKey, Identified, Seen};
 use fst_engine::ignore::{RULE_FILE, Rules, hide};
@@ -443,7 +444,26 @@ impl Folder {
         let scanned = self.look()?;
         let seen = self.identify(&scanned);
         let plan = self.decide(&seen);
-        self.adopt(&plan, &seen, &scanned)
+        self.adopt(&plan, &seen, &scanned)?;
+        self.settle_halves(&seen.local)
+    }
+
+    /// The same for nodes of which one step was done and another was not.
+    fn settle_halves(&mut self, local: &Tree) -> Result<(), FolderError> {
+        let agreed = agree::agreed(&self.state.base, local, &self.state.remote);
+        if agreed.is_empty() {
+            return Ok(());
+        }
+        self.harden()?;
+        let keys = &self.state.base_keys;
+        self.db.transaction(|tx| {
+            let mut nodes = agreed.iter();
+            nodes.try_for_each(|(id, node)| tx.put_base(*id, node, keys.get(id).copied()))
+        })?;
+        for (id, node) in agreed {
+            self.state.base.insert(id, node);
+        }
+        Ok(())
     }
 
     /// The folder carries the id of its space; one without it is not the folder that was synced.

@@ -30,6 +30,7 @@
 #![forbid(unsafe_code)]
 #![warn(clippy::wildcard_enum_match_arm)]
 
+pub mod agree;
 pub mod batch;
 pub mod guard;
 pub mod history;

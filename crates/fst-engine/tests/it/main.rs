@@ -5,6 +5,7 @@
     reason = "this file lists the directory it is in"
 )]
 
+mod agree;
 mod disk;
 mod exhaustive;
 mod explaining;

@@ -320,6 +320,39 @@ fn base_waits_for_the_copy_at_every_step() {
     check_all(moved_and_edited, 1, OTHER, Fault::Dark);
 }
 
+/// The other device makes a move and sets a mode, or one of the two; then the author removes the file.
+fn half_made(fault: Fault, n: u64) -> bool {
+    let mut scene = Scene::new(13, 2);
+    scene.write(AUTHOR, "x", b"x");
+    scene.quiet();
+    scene.user(AUTHOR, |vault| vault.user_rename(&path("x"), &path("y")));
+    scene.user(AUTHOR, |vault| vault.user_chmod(&path("y"), true));
+    scene.sync(AUTHOR);
+    let counts = Counts::of(&scene.devices[OTHER]);
+    fault.plan(&scene.devices[OTHER], n);
+    drop(scene.devices[OTHER].cycle());
+    let device = &mut scene.devices[OTHER];
+    let has_happened = fault.is_due(device, counts, n);
+    if has_happened {
+        fault.follow(device);
+    }
+    device.vault.revive();
+    scene.user(AUTHOR, |vault| vault.user_remove(&path("y")));
+    scene.sync(AUTHOR);
+    scene.quiet();
+    let left = scene.assert_equal();
+    assert!(left.is_empty(), "{fault:?} at step {n}: {left:?}");
+    has_happened
+}
+
+#[test]
+fn what_was_made_by_half_is_no_edit() {
+    for fault in [Fault::Crash, Fault::Fails, Fault::AnswerLost] {
+        let n_steps = (1..STEPS_MAX).take_while(|&n| half_made(fault, n)).count();
+        assert!(n_steps >= 2, "{fault:?} has more steps than {n_steps}");
+    }
+}
+
 #[test]
 fn author_fails_at_every_change() {
     check(AUTHOR, Fault::Fails);
