@@ -1,8 +1,8 @@
 //! Nodes that were made by half.
 
 use fst_engine::agree::agreed;
-use fst_engine::tree::{Node, ROOT, Tree};
-use fst_proto::entry::{Content, Kind, Place};
+use fst_engine::tree::{Node, Tree};
+use fst_proto::entry::{Content, Kind, Place, ROOT};
 use fst_proto::ids::{ContentId, NodeId};
 use fst_proto::path::Name;
 

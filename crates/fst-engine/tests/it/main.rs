@@ -64,6 +64,7 @@ fn no_test_file_is_forgotten() {
 fn rows_and_tests_agree() {
     let spec = include_str!("../../../../docs/design/sync-semantics.md");
     let sources = [
+        include_str!("agree.rs"),
         include_str!("guard.rs"),
         include_str!("identify.rs"),
         include_str!("ignoring.rs"),
