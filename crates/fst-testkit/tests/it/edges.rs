@@ -15,6 +15,7 @@ use crate::evil::capture;
 
 mod content;
 mod disk;
+mod meanwhile;
 mod names;
 
 /// Bytes of a file on device `at`; empty when there is none.
