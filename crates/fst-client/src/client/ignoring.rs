@@ -11,7 +11,7 @@ use fst_engine::ignore::{RULE_FILE, RuleFile};
 use fst_engine::limits::IGNORE_FILE_LEN_MAX;
 use fst_fs::commit;
 use fst_fs::real::RealVault;
-use fst_fs::vault::{FileAttrs, StageName, Vault as _, VaultError};
+use fst_fs::vault::{FileAttrs, StageName, Stat, Vault as _, VaultError};
 use fst_proto::ids::NodeId;
 use fst_proto::path::RelPath;
 use fst_proto::time::Clock as _;
@@ -111,27 +111,18 @@ fn shared(line: u32, pattern: &str) -> Rule {
 
 /// Returns the line of the rule; `None` when the file changed meanwhile.
 fn add_line(vault: &RealVault, pattern: &str) -> Result<Option<u32>, VaultError> {
-    let path = RelPath::parse(RULE_FILE).map_err(|_| VaultError::Changed {
+    let bad_name = |_| VaultError::Changed {
         op: "name rule file",
-    })?;
-    let (mut text, before) = match vault.stat(&path)? {
-        None => (Vec::new(), None),
-        Some(stat) => {
-            let mut text = Vec::new();
-            let mut file = vault.open_read(&path)?;
-            let read = file
-                .by_ref()
-                .take(IGNORE_FILE_LEN_MAX + 1)
-                .read_to_end(&mut text);
-            read.map_err(|source| VaultError::Io {
-                op: "read rule file",
-                source,
-            })?;
-            (text, Some(stat))
-        },
     };
-    let rules = RuleFile::parse(&text);
-    if let Some(rule) = rules.rules().iter().rev().find(|rule| rule.text == pattern) {
+    let path = RelPath::parse(RULE_FILE).map_err(bad_name)?;
+    let before = vault.stat(&path)?;
+    let mut text = match before {
+        Some(_) => read(vault, &path)?,
+        None => Vec::new(),
+    };
+    let known = RuleFile::parse(&text);
+    let known = known.rules().iter().rev().find(|rule| rule.text == pattern);
+    if let Some(rule) = known {
         return Ok(Some(rule.line));
     }
     if !text.is_empty() && !text.ends_with(b"\n") {
@@ -140,50 +131,79 @@ fn add_line(vault: &RealVault, pattern: &str) -> Result<Option<u32>, VaultError>
     let line = text.iter().filter(|&&byte| byte == b'\n').count() + 1;
     text.extend_from_slice(pattern.as_bytes());
     text.push(b'\n');
+    let is_placed = replace(vault, (&path, before.as_ref()), &text)?;
+    Ok(is_placed.then(|| u32::try_from(line).unwrap_or(u32::MAX)))
+}
+
+fn read(vault: &RealVault, path: &RelPath) -> Result<Vec<u8>, VaultError> {
+    let mut text = Vec::new();
+    let mut file = vault.open_read(path)?;
+    let limit = IGNORE_FILE_LEN_MAX + 1;
+    let read = file.by_ref().take(limit).read_to_end(&mut text);
+    read.map_err(|source| VaultError::Io {
+        op: "read rule file",
+        source,
+    })?;
+    match text.len() as u64 {
+        0..=IGNORE_FILE_LEN_MAX => Ok(text),
+        // What is beyond must not be cut off by writing it anew.
+        _ => Err(VaultError::Changed {
+            op: "add to a rule file of this size",
+        }),
+    }
+}
+
+/// Puts a new text in the place of the file that looked like `before`; false when it is another one now.
+fn replace(
+    vault: &RealVault,
+    (path, before): (&RelPath, Option<&Stat>),
+    text: &[u8],
+) -> Result<bool, VaultError> {
     // What is replaced may rest under this tag: recovery must not take it for ours.
     let tag = tag(if before.is_some() { "w" } else { "d" });
     let mut file = vault.stage_file(&tag)?;
-    let wrote = file.write_all(&text);
-    wrote.map_err(|source| VaultError::Io {
+    file.write_all(text).map_err(|source| VaultError::Io {
         op: "write rule file",
         source,
     })?;
-    let now_ns = i64::try_from(SystemClock.now().0)
-        .unwrap_or(0)
-        .saturating_mul(1_000_000);
+    let now_ms = i64::try_from(SystemClock.now().0).unwrap_or(0);
     file.finish(FileAttrs {
         exec: false,
-        mtime_ns: now_ns,
+        mtime_ns: now_ms.saturating_mul(1_000_000),
         like: before.map(|stat| stat.permissions),
     })?;
     vault.sync_stage()?;
     let is_placed = match before {
-        None => match vault.place_new(&tag, &path) {
-            Ok(_) => true,
-            Err(VaultError::Occupied { .. }) => false,
-            Err(error) => return Err(error),
-        },
-        Some(before) => {
-            let mut is_expected = |stat: &fst_fs::vault::Stat| {
-                Ok(stat.is_same_object(&before) && stat.ctime_ns == before.ctime_ns)
-            };
-            match commit::replace_if(vault, &tag, &path, &mut is_expected)? {
-                commit::Outcome::Done(_) => true,
-                commit::Outcome::Changed => {
-                    // What is left there is our own draft.
-                    vault.discard(&tag)?;
-                    false
-                },
-                commit::Outcome::Displaced { .. } => {
-                    return Err(VaultError::Changed {
-                        op: "write rule file",
-                    });
-                },
-            }
-        },
+        None => place_new(vault, &tag, path)?,
+        Some(before) => place_over(vault, (&tag, path), before)?,
     };
     vault.sync_stage()?;
-    Ok(is_placed.then(|| u32::try_from(line).unwrap_or(u32::MAX)))
+    Ok(is_placed)
+}
+
+fn place_new(vault: &RealVault, tag: &StageName, path: &RelPath) -> Result<bool, VaultError> {
+    match vault.place_new(tag, path) {
+        Ok(_) => Ok(true),
+        Err(VaultError::Occupied { .. }) => vault.discard(tag).map(|()| false),
+        Err(error) => Err(error),
+    }
+}
+
+fn place_over(
+    vault: &RealVault,
+    (tag, path): (&StageName, &RelPath),
+    before: &Stat,
+) -> Result<bool, VaultError> {
+    let mut is_expected =
+        |stat: &Stat| Ok(stat.is_same_object(before) && stat.ctime_ns == before.ctime_ns);
+    match commit::replace_if(vault, tag, path, &mut is_expected)? {
+        commit::Outcome::Done(_) => Ok(true),
+        // What is left at the tag is our own draft.
+        commit::Outcome::Changed => vault.discard(tag).map(|()| false),
+        commit::Outcome::Displaced { .. } => Err(VaultError::Changed {
+            op: "write rule file",
+        }),
+    }
 }
 
 /// A tag of nobody's node: after a crash recovery removes a draft, and puts beside its place what may be a user's.

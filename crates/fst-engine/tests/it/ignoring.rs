@@ -9,7 +9,7 @@ use std::sync::Arc;
 use fst_engine::ignore::{Damage, Match, RuleFile, Rules, Source, Verdict};
 use fst_proto::path::RelPath;
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestRunner};
+use proptest::test_runner::TestRunner;
 
 use crate::lang::{Scenario, label, show};
 
@@ -339,7 +339,7 @@ const NAMES: [&str; 14] = [
 /// One folder: paths of its files, and rule files by directory.
 type Case = (Vec<String>, BTreeMap<String, String>);
 
-fn cases() -> impl Strategy<Value = Case> {
+fn folders() -> impl Strategy<Value = Case> {
     let name = prop::sample::select(&NAMES[..]);
     let file = prop::collection::vec(name, 1..4).prop_map(|names| names.join("/"));
     let line = prop::collection::vec(prop::sample::select(&PARTS[..]), 1..5);
@@ -448,12 +448,8 @@ fn git_says_the_same() {
         .current_dir(&root)
         .status();
     assert!(made.expect("git runs").success());
-    let cases_wanted = Config {
-        cases: 200,
-        ..Config::default()
-    };
-    TestRunner::new(cases_wanted)
-        .run(&cases(), |case| {
+    TestRunner::new(crate::cases(200))
+        .run(&folders(), |case| {
             let paths = make(&root, &case);
             let (mut rules, texts) = (Rules::default(), &case.1);
             for (dir, text) in texts

@@ -11,7 +11,10 @@ use fst_engine::ignore::{Rules, Verdict, hide};
 use fst_engine::naming::{ByHash, Origin, conflict_name, original_of};
 use fst_engine::plan::{DiskStep, Plan, PushKind, PushOp, Source};
 use fst_engine::progress::Progress;
-use fst_engine::reconcile::{Backup, ConflictNaming, Inputs, Loser, Policy, Side, plan};
+use fst_engine::reconcile::{
+    Backup, ConflictNaming, Inputs, Loser, Policy, Reason, Side, explain, plan,
+};
+use fst_engine::row::Row;
 use fst_engine::tree::{Node, Tree};
 use fst_proto::entry::{Content, Kind, ROOT};
 use fst_proto::ids::{ContentId, NodeId};
@@ -201,7 +204,9 @@ impl Client {
             policy: self.policy,
         };
         let first = plan(&inputs);
-        assert_eq!(first, plan(&inputs), "the same inputs give the same plan");
+        let (explained, reasons) = explain(&inputs);
+        assert_eq!(first, explained, "the same inputs give the same plan");
+        assert_explained(&first, &reasons);
         first
     }
 
@@ -427,6 +432,20 @@ impl Client {
             .iter()
             .filter(|(other, _)| other.starts_with(path));
         below.map(|(_, entry)| *entry).collect()
+    }
+}
+
+/// Every node that the plan concerns has one reason, and no other node has one.
+fn assert_explained(plan: &Plan, reasons: &[Reason]) {
+    let steps = plan.steps.iter().map(DiskStep::node);
+    let ops = plan.push.iter().map(|op| op.node);
+    let held = plan.held.iter().map(|held| held.node);
+    let rest = plan.adopt.iter().copied().chain(held);
+    let concerned: BTreeSet<NodeId> = steps.chain(ops).chain(rest).collect();
+    let told: Vec<NodeId> = reasons.iter().map(|reason| reason.node).collect();
+    assert_eq!(told, concerned.into_iter().collect::<Vec<_>>());
+    for reason in reasons {
+        assert_ne!(reason.row, Row::Nothing, "{reason:?} in {plan:?}");
     }
 }
 
