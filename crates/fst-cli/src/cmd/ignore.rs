@@ -13,7 +13,7 @@ use super::local::find;
 use super::why::place;
 use crate::args::IgnoreCommand;
 use crate::context::{Context, absolute, shown};
-use crate::render::{Symbol, json as drawn};
+use crate::render::{Page, Symbol, json as drawn};
 use crate::report::{Answer, Failure};
 
 pub(super) fn run(context: &Context, command: &IgnoreCommand) -> Result<Answer, Failure> {
@@ -88,23 +88,23 @@ fn list(context: &Context, folder: Option<&Path>) -> Result<Answer, Failure> {
         Some(folder) => vec![find(context, &client, &absolute(folder)?)?],
         None => client.config().folders.iter().collect(),
     };
-    let mut text = String::new();
+    let mut text = Page::default();
     let mut data = Vec::new();
     for folder in folders {
         let rules = client.ignore_rules(folder)?;
-        text.push_str(&format!("{}\n", context.look.tilde(&folder.path)));
+        text.line(context.look.tilde(&folder.path));
         if rules.is_empty() {
-            text.push_str("  no rules\n");
+            text.line("  no rules");
         }
         for rule in &rules {
-            text.push_str(&format!("  {}\n", line(rule)));
+            text.line(format!("  {}", line(rule)));
         }
         data.push(json!({ "folder": shown(&folder.path), "rules": drawn::value(&rules) }));
     }
     Ok(Answer::new(
         "fst.ignore.list/1",
         json!({ "folders": data }),
-        text,
+        text.into_text(),
     ))
 }
 
@@ -114,13 +114,13 @@ fn line(rule: &Rule) -> String {
 
 fn check(context: &Context, paths: &[PathBuf]) -> Result<Answer, Failure> {
     let client = context.client()?;
-    let mut text = String::new();
+    let mut text = Page::default();
     let mut data = Vec::new();
     for path in paths {
         let (folder, inside) = place(context, &client, path)?;
         let why = client.why(folder, &inside)?;
         let is_ignored = why.state == "ignored";
-        text.push_str(&verdict(context, path, &why));
+        text.block(verdict(context, path, &why));
         data.push(json!({
             "path": shown(path),
             "ignored": is_ignored,
@@ -132,7 +132,7 @@ fn check(context: &Context, paths: &[PathBuf]) -> Result<Answer, Failure> {
     Ok(Answer::new(
         "fst.ignore.check/1",
         json!({ "paths": data }),
-        text,
+        text.into_text(),
     ))
 }
 

@@ -14,7 +14,7 @@ use serde_json::json;
 
 use super::local::find;
 use crate::context::Context;
-use crate::render::{Symbol, amounts, json as drawn};
+use crate::render::{Page, Symbol, amounts, json as drawn};
 use crate::report::{Answer, Failure};
 
 /// Lines per kind of action, unless more is wished.
@@ -79,9 +79,10 @@ fn wanted<'c>(
 /// The answer of a dry run.
 pub(super) fn answer(context: &Context, plans: &[FolderPlan], command: &str) -> Answer {
     let folders = amounts::plural(plans.len() as u64, "folder");
-    let mut text = format!("Plan for {folders} (nothing has been changed)\n");
+    let mut text = Page::default();
+    text.line(format!("Plan for {folders} (nothing has been changed)"));
     for plan in plans {
-        text.push_str(&folder(context, plan));
+        text.block(folder(context, plan));
     }
     let offline = plans.iter().filter(|plan| plan.is_offline).map(|plan| {
         let folder = context.look.tilde(&plan.folder);
@@ -89,36 +90,38 @@ pub(super) fn answer(context: &Context, plans: &[FolderPlan], command: &str) -> 
     });
     let warnings: Vec<String> = offline.collect();
     let data = json!({ "dry_run": true, "folders": drawn::value(&plans) });
-    Answer::new("fst.plan/1", data, text)
+    Answer::new("fst.plan/1", data, text.into_text())
         .then(command)
         .warn(warnings)
 }
 
 fn folder(context: &Context, plan: &FolderPlan) -> String {
     let look = &context.look;
-    let mut out = format!("\n{}  {}\n", look.tilde(&plan.folder), plan.remote_path);
+    let mut out = Page::default();
+    out.line(format!(
+        "\n{}  {}",
+        look.tilde(&plan.folder),
+        plan.remote_path
+    ));
     let mut by_action: BTreeMap<&str, Vec<&PlannedItem>> = BTreeMap::new();
     for item in &plan.items {
         by_action.entry(&item.action).or_default().push(item);
     }
     for (action, word) in ACTIONS {
         let items = by_action.remove(action).unwrap_or_default();
-        out.push_str(&group(context, word, &items));
+        out.block(group(context, word, &items));
     }
-    out.push_str(&format!(
-        "  = same {:>10}   equal on both sides\n",
-        plan.same
-    ));
+    out.line(format!("  = same {:>10}   equal on both sides", plan.same));
     if plan.n_ignored > 0 {
-        out.push_str(&format!(
-            "  - ignored {:>7}   {}\n",
+        out.line(format!(
+            "  - ignored {:>7}   {}",
             plan.n_ignored,
             rules(plan)
         ));
     }
     for problem in &plan.problems {
-        out.push_str(&format!(
-            "  {} {}   {} ({})\n",
+        out.line(format!(
+            "  {} {}   {} ({})",
             look.symbol(Symbol::Look),
             look.clip(&problem.path, PATH_WIDTH_MAX),
             problem.reason,
@@ -127,18 +130,18 @@ fn folder(context: &Context, plan: &FolderPlan) -> String {
     }
     if let Some(stop) = &plan.stopped {
         let symbol = look.symbol(Symbol::Bad);
-        out.push_str(&format!(
-            "  {symbol} would stop: {} ({}, {})\n",
+        out.line(format!(
+            "  {symbol} would stop: {} ({}, {})",
             stop.reason, stop.code, stop.row
         ));
-        out.push_str(&look.next(&stop.next));
+        out.block(look.next(&stop.next));
     }
     let (up, down) = (
         amounts::size(plan.upload_bytes),
         amounts::size(plan.download_bytes),
     );
-    out.push_str(&format!("  {up} up, {down} down\n"));
-    out
+    out.line(format!("  {up} up, {down} down"));
+    out.into_text()
 }
 
 fn group(context: &Context, word: &str, items: &[&PlannedItem]) -> String {
@@ -148,7 +151,7 @@ fn group(context: &Context, word: &str, items: &[&PlannedItem]) -> String {
     } else {
         LINES_MAX
     };
-    let mut out = String::new();
+    let mut out = Page::default();
     for item in items.iter().take(limit) {
         let arrow = match item.direction.as_str() {
             "up" => look.symbol(Symbol::Up),
@@ -161,16 +164,16 @@ fn group(context: &Context, word: &str, items: &[&PlannedItem]) -> String {
             None => item.path.clone(),
         };
         let path = look.clip(&path, PATH_WIDTH_MAX);
-        out.push_str(&format!(
-            "  {arrow} {word:<10}  {path:<PATH_WIDTH_MAX$}  {}  {}\n",
+        out.line(format!(
+            "  {arrow} {word:<10}  {path:<PATH_WIDTH_MAX$}  {}  {}",
             item.row, item.reason
         ));
     }
     if items.len() > limit {
         let more = items.len() - limit;
-        out.push_str(&format!("    {word:<10}  and {more} more: -v shows all\n"));
+        out.line(format!("    {word:<10}  and {more} more: -v shows all"));
     }
-    out
+    out.into_text()
 }
 
 /// The rules that ignore something, each once.

@@ -12,7 +12,7 @@ use fst_proto::time::UnixMillis;
 use jiff::tz::TimeZone;
 
 use crate::context::{Context, shown};
-use crate::render::{Symbol, amounts, json as drawn};
+use crate::render::{Page, Symbol, amounts, json as drawn};
 use crate::report::{Answer, Failure};
 
 pub(super) fn run(context: &Context, path: &Path) -> Result<Answer, Failure> {
@@ -36,14 +36,14 @@ pub(super) fn place<'c>(
     let path = std::path::absolute(path).map_err(|error| failed(error.to_string()))?;
     let real = real(&path);
     let folders = client.config().folders.iter();
-    let found = folders.filter_map(|folder| {
+    let mut found = folders.filter_map(|folder| {
         let tried = [real.as_path(), path.as_path()];
         let inside = tried
             .iter()
             .find_map(|path| path.strip_prefix(&folder.path).ok())?;
         Some((folder, inside.as_os_str().as_bytes().to_vec()))
     });
-    let Some((folder, inside)) = found.last() else {
+    let Some((folder, inside)) = found.next() else {
         let failure = Failure::new(ErrorCode::UnknownFolder, ErrorCode::UnknownFolder.title());
         return Err(failure
             .about(&context.look.quoted(&path))
@@ -76,15 +76,16 @@ fn text(context: &Context, why: &WhyItem) -> String {
         "ignored" | "deleted" => Symbol::Off,
         _ => Symbol::Look,
     };
-    let mut out = format!(
-        "{} {path}\n  {}: {}\n",
+    let mut out = Page::default();
+    out.line(format!(
+        "{} {path}\n  {}: {}",
         look.symbol(symbol),
         why.state,
         why.reason
-    );
+    ));
     if let Some(rule) = &why.rule {
-        out.push_str(&format!(
-            "  rule       {}:{}: {}\n",
+        out.line(format!(
+            "  rule       {}:{}: {}",
             rule.file, rule.line, rule.pattern
         ));
     }
@@ -94,8 +95,8 @@ fn text(context: &Context, why: &WhyItem) -> String {
         } else {
             &plan.direction
         };
-        out.push_str(&format!(
-            "  next sync  {} {direction} ({})\n",
+        out.line(format!(
+            "  next sync  {} {direction} ({})",
             plan.action, plan.reason
         ));
     }
@@ -107,19 +108,19 @@ fn text(context: &Context, why: &WhyItem) -> String {
         } else {
             "version"
         };
-        out.push_str(&format!(
-            "  {what:<9}  {device}, {when}{}\n",
+        out.line(format!(
+            "  {what:<9}  {device}, {when}{}",
             size.unwrap_or_default()
         ));
     }
     if let Some(row) = &why.row {
-        out.push_str(&format!("  row        {row}\n"));
+        out.line(format!("  row        {row}"));
     }
     if let Some(code) = &why.code {
-        out.push_str(&format!("  code       {code}\n"));
+        out.line(format!("  code       {code}"));
     }
     if let Some(next) = &why.next {
-        out.push_str(&look.next(next));
+        out.block(look.next(next));
     }
-    out
+    out.into_text()
 }
