@@ -173,6 +173,23 @@ pub(crate) enum Command {
     /// What is not synced
     #[command(subcommand)]
     Ignore(IgnoreCommand),
+    /// Earlier versions of a file
+    Versions(Versions),
+    /// Bring back an earlier version, a deleted file or a whole folder as it was
+    Restore(Restore),
+    /// Deleted files
+    #[command(subcommand)]
+    Trash(TrashCommand),
+    /// What changed between two versions of a file, or in a folder since a time
+    #[command(after_help = "\
+A and B are PATH, PATH@3 (version 3) or PATH@TIME, as in 'report.txt@10 min ago'. Without B, A is \
+compared with what lies there now.")]
+    Diff {
+        /// PATH@VERSION or PATH@TIME
+        a: String,
+        /// PATH, PATH@VERSION or PATH@TIME
+        b: Option<String>,
+    },
     /// Files that two devices changed at once
     #[command(subcommand)]
     Conflicts(ConflictsCommand),
@@ -324,6 +341,71 @@ pub(crate) enum DaemonCommand {
     },
     /// Whether it runs, and where
     Status,
+}
+
+/// `fst versions`.
+#[derive(Debug, Args)]
+pub(crate) struct Versions {
+    /// The file; it may be deleted
+    pub file: PathBuf,
+    /// Also those of other files that had this name, and deleted ones
+    #[arg(long)]
+    pub all: bool,
+}
+
+/// `fst restore`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+TIME is '2024-03-01 14:30', '14:30', '2024-03-01T14:30:00Z', '10 min ago' or '2 days ago'. What lies \
+there now stays in the versions, so a restore can be taken back. What is not synced yet is never \
+written over.")]
+pub(crate) struct Restore {
+    /// The file or folder; it may be deleted
+    pub path: PathBuf,
+    #[command(flatten)]
+    pub wanted: Wanted,
+    /// Write it elsewhere and change nothing here; the place must be free
+    #[arg(long, value_name = "PATH")]
+    pub to: Option<PathBuf>,
+    /// Say what would be done, and do nothing
+    #[arg(long, short = 'n')]
+    pub dry_run: bool,
+    /// With --time on a folder: also remove what was not there then
+    #[arg(long, requires = "time", conflicts_with = "to")]
+    pub exact: bool,
+}
+
+/// Which content is wanted: one of three.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct Wanted {
+    /// Number of the version, as 'fst versions' shows it
+    #[arg(long, value_name = "N")]
+    pub version: Option<u32>,
+    /// As it was at this time
+    #[arg(long, value_name = "TIME")]
+    pub time: Option<String>,
+    /// As it was before it was deleted
+    #[arg(long)]
+    pub deleted: bool,
+}
+
+/// `fst trash`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum TrashCommand {
+    /// What was deleted, latest first
+    List {
+        /// A folder, or a part of one; all folders without it
+        path: Option<PathBuf>,
+    },
+    /// Bring a deleted file, or all deleted files of a folder, back to where they were
+    Restore {
+        /// The path that it had
+        path: PathBuf,
+        /// Say what would be done, and do nothing
+        #[arg(long, short = 'n')]
+        dry_run: bool,
+    },
 }
 
 /// `fst conflicts`.

@@ -21,6 +21,7 @@ mod conflicts;
 mod daemon;
 mod demo;
 mod devices;
+mod diff;
 mod embedded;
 mod explain;
 mod history;
@@ -30,12 +31,15 @@ mod local;
 mod pause;
 mod planned;
 mod remove;
+mod restore;
 mod resync;
 mod short;
 mod status;
 mod sync;
+mod trash;
 mod up;
 mod version;
+mod versions;
 mod wait;
 mod why;
 
@@ -78,6 +82,10 @@ fn run(command: Option<Command>, global: Global) -> Result<Answer, Failure> {
         Command::Why { path } => why::run(&context, &path),
         Command::Ignore(command) => ignore::run(&context, &command),
         Command::History { limit, path } => history::run(&context, limit, path.as_deref()),
+        Command::Versions(args) => versions::run(&context, &args),
+        Command::Restore(args) => restore::run(&context, &args),
+        Command::Trash(command) => trash::run(&context, &command),
+        Command::Diff { a, b } => diff::run(&context, &a, b.as_deref()),
         Command::Conflicts(command) => conflicts::run(&context, &command),
         Command::Devices(command) => devices::run(&context, &command),
         Command::Demo => demo::run(&context),

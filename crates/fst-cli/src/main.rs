@@ -14,6 +14,7 @@ mod context;
 mod render;
 mod report;
 mod screen;
+mod when;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -346,6 +346,21 @@ impl Spaces<'_> {
         self.opened(remote_path, &payload)
     }
 
+    /// Opens a space that was opened on this device before; `None` when it never was. Asks nobody.
+    ///
+    /// # Errors
+    /// [`ErrorCode::CannotOpen`] when its keys do not open.
+    pub fn open_known(
+        &self,
+        remote_path: &str,
+        db: &Db,
+    ) -> Result<Option<OpenedSpace>, ClientError> {
+        let payload = db.read().meta("genesis")?;
+        payload
+            .map(|payload| self.opened(remote_path, &payload))
+            .transpose()
+    }
+
     fn opened(&self, remote_path: &str, payload: &[u8]) -> Result<OpenedSpace, ClientError> {
         let genesis = read_genesis(payload)?;
         let keys = open_space(&self.enrolled.account, &genesis).map_err(cannot_open)?;

@@ -221,7 +221,11 @@ impl Client {
         Ok(members)
     }
 
-    fn database(&self, folder: &FolderConfig) -> PathBuf {
+    pub(crate) fn remote(&self) -> &HttpRemote {
+        &self.remote
+    }
+
+    pub(crate) fn database(&self, folder: &FolderConfig) -> PathBuf {
         let key = fst_proto::hash::sha256(&[folder.path.as_os_str().as_encoded_bytes()]);
         self.dirs
             .state
@@ -229,7 +233,7 @@ impl Client {
             .join(format!("{}.db", &key.to_hex()[..16]))
     }
 
-    fn spaces(&self) -> Spaces<'_> {
+    pub(crate) fn spaces(&self) -> Spaces<'_> {
         Spaces {
             remote: self.remote.as_ref(),
             enrolled: &self.enrolled,

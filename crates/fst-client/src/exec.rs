@@ -515,7 +515,7 @@ fn is_waiting(plan: &Plan, step: &DiskStep, out: &Applied) -> bool {
         .any(|copy| out.failed.contains(&copy))
 }
 
-fn settled_or<T>(outcome: Outcome<T>, tag: &StageName) -> Result<T, VaultError> {
+pub(crate) fn settled_or<T>(outcome: Outcome<T>, tag: &StageName) -> Result<T, VaultError> {
     match outcome {
         Outcome::Done(value) => Ok(value),
         Outcome::Changed => Err(VaultError::Changed {
@@ -619,12 +619,12 @@ fn ignore_missing(error: VaultError) -> Result<(), VaultError> {
 }
 
 /// Tag of a file that is being written: ours alone, may be removed at any time.
-fn draft_tag(node: NodeId) -> StageName {
+pub(crate) fn draft_tag(node: NodeId) -> StageName {
     tag("d", node)
 }
 
 /// Tag under which something of the user may rest while it is being looked at.
-fn swap_tag(node: NodeId) -> StageName {
+pub(crate) fn swap_tag(node: NodeId) -> StageName {
     tag("w", node)
 }
 

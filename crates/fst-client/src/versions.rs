@@ -7,6 +7,7 @@
 
 use fst_engine::history::{Past, version_numbers};
 use fst_engine::tree::Tree;
+use fst_proto::entry::Kind;
 use fst_proto::ids::NodeId;
 use fst_proto::path::RelPath;
 
@@ -32,6 +33,17 @@ pub struct NodeHistory {
     pub versions: Vec<Version>,
     /// The deletion, when it is deleted now.
     pub deleted: Option<RevisionRow>,
+}
+
+/// A file or link that is deleted now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deleted {
+    /// Where it was.
+    pub path: RelPath,
+    /// The deletion: when, by whom.
+    pub deletion: RevisionRow,
+    /// Its last version.
+    pub last: Version,
 }
 
 /// All versions of a node, deleted or not.
@@ -90,4 +102,26 @@ pub fn tree_at(db: Reader<'_>, at_ms: u64) -> Result<Tree, DbError> {
         past.follow(row.node, row.state, row.is_deleted);
     })?;
     Ok(past.into_tree())
+}
+
+/// Files and links that are deleted now, the latest deletion first, with what they were before.
+///
+/// # Errors
+/// [`DbError`]. Cost: one pass over the deletions of the history.
+pub fn deleted(db: Reader<'_>) -> Result<Vec<Deleted>, DbError> {
+    let mut found = Vec::new();
+    for (node, path) in db.deletions()? {
+        let history = of_node(db, node)?;
+        let is_file = |row: &RevisionRow| row.state.content.kind != Kind::Dir;
+        if let (Some(deletion), Some(last)) = (history.deleted, history.versions.into_iter().last())
+            && is_file(&deletion)
+        {
+            found.push(Deleted {
+                path,
+                deletion,
+                last,
+            });
+        }
+    }
+    Ok(found)
 }

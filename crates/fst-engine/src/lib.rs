@@ -43,6 +43,8 @@ mod paths;
 pub mod plan;
 pub mod progress;
 pub mod reconcile;
+pub mod restore;
+pub mod retention;
 pub mod retry;
 pub mod row;
 pub mod settle;

@@ -62,3 +62,8 @@ pub const IGNORE_RULES_MAX: usize = 4096;
 
 /// Largest rule file that is read, in bytes: rules come from other devices, and each has to be kept in memory.
 pub const IGNORE_FILE_LEN_MAX: u64 = 256 << 10;
+
+/// Time that anything superseded is kept whatever the rules say, in milliseconds: one day.
+///
+/// A client that planned with it a moment ago, or a mistake noticed the same day, still finds it.
+pub const RETENTION_GRACE_MS: u64 = 24 * 60 * 60 * 1000;

@@ -157,6 +157,10 @@ codes! {
     RootReplaced = 6003, Refused, 409, "the folder was replaced by another one", "put the old one back, or: fst remove PATH and fst add PATH";
     /// Time-out of wait.
     WaitTimedOut = 6004, TimedOut, 408, "not synced in time", "fst status";
+    /// A restore would write over an edit that nobody else has yet.
+    Unsynced = 6021, Refused, 409, "what lies there is not synced yet", "fst wait --synced, then run it again";
+    /// Something is in the way.
+    InTheWay = 6022, Refused, 409, "something else is in the way", "move it away, or restore elsewhere with --to DIR";
     /// Rolled back.
     Rollback = 7001, Damage, 409, "the server went back in time", "restore the server's newest state; local files are untouched";
     /// Fork.

@@ -12,4 +12,5 @@ mod help;
 mod ignoring;
 mod problems;
 mod upping;
+mod versions;
 mod world;

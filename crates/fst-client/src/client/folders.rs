@@ -129,7 +129,7 @@ impl Client {
         })
     }
 
-    pub(super) fn space(&self, opened: OpenedSpace) -> Result<Space, ClientError> {
+    pub(crate) fn space(&self, opened: OpenedSpace) -> Result<Space, ClientError> {
         Ok(Space {
             id: opened.id,
             device: self.enrolled.device.device,

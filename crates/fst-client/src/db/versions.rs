@@ -9,7 +9,7 @@ use fst_proto::ids::{DeviceId, NodeId};
 use fst_proto::path::RelPath;
 use rusqlite::{Row, params};
 
-use super::{DbError, Reader, Tx, get_array, get_u64, node_of, sql, to_i64};
+use super::{DbError, Reader, Tx, get_array, get_blob, get_u64, node_of, sql, to_i64};
 
 /// One revision of a node.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,6 +76,24 @@ impl Reader<'_> {
             nodes.push(NodeId(get_array(row, 0)?));
         }
         Ok(nodes)
+    }
+
+    /// Nodes that are deleted now and the path that each had, the latest deletion first.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub fn deletions(&self) -> Result<Vec<(NodeId, RelPath)>, DbError> {
+        let query = "SELECT h.node,h.path FROM history h JOIN remote r ON r.node=h.node
+                     WHERE h.action='delete' AND r.deleted=1 AND r.idx=h.idx ORDER BY h.idx DESC, h.op DESC";
+        let mut statement = self.conn.prepare_cached(query).map_err(sql("prepare"))?;
+        let mut rows = statement.query([]).map_err(sql("read history"))?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next().map_err(sql("read history"))? {
+            let path = RelPath::from_bytes(&get_blob(row, 1)?);
+            let path = path.map_err(|_| DbError::Damaged { what: "path" })?;
+            found.push((NodeId(get_array(row, 0)?), path));
+        }
+        Ok(found)
     }
 
     fn each_revision(

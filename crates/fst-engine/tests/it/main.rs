@@ -17,6 +17,7 @@ mod lang;
 mod naming;
 mod order;
 mod random;
+mod restore;
 mod rows_conflict;
 mod rows_held;
 mod rows_merge;

@@ -5,5 +5,6 @@ mod damage;
 mod edges;
 mod evil;
 mod held;
+mod restores;
 mod versions;
 mod world;
