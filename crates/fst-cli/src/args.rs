@@ -345,12 +345,46 @@ pub(crate) enum DaemonCommand {
 
 /// `fst versions`.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct Versions {
+    #[command(subcommand)]
+    pub command: Option<VersionsCommand>,
     /// The file; it may be deleted
-    pub file: PathBuf,
+    #[arg(required = true)]
+    pub file: Option<PathBuf>,
     /// Also those of other files that had this name, and deleted ones
     #[arg(long)]
     pub all: bool,
+}
+
+/// `fst versions pin|unpin|keep`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum VersionsCommand {
+    /// Keep a version until it is unpinned
+    Pin {
+        /// The file
+        file: PathBuf,
+        /// Number of the version
+        number: u32,
+    },
+    /// Let the rules decide again how long a version is kept
+    Unpin {
+        /// The file
+        file: PathBuf,
+        /// Number of the version
+        number: u32,
+    },
+    /// How long versions are kept in a folder, on every device; changes it when told to
+    Keep {
+        /// The folder
+        folder: PathBuf,
+        /// Days after which a replaced or deleted version may go
+        #[arg(long)]
+        days: Option<u32>,
+        /// Newest versions of a file that are kept that long
+        #[arg(long, value_name = "N")]
+        versions: Option<u32>,
+    },
 }
 
 /// `fst restore`.

@@ -1,7 +1,7 @@
 //! Times as people type them: `2024-03-01 14:30`, `14:30`, `10 min ago`.
 //!
 //! Invariant: a function of the text, the time now and the zone; a time to come is refused. Local times that a change
-//! of the clocks makes ambiguous mean the earlier one. Source: docs/design/commands.md §7.
+//! of the clocks makes ambiguous mean the earlier one. Source: docs/design/commands.md §9.
 
 use fst_proto::time::UnixMillis;
 use jiff::civil::{DateTime, Time};

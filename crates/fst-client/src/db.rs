@@ -25,7 +25,7 @@ mod versions;
 pub use read::{HistoryLine, Reader};
 use tx::kind_number;
 pub use tx::{HistoryRow, Tx};
-pub use versions::RevisionRow;
+pub use versions::{RETENTION_KEY, RevisionRow};
 
 /// Version of the schema; another one is rebuilt, never migrated by guessing.
 const SCHEMA_VERSION: i64 = 2;

@@ -5,6 +5,7 @@
 
 use fst_fs::vault::VaultError;
 use fst_proto::error::{ErrorCode, Problem};
+use fst_proto::ids::ObjectId;
 
 use crate::db::DbError;
 use crate::log::LogFault;
@@ -108,6 +109,9 @@ pub enum FolderError {
     /// Sealed data does not open.
     #[error("open sealed data: {0}")]
     Sealed(String),
+    /// The server does not deliver an object.
+    #[error("the server does not deliver object {0}")]
+    NotDelivered(ObjectId),
     /// The server does not keep this version any more.
     #[error("the server no longer keeps this version")]
     Pruned,
@@ -123,7 +127,7 @@ impl FolderError {
             Self::Db(_) => ErrorCode::BadState,
             Self::Frozen(fault) => fault.code(),
             Self::Stopped(stop) => stop_code(stop),
-            Self::Sealed(_) => ErrorCode::CannotOpen,
+            Self::Sealed(_) | Self::NotDelivered(_) => ErrorCode::CannotOpen,
             Self::Pruned => ErrorCode::NoSuchVersion,
         }
     }
@@ -134,7 +138,11 @@ impl FolderError {
         match self {
             Self::Remote(error) => error.is_retryable(),
             Self::Vault(_) | Self::Db(_) => true,
-            Self::Frozen(_) | Self::Stopped(_) | Self::Sealed(_) | Self::Pruned => false,
+            Self::Frozen(_)
+            | Self::Stopped(_)
+            | Self::Sealed(_)
+            | Self::NotDelivered(_)
+            | Self::Pruned => false,
         }
     }
 

@@ -567,7 +567,7 @@ fn note_failure(step: &DiskStep, error: FolderError, out: &mut Applied) -> Resul
         | FolderError::Frozen(_)
         | FolderError::Stopped(_) => return Err(error),
         FolderError::Vault(error) => crate::error::vault_code(error),
-        FolderError::Sealed(_) => ErrorCode::CannotOpen,
+        FolderError::Sealed(_) | FolderError::NotDelivered(_) => ErrorCode::CannotOpen,
         FolderError::Pruned => ErrorCode::NoSuchVersion,
     };
     // A swap that was undone may leave our own file under a tag that must be free next time.

@@ -16,6 +16,7 @@ use fst_proto::ids::{NodeId, ObjectId};
 use fst_proto::limits;
 use fst_proto::log::{self, OpCode};
 use fst_proto::recipe::{self, Body, Extent, PartRef};
+use fst_proto::time::UnixMillis;
 use fst_proto::wire::Entry;
 
 use crate::db::{DbError, Reader, RemoteRow, RevisionRow};
@@ -24,6 +25,7 @@ use crate::folder::Space;
 use crate::remote::Remote;
 use crate::scan::hash_zeros;
 use crate::sealed;
+use crate::versions;
 
 /// Fetches contents of one space.
 #[derive(Debug)]
@@ -34,6 +36,7 @@ pub struct Fetcher<'a> {
     page: BTreeMap<ObjectId, Vec<u8>>,
     /// The page of the log fetched last, and the position of its first entry.
     entries: (u64, Vec<Entry>),
+    now: Option<UnixMillis>,
 }
 
 /// Where plain bytes go.
@@ -97,7 +100,15 @@ impl<'a> Fetcher<'a> {
             db,
             page: BTreeMap::new(),
             entries: (0, Vec::new()),
+            now: None,
         }
+    }
+
+    /// Tells the time, so that what is not delivered can be told from what the server was free to give up.
+    #[must_use]
+    pub fn at(mut self, now: UnixMillis) -> Self {
+        self.now = Some(now);
+        self
     }
 
     /// Fetches the objects that these versions need into the page, as far as one page holds.
@@ -121,7 +132,7 @@ impl<'a> Fetcher<'a> {
         ids.dedup();
         match self.load(&ids) {
             // A bad object concerns the files that need it, and they ask for it again; others go on.
-            Err(FolderError::Sealed(_)) => Ok(()),
+            Err(FolderError::Sealed(_) | FolderError::NotDelivered(_)) => Ok(()),
             done => done,
         }
     }
@@ -165,7 +176,20 @@ impl<'a> Fetcher<'a> {
                 revision.idx
             )));
         }
-        self.fill(&op.meta.body, op.body.as_deref(), &content, target)
+        let filled = self.fill(&op.meta.body, op.body.as_deref(), &content, target);
+        match (filled, self.now) {
+            (Err(FolderError::NotDelivered(_)), Some(now)) if self.is_over(revision, now)? => {
+                Err(FolderError::Pruned)
+            },
+            (filled, _) => filled,
+        }
+    }
+
+    fn is_over(&self, revision: &RevisionRow, now: UnixMillis) -> Result<bool, DbError> {
+        let changed = self.db.retention()?;
+        let rules = changed.unwrap_or_else(|| self.space.policy.retention());
+        let keeping = versions::keeping(self.db, rules, revision)?;
+        Ok(keeping.over_since(now).is_some())
     }
 
     fn fill(
@@ -345,7 +369,7 @@ fn object_of(extent: &Extent) -> Option<ObjectId> {
 }
 
 fn missing(id: ObjectId) -> FolderError {
-    FolderError::Sealed(format!("the server does not deliver object {id}"))
+    FolderError::NotDelivered(id)
 }
 
 fn no_such_body(idx: u64) -> FolderError {

@@ -112,7 +112,11 @@ pub struct Verified {
     header_hash: Hash32,
     row: EntryRow,
     opened: Vec<OpenedOp>,
+    control: Option<Control>,
 }
+
+/// What a payload says: nodes of a batch, or a change of rules.
+type Opened = (Vec<OpenedOp>, Option<Control>);
 
 impl Verifier<'_> {
     /// Checks the server's promise against what is known: signature, no rollback, no fork.
@@ -172,7 +176,7 @@ impl Verifier<'_> {
         if entry.time_ms > self.now.0.saturating_add(limits::SERVER_TIME_SKEW_MS_MAX) {
             return Err(invalid("its server time lies ahead of this device's clock").into());
         }
-        let opened = self.open(&header, entry, idx)?;
+        let (opened, control) = self.open(&header, entry, idx)?;
         let hash = log::entry_hash(&entry.header, &entry.sig);
         state.range.append(&log::leaf(&hash, entry.time_ms));
         let row = EntryRow {
@@ -189,6 +193,7 @@ impl Verifier<'_> {
             header_hash,
             row,
             opened,
+            control,
         })
     }
 
@@ -218,41 +223,58 @@ impl Verifier<'_> {
         }
     }
 
-    fn open(&self, header: &Header, entry: &Entry, idx: u64) -> Result<Vec<OpenedOp>, LogFault> {
+    fn open(&self, header: &Header, entry: &Entry, idx: u64) -> Result<Opened, LogFault> {
         let payload = entry
             .payload
             .as_deref()
             .ok_or(LogFault::CannotOpen { idx })?;
         match header.kind {
             EntryKind::Batch if idx > 0 => batch::open_batch(self.keys, header, payload)
+                .map(|opened| (opened, None))
                 .map_err(|_| LogFault::CannotOpen { idx }),
             EntryKind::Batch => Err(LogFault::Invalid {
                 idx,
                 rule: "a log begins with its genesis",
             }),
             EntryKind::Control => {
-                self.check_genesis(header, payload, idx)?;
-                Ok(Vec::new())
+                let control = self.control(header, payload, idx)?;
+                Ok((Vec::new(), control))
             },
         }
     }
 
-    fn check_genesis(&self, header: &Header, payload: &[u8], idx: u64) -> Result<(), LogFault> {
+    /// A log begins with its genesis; later control entries change how long versions are kept, and nothing else.
+    fn control(
+        &self,
+        header: &Header,
+        payload: &[u8],
+        idx: u64,
+    ) -> Result<Option<Control>, LogFault> {
         let invalid = |rule| LogFault::Invalid { idx, rule };
         let is_named = header.ops.len() == 1
             && header
                 .ops
                 .iter()
                 .all(|op| op.meta_hash == Some(sha256(&[payload])));
-        if !is_named || idx != 0 {
+        if !is_named {
             return Err(invalid("control entry"));
         }
-        let Control::Genesis(genesis) =
-            wire::from_canonical(payload).map_err(|_| invalid("control payload"))?;
-        if genesis.space == self.space && genesis.owner == self.chain.account {
-            Ok(())
-        } else {
-            Err(invalid("genesis of another space"))
+        let control = wire::from_canonical(payload).map_err(|_| invalid("control payload"))?;
+        match &control {
+            Control::Genesis(genesis) if idx == 0 => {
+                if genesis.space == self.space && genesis.owner == self.chain.account {
+                    Ok(None)
+                } else {
+                    Err(invalid("genesis of another space"))
+                }
+            },
+            Control::Retention(retention) if idx > 0 && retention.is_acceptable() => {
+                Ok(Some(control))
+            },
+            Control::Pin(_) if idx > 0 => Ok(Some(control)),
+            Control::Genesis(_) | Control::Retention(_) | Control::Pin(_) => {
+                Err(invalid("control entry"))
+            },
         }
     }
 }

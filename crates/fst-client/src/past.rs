@@ -13,10 +13,15 @@ use fst_engine::restore::{self as planning, Newer};
 use fst_engine::tree::Tree;
 use fst_fs::real::RealVault;
 use fst_fs::vault::{FileKind, Vault as _, VaultError};
+use fst_proto::control::{Control, Pin, Retention};
 use fst_proto::error::ErrorCode;
-use fst_proto::ids::NodeId;
+use fst_proto::hash::sha256;
+use fst_proto::ids::{Hash32, NodeId};
+use fst_proto::limits;
+use fst_proto::log::{self, EntryKind, Header, Op};
 use fst_proto::path::RelPath;
 use fst_proto::time::{Clock as _, UnixMillis};
+use fst_proto::wire::{self, Commit};
 
 use crate::client::Client;
 use crate::clock::SystemClock;
@@ -27,7 +32,7 @@ use crate::fetch::{Fetcher, Flat};
 use crate::folder::Space;
 use crate::remote::Remote;
 use crate::restore::{Restore, Restored, Restorer, outside};
-use crate::versions::{self, Deleted, NodeHistory};
+use crate::versions::{self, Deleted, Keeping, NodeHistory};
 
 /// One folder's past, and a path in it.
 #[derive(Debug)]
@@ -290,7 +295,7 @@ impl Past<'_> {
 
     fn write_outside(&self, restore: &Restore, to: &Path) -> Result<Vec<PathBuf>, ClientError> {
         let to = self.client.check_outside(to)?;
-        let mut fetcher = Fetcher::new(&self.space, self.remote(), self.db.read());
+        let mut fetcher = self.fetcher();
         outside::write(restore, &self.path, &to, &mut fetcher).map_err(|error| {
             if let crate::FolderError::Vault(VaultError::Occupied { .. }) = &error {
                 let detail = format!("{} exists", to.display());
@@ -311,7 +316,7 @@ impl Past<'_> {
             return Err(ClientError::new(ErrorCode::TooLarge, detail));
         }
         let mut bytes = Vec::new();
-        let mut fetcher = Fetcher::new(&self.space, self.remote(), self.db.read());
+        let mut fetcher = self.fetcher();
         fetcher.write_revision(row, &mut Flat(&mut bytes))?;
         Ok(bytes)
     }
@@ -339,6 +344,91 @@ impl Past<'_> {
             return Err(ClientError::new(ErrorCode::TooLarge, detail));
         }
         Ok(bytes)
+    }
+
+    /// How long versions are kept in this space.
+    ///
+    /// # Errors
+    /// [`ErrorCode::BadState`].
+    pub fn retention(&self) -> Result<Retention, ClientError> {
+        let changed = self.db.read().retention()?;
+        Ok(changed.unwrap_or_else(|| self.space.policy.retention()))
+    }
+
+    /// Until when a version is kept.
+    ///
+    /// # Errors
+    /// [`ErrorCode::BadState`].
+    pub fn keeping(&self, row: &RevisionRow) -> Result<Keeping, ClientError> {
+        Ok(versions::keeping(self.db.read(), self.retention()?, row)?)
+    }
+
+    /// Changes how long versions are kept, for every device of the space.
+    ///
+    /// # Errors
+    /// [`ErrorCode::Usage`] outside of the bounds; as [`Past::pin`].
+    pub fn set_retention(&self, retention: Retention) -> Result<(), ClientError> {
+        if !retention.is_acceptable() {
+            let detail = format!(
+                "at least 1, at most {} days and {} versions",
+                limits::RETENTION_DAYS_MAX,
+                limits::RETENTION_VERSIONS_MAX
+            );
+            return Err(ClientError::new(ErrorCode::Usage, detail));
+        }
+        self.commit(&Control::Retention(retention))
+    }
+
+    /// Keeps a version for as long as it is pinned, or lets the rules decide again.
+    ///
+    /// The next sync tells this device and the others.
+    /// # Errors
+    /// [`ErrorCode::Conflict`] when the log has grown beyond what is known here: sync first.
+    pub fn pin(&self, row: &RevisionRow, is_pinned: bool) -> Result<(), ClientError> {
+        self.commit(&Control::Pin(Pin {
+            node: row.node,
+            rev: row.state.rev,
+            is_pinned,
+        }))
+    }
+
+    /// Signs a control entry on top of what this device has verified.
+    fn commit(&self, control: &Control) -> Result<(), ClientError> {
+        let (space, state) = (&self.space, self.db.load()?);
+        let payload = wire::to_cbor(control);
+        let (ctr, prev) = state
+            .chains
+            .get(&space.device)
+            .copied()
+            .unwrap_or((0, Hash32::ZERO));
+        let header = log::encode_header(&Header {
+            version: log::VERSION,
+            space: space.id,
+            epoch: space.keys.epoch(),
+            generation: space.keys.generation(),
+            account: space.members.chain.account,
+            device: space.device,
+            account_len: space.members.chain.len,
+            account_hash: space.members.chain.head(),
+            dev_ctr: ctr + 1,
+            dev_prev: prev,
+            seen: state.range.head(),
+            kind: EntryKind::Control,
+            ops: vec![Op::control(sha256(&[&payload]))],
+        });
+        let commit = Commit {
+            sig: space.sign_key.sign_entry(&header),
+            header,
+            payload,
+            objects: Vec::new(),
+        };
+        // The receipt is checked when the entry comes with the next pull, as any entry.
+        self.remote().commit(space.id, &commit)?;
+        Ok(())
+    }
+
+    fn fetcher(&self) -> Fetcher<'_> {
+        Fetcher::new(&self.space, self.remote(), self.db.read()).at(SystemClock.now())
     }
 
     fn remote(&self) -> &dyn Remote {

@@ -86,7 +86,7 @@ impl Restorer<'_> {
         }
         // A page of the log serves all its entries when they are asked for in its order.
         writes.sort_by_key(|(_, source)| source.idx);
-        let mut fetcher = Fetcher::new(self.space, self.remote, self.db);
+        let mut fetcher = Fetcher::new(self.space, self.remote, self.db).at(self.now);
         for page in writes.chunks(PAGE_FILES_MAX) {
             self.write_page(page, &mut fetcher, &mut out)?;
         }
@@ -257,6 +257,7 @@ fn note(
         FolderError::Frozen(_)
         | FolderError::Stopped(_)
         | FolderError::Sealed(_)
+        | FolderError::NotDelivered(_)
         | FolderError::Pruned => error.code(),
     };
     out.problems.push(problem(path, code, &chain(&error)));

@@ -13,6 +13,10 @@ use fst_proto::path::RelPath;
 
 use crate::db::{DbError, Reader, RevisionRow};
 
+mod keeping;
+
+pub use keeping::{Keeping, keeping};
+
 /// One version of a node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Version {

@@ -9,8 +9,8 @@
 use fst_proto::account::KEM_X25519;
 use fst_proto::control::{Control, Policy, SpaceGenesis, Wrap};
 use fst_proto::hash::sha256;
-use fst_proto::ids::{AccountId, DeviceId, Hash32, KemKey, NodeId, SpaceId};
-use fst_proto::log::{self, EntryKind, Flags, Header, Op, OpCode};
+use fst_proto::ids::{AccountId, DeviceId, Hash32, KemKey, SpaceId};
+use fst_proto::log::{self, EntryKind, Header, Op};
 use fst_proto::merkle::Head;
 use fst_proto::wire::{self, Commit, CreateSpace};
 use zeroize::Zeroizing;
@@ -160,17 +160,7 @@ pub fn open_space_name(keys: &SpaceKeys, genesis: &SpaceGenesis) -> Result<Strin
 }
 
 fn genesis_header(owner: &Owner<'_>, space: SpaceId, payload_hash: Hash32) -> Header {
-    let op = Op {
-        code: OpCode::Control,
-        node: NodeId::ZERO,
-        base_rev: 0,
-        flags: Flags::default(),
-        name_tag: None,
-        meta_hash: Some(payload_hash),
-        body_hash: None,
-        add_refs: Vec::new(),
-        drop_refs: Vec::new(),
-    };
+    let op = Op::control(payload_hash);
     let device: DeviceId = owner.device.device;
     Header {
         version: log::VERSION,

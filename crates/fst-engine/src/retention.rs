@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use fst_proto::control::Policy;
+use fst_proto::control::Retention;
 use fst_proto::ids::{NodeId, ObjectId};
 use fst_proto::log::{Flags, Op, OpCode};
 use fst_proto::time::UnixMillis;
@@ -27,8 +27,6 @@ pub struct Revision {
     pub time_ms: u64,
     /// Whether it brought a content.
     pub is_version: bool,
-    /// Whether it deleted the node.
-    pub is_deleted: bool,
 }
 
 /// What is held besides the rules.
@@ -40,37 +38,52 @@ pub struct Held {
     pub positions: BTreeSet<u64>,
 }
 
-/// Tells for each revision of a node whether it is kept; oldest first in and out.
+/// When the rules alone let a revision go; `None` for the newest, which stays.
 ///
-/// A superseded version is kept for `retention_days` after it was superseded, while it is among the newest
-/// `max_versions` of its node. A revision without a content of its own is kept with its version.
+/// A superseded version is kept for so many days after it was superseded, while it is among the newest so many of
+/// its node, and for a day in any case. A revision without a content of its own counts with its version.
+/// Shape: revisions of one node, oldest first, in and out.
+#[must_use]
+pub fn ends(revisions: &[Revision], rules: Retention) -> Vec<Option<UnixMillis>> {
+    // Times of the versions newer than the one looked at, oldest last.
+    let mut newer: Vec<u64> = Vec::new();
+    let mut out = vec![None; revisions.len()];
+    for (at, revision) in revisions.iter().enumerate().rev() {
+        out[at] = revisions.get(at + 1).map(|next| {
+            let after = |ms: u64| next.time_ms.saturating_add(ms);
+            let by_age = after(u64::from(rules.days).saturating_mul(DAY_MS));
+            let last = newer.len().checked_sub(rules.versions as usize);
+            let by_count = last.and_then(|last| newer.get(last)).copied();
+            let end = by_count.map_or(by_age, |time| time.min(by_age));
+            UnixMillis(end.max(after(RETENTION_GRACE_MS)))
+        });
+        if revision.is_version {
+            newer.push(revision.time_ms);
+        }
+    }
+    out
+}
+
+/// Tells for each revision of a node whether it is kept; oldest first in and out.
 #[must_use]
 pub fn keep(
     node: NodeId,
     revisions: &[Revision],
-    policy: &Policy,
+    rules: Retention,
     held: &Held,
     now: UnixMillis,
 ) -> Vec<bool> {
-    let mut newer_versions = 0_u64;
-    let mut kept = vec![true; revisions.len()];
-    for (at, revision) in revisions.iter().enumerate().rev() {
-        let next = revisions.get(at + 1);
-        kept[at] = next.is_none_or(|next| {
-            let age = now.0.saturating_sub(next.time_ms);
-            let is_young = age < u64::from(policy.retention_days).saturating_mul(DAY_MS);
-            let is_of_few = newer_versions < u64::from(policy.max_versions);
-            let is_base = held
-                .positions
-                .range(revision.idx + 1..=next.idx)
-                .next()
-                .is_some();
+    let ends = ends(revisions, rules);
+    let pairs = revisions.iter().zip(ends).enumerate();
+    pairs
+        .map(|(at, (revision, end))| {
+            let first = revision.idx.saturating_add(1);
+            let last = revisions.get(at + 1).map_or(u64::MAX, |next| next.idx);
+            let is_base = first <= last && held.positions.range(first..=last).next().is_some();
             let is_pinned = held.pins.contains(&(node, revision.rev));
-            age < RETENTION_GRACE_MS || (is_young && is_of_few) || is_base || is_pinned
-        });
-        newer_versions += u64::from(revision.is_version);
-    }
-    kept
+            end.is_none_or(|end| now < end) || is_base || is_pinned
+        })
+        .collect()
 }
 
 /// What a log references, in the clear.
@@ -99,7 +112,6 @@ impl Ledger {
             idx,
             time_ms,
             is_version: op.code == OpCode::Put && op.flags.has(Flags::CONTENT),
-            is_deleted: op.code == OpCode::Delete,
         });
         for object in &op.drop_refs {
             let spans = log.refs.entry(*object).or_default();
@@ -115,10 +127,10 @@ impl Ledger {
 
     /// Objects that were referenced once and that no kept revision references.
     #[must_use]
-    pub fn dead(&self, policy: &Policy, held: &Held, now: UnixMillis) -> BTreeSet<ObjectId> {
+    pub fn dead(&self, rules: Retention, held: &Held, now: UnixMillis) -> BTreeSet<ObjectId> {
         let (mut live, mut dead) = (BTreeSet::new(), BTreeSet::new());
         for (node, log) in &self.nodes {
-            let kept = keep(*node, &log.revisions, policy, held, now);
+            let kept = keep(*node, &log.revisions, rules, held, now);
             for (object, spans) in &log.refs {
                 let is_in = |&(from, to): &(usize, usize)| {
                     let to = to.min(kept.len());

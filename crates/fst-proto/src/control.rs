@@ -5,7 +5,8 @@
 
 use minicbor::{Decode, Encode};
 
-use crate::ids::{AccountId, Hash32, SpaceId};
+use crate::ids::{AccountId, Hash32, NodeId, SpaceId};
+use crate::limits;
 
 /// How contents are cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
@@ -58,6 +59,55 @@ impl Default for Policy {
             max_versions: 10,
         }
     }
+}
+
+impl Policy {
+    /// How long versions are kept.
+    #[must_use]
+    pub fn retention(&self) -> Retention {
+        Retention {
+            days: self.retention_days,
+            versions: self.max_versions,
+        }
+    }
+}
+
+/// How long superseded versions are kept, signed by a device of the owner. FROZEN v1: CBOR array in this order.
+///
+/// Nothing else of a space's rules can be changed after its genesis.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct Retention {
+    /// Days after which a superseded version may go.
+    #[n(0)]
+    pub days: u32,
+    /// Newest versions of a node that are kept that long.
+    #[n(1)]
+    pub versions: u32,
+}
+
+impl Retention {
+    /// True when both numbers are within what a server and a client accept.
+    #[must_use]
+    pub fn is_acceptable(&self) -> bool {
+        (1..=limits::RETENTION_DAYS_MAX).contains(&self.days)
+            && (1..=limits::RETENTION_VERSIONS_MAX).contains(&self.versions)
+    }
+}
+
+/// Keeps one revision for as long as it is pinned. FROZEN v1: CBOR array in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct Pin {
+    /// The node.
+    #[n(0)]
+    pub node: NodeId,
+    /// Its revision.
+    #[n(1)]
+    pub rev: u64,
+    /// Pinned from here on, or no more.
+    #[n(2)]
+    pub is_pinned: bool,
 }
 
 /// Epoch and generation secrets, wrapped by HPKE for one account.
@@ -114,4 +164,10 @@ pub enum Control {
     /// The space begins: epoch 1, generation 1.
     #[n(0)]
     Genesis(#[n(0)] SpaceGenesis),
+    /// Versions are kept by other rules from here on.
+    #[n(1)]
+    Retention(#[n(0)] Retention),
+    /// A revision is pinned or no more.
+    #[n(2)]
+    Pin(#[n(0)] Pin),
 }

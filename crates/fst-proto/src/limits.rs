@@ -82,3 +82,9 @@ pub const SLOT_BYTES_MAX: usize = 64 << 10;
 
 /// Largest control payload (wraps, policy).
 pub const CONTROL_BYTES_MAX: usize = 1 << 20;
+
+/// Longest time that a space may ask superseded versions to be kept, days: a hundred years.
+pub const RETENTION_DAYS_MAX: u32 = 36_500;
+
+/// Most versions of a node that a space may ask to be kept: one a minute for a week.
+pub const RETENTION_VERSIONS_MAX: u32 = 10_000;

@@ -110,6 +110,24 @@ pub struct Op {
     pub drop_refs: Vec<ObjectId>,
 }
 
+impl Op {
+    /// The one operation of a control entry whose payload has this hash.
+    #[must_use]
+    pub fn control(payload_hash: Hash32) -> Self {
+        Self {
+            code: OpCode::Control,
+            node: NodeId::ZERO,
+            base_rev: 0,
+            flags: Flags::default(),
+            name_tag: None,
+            meta_hash: Some(payload_hash),
+            body_hash: None,
+            add_refs: Vec::new(),
+            drop_refs: Vec::new(),
+        }
+    }
+}
+
 /// Cleartext, signed header of an entry. FROZEN v1: CBOR array in this order.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 #[cbor(array)]

@@ -21,12 +21,13 @@ use fst_store::error::StoreError;
 use fst_store::meta::sqlite::SqliteMeta;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::time::MissedTickBehavior;
 
 use crate::config::{Options, PlainHttp};
 use crate::http::{self, App};
 use crate::refusal::Refusal;
 use crate::seams::{OsRandom, SystemClock};
-use crate::service::{Parts, Service};
+use crate::service::{Parts, Pruned, Service};
 
 /// File with the open set-up code.
 pub const SETUP_CODE_FILE: &str = "setup-code";
@@ -36,6 +37,9 @@ pub const URL_FILE: &str = "url";
 
 /// Time for requests to end after a stop was asked for.
 const DRAIN: Duration = Duration::from_secs(10);
+
+/// Time between two looks for what may be pruned: what is due goes within the hour, and a look reads whole logs.
+const PRUNE_EVERY: Duration = Duration::from_secs(60 * 60);
 
 /// Why a server does not run.
 #[derive(Debug, thiserror::Error)]
@@ -97,6 +101,7 @@ impl RunError {
 #[derive(Debug)]
 pub struct Server {
     app: App,
+    service: Arc<Service>,
     listener: TcpListener,
     stopping: watch::Sender<bool>,
     url: String,
@@ -129,10 +134,11 @@ impl Server {
         let (stopping, is_stopping) = watch::channel(false);
         let code_file = options.data.join(SETUP_CODE_FILE);
         let forget = Arc::new(move |code: &str| forget_setup_code(&code_file, code));
-        let app = App::new(service, is_stopping).on_setup_code_used(forget);
+        let app = App::new(Arc::clone(&service), is_stopping).on_setup_code_used(forget);
         let data = options.data.clone();
         Ok(Self {
             app,
+            service,
             listener,
             stopping,
             url,
@@ -163,6 +169,10 @@ impl Server {
             // Without it a small answer may wait for an acknowledgement; nothing breaks if it fails.
             stream.set_nodelay(true).unwrap_or_default();
         });
+        let pruning = tokio::spawn(prune_forever(
+            Arc::clone(&self.service),
+            self.stopping.subscribe(),
+        ));
         let mut stopped = self.stopping.subscribe();
         let graceful = async move {
             drop(stopped.wait_for(|is_stopping| *is_stopping).await);
@@ -179,11 +189,32 @@ impl Server {
                 tokio::time::timeout(DRAIN, &mut serving).await.unwrap_or(Ok(()))
             },
         };
+        // A step that is cut off left metadata and blobs as they may be: at worst a blob that nothing needs.
+        pruning.abort();
         let url_file = self.data.join(URL_FILE);
         if let Err(error) = fs::remove_file(&url_file) {
             tracing::debug!(%error, "the url file stays");
         }
         ended.map_err(RunError::Serve)
+    }
+}
+
+/// Prunes what the rules of the spaces do not keep, hour by hour.
+async fn prune_forever(service: Arc<Service>, mut stopping: watch::Receiver<bool>) {
+    let mut ticks = tokio::time::interval(PRUNE_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // The first tick comes at once: a server that starts has better things to do.
+    ticks.tick().await;
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {},
+            _ = stopping.wait_for(|is_stopping| *is_stopping) => return,
+        }
+        match service.prune().await {
+            Ok(pruned) if pruned == Pruned::default() => {},
+            Ok(Pruned { objects, blobs }) => tracing::info!(objects, blobs, "pruned"),
+            Err(error) => tracing::warn!(%error, "nothing was pruned"),
+        }
     }
 }
 

@@ -28,10 +28,12 @@ mod commit;
 mod keys;
 mod objects;
 mod payload;
+mod retention;
 mod spaces;
 mod tokens;
 
 pub use objects::{ByteRange, ObjectPart};
+pub use retention::Pruned;
 pub use spaces::ServedChanges;
 
 use keys::Keys;

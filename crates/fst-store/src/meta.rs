@@ -223,6 +223,19 @@ pub struct Page {
     pub entries: Vec<StoredEntry>,
 }
 
+/// Objects that no kept revision references, by a plan made from the whole log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ForgetTx {
+    /// The space.
+    pub space: SpaceId,
+    /// Length of the log that the plan was made from.
+    pub size: u64,
+    /// The objects.
+    pub ids: Vec<ObjectId>,
+    /// Time now.
+    pub now: UnixMillis,
+}
+
 /// Where an object lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Located {
@@ -378,6 +391,21 @@ pub trait MetaStore: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// [`crate::error::Refused::NoSpace`].
     async fn register_pack(&self, pack: PackTx) -> StoreResult<Vec<ObjectId>>;
+
+    /// All spaces, in the order in which they were made.
+    ///
+    /// # Errors
+    /// Failures of the backend.
+    async fn all_spaces(&self) -> StoreResult<Vec<SpaceId>>;
+
+    /// Forgets objects, and packs that have none left; returns the packs, whose blobs may be deleted now.
+    ///
+    /// Objects of packs whose lease still runs stay. A pack that also holds a payload is kept. `None`, with nothing
+    /// changed, when the log has another length than the plan was made from: an entry that came since may reference
+    /// what the plan gives up.
+    /// # Errors
+    /// [`crate::error::Refused::NoSpace`].
+    async fn forget_objects(&self, tx: ForgetTx) -> StoreResult<Option<Vec<BlobKey>>>;
 
     /// Totals for metrics.
     ///

@@ -54,12 +54,27 @@ fn here(
         Newer::Keep
     };
     let planned = match (args.wanted.version, at) {
-        (Some(number), _) => past.plan_revision(&version(context, past, args, number)?.revision),
+        (Some(number), _) => {
+            let version = version(context, past, args, number)?;
+            let planned = past.plan_revision(&version.revision);
+            return finish(context, past, args, &planned)
+                .map_err(|failure| dated(past, &version, failure));
+        },
         (None, Some(at)) => past.plan_moment(at, newer)?,
         (None, None) => past.plan_deleted(&deleted(past)?),
     };
+    finish(context, past, args, &planned)
+}
+
+/// Carries a plan out and says what comes next.
+fn finish(
+    context: &Context,
+    past: &Past<'_>,
+    args: &Restore,
+    planned: &Planned,
+) -> Result<Answer, Failure> {
     let undo = undo(context, past, args);
-    let answer = carry_out(context, past, &planned, args.dry_run)?;
+    let answer = carry_out(context, past, planned, args.dry_run)?;
     let is_synced_by_daemon = context.daemon_if_any()?.is_some();
     let has_done = !args.dry_run && !planned.plan.steps.is_empty();
     Ok(match has_done {
@@ -67,6 +82,19 @@ fn here(
         true => answer.then("fst sync").then(undo),
         false => answer,
     })
+}
+
+/// Says since when the server was free to give a version up, when that is why it cannot be had.
+fn dated(past: &Past<'_>, version: &Version, failure: Failure) -> Failure {
+    let over = past.keeping(&version.revision).ok();
+    let over = over.and_then(|keeping| keeping.over_since(Context::now()));
+    match over.filter(|_| failure.code == ErrorCode::NoSuchVersion) {
+        Some(end) => {
+            let day = when::shown(end, &TimeZone::system());
+            failure.because(format!("it was kept until {day}, then pruned"))
+        },
+        None => failure,
+    }
 }
 
 /// The version of this number of the file that lies at the path, or lay there last.
@@ -145,7 +173,8 @@ pub(super) fn carry_out(
         let is_code = |code: &&ErrorCode| code.to_string() == problem.code;
         let code = ErrorCode::ALL.iter().find(is_code).copied();
         let code = code.unwrap_or(ErrorCode::Internal);
-        return Err(Failure::new(code, code.title()).because(problem.path.clone()));
+        return Err(Failure::new(code, code.title())
+            .because(format!("{}: {}", problem.path, problem.reason)));
     }
     let exit = match done.problems.is_empty() && planned.plan.blocked.is_empty() {
         true => Exit::Done,
@@ -242,7 +271,9 @@ fn elsewhere(
     }
     let written: Vec<PathBuf> = match (args.wanted.version, at) {
         (Some(number), _) => {
-            past.write_revision(&version(context, past, args, number)?.revision, to)?
+            let version = version(context, past, args, number)?;
+            let written = past.write_revision(&version.revision, to);
+            written.map_err(|error| dated(past, &version, error.into()))?
         },
         (None, Some(at)) => past.write_moment(at, to)?,
         (None, None) => {

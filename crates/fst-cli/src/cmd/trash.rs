@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use fst_client::past::Past;
-use fst_client::versions::Deleted;
+use fst_client::versions::{Deleted, Keeping};
 use fst_proto::error::ErrorCode;
 use fst_proto::time::UnixMillis;
 use jiff::tz::TimeZone;
@@ -52,7 +52,7 @@ fn list(context: &Context, path: Option<&Path>) -> Result<Answer, Failure> {
                 amounts::size(gone.last.revision.state.size),
                 past.device_name(&gone.deletion),
             ]);
-            documents.push(document(&past, &gone));
+            documents.push(document(&past, &gone)?);
         }
     }
     let text = match documents.is_empty() {
@@ -66,15 +66,20 @@ fn list(context: &Context, path: Option<&Path>) -> Result<Answer, Failure> {
     ))
 }
 
-fn document(past: &Past<'_>, gone: &Deleted) -> Value {
-    json!({
+fn document(past: &Past<'_>, gone: &Deleted) -> Result<Value, Failure> {
+    let until = match past.keeping(&gone.last.revision)? {
+        Keeping::Until(end) => Some(end.0),
+        Keeping::Newest | Keeping::Pinned => None,
+    };
+    Ok(json!({
         "path": gone.path.to_string(),
         "folder": shown(&past.folder.path),
         "time": gone.deletion.time_ms,
         "device": past.device_name(&gone.deletion),
         "size": gone.last.revision.state.size,
         "version": gone.last.number,
-    })
+        "kept_until": until,
+    }))
 }
 
 fn bring_back(context: &Context, path: &Path, is_dry: bool) -> Result<Answer, Failure> {

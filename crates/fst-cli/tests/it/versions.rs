@@ -87,8 +87,6 @@ fn an_edit_that_is_not_synced_is_never_written_over() {
     fst(&home, &["restore", "PATH", "--version", "1"], "docs/f").ok();
     home.fst(["sync"]).ok();
     assert_eq!(home.read("docs/f"), "one\n");
-    let kept = fst(&home, &["diff", "PATH@4", "PATH"], "docs/f");
-    assert_eq!(kept.exit, 5, "only the whole word is a path: {}", kept.err);
     let at_4 = format!("{}@4", home.path("docs/f").display());
     let diff = home.fst(["diff", &at_4]).ok().out;
     assert!(
@@ -205,4 +203,33 @@ fn deleted_files_are_listed_and_come_back_on_every_device() {
     let all = fst(&bo, &["versions", "PATH", "--all", "--json"], "docs/g");
     let all = all.ok().json();
     assert_eq!(all["data"]["versions"].as_array().map(Vec::len), Some(2));
+}
+
+#[test]
+fn pins_and_rules_are_the_same_on_every_device() {
+    let server = Server::start();
+    let home = with_versions(&server);
+    fst(&home, &["versions", "pin", "PATH", "1"], "docs/f").ok();
+    home.wait();
+    let pinned = |home: &Home| -> Vec<bool> {
+        let found = versions(home, &[]);
+        found.iter().map(|v| v["pinned"] == true).collect()
+    };
+    assert_eq!(pinned(&home), [false, false, true]);
+    let words = ["versions", "keep", "PATH", "--days", "90", "--json"];
+    fst(&home, &words, "docs").ok();
+    home.wait();
+    let bo = Home::joined(&home, &server).with_folder("docs");
+    bo.wait();
+    assert_eq!(pinned(&bo), [false, false, true]);
+    let rules = fst(&bo, &["versions", "keep", "PATH", "--json"], "docs").ok();
+    let rules = rules.json()["data"].clone();
+    assert_eq!(rules["retention_days"], 90);
+    assert_eq!(rules["max_versions"], 10);
+    fst(&bo, &["versions", "unpin", "PATH", "1"], "docs/f").ok();
+    bo.wait();
+    home.wait();
+    assert_eq!(pinned(&home), [false, false, false]);
+    let words = ["versions", "keep", "PATH", "--days", "0"];
+    fst(&home, &words, "docs").failed("FST-1301", 2);
 }

@@ -21,3 +21,4 @@ CREATE TABLE versions (node BLOB NOT NULL, parent BLOB NOT NULL, name BLOB NOT N
                       content BLOB NOT NULL, exec INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, size INTEGER NOT NULL,
                       rev INTEGER NOT NULL, deleted INTEGER NOT NULL, idx INTEGER NOT NULL, device BLOB NOT NULL,
                       time_ms INTEGER NOT NULL, PRIMARY KEY (node, rev)) WITHOUT ROWID;
+CREATE TABLE pins    (node BLOB NOT NULL, rev INTEGER NOT NULL, PRIMARY KEY (node, rev)) WITHOUT ROWID;

@@ -4,12 +4,19 @@
 //! reads. Invariant: rows are only added. Not here: the bytes, which stay at the server; what counts as a version
 //! ([`crate::versions`]). Cost: about 200 bytes per revision.
 
+use std::collections::BTreeSet;
+
 use fst_engine::tree::Node;
+use fst_proto::control::{Pin, Retention};
 use fst_proto::ids::{DeviceId, NodeId};
 use fst_proto::path::RelPath;
+use fst_proto::wire;
 use rusqlite::{Row, params};
 
 use super::{DbError, Reader, Tx, get_array, get_blob, get_u64, node_of, sql, to_i64};
+
+/// Key of the named value that holds how long versions are kept.
+pub const RETENTION_KEY: &str = "retention";
 
 /// One revision of a node.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,6 +103,32 @@ impl Reader<'_> {
         Ok(found)
     }
 
+    /// Revisions that are pinned.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub fn pins(&self) -> Result<BTreeSet<(NodeId, u64)>, DbError> {
+        let query = "SELECT node,rev FROM pins";
+        let mut statement = self.conn.prepare_cached(query).map_err(sql("prepare"))?;
+        let mut rows = statement.query([]).map_err(sql("read pins"))?;
+        let mut pins = BTreeSet::new();
+        while let Some(row) = rows.next().map_err(sql("read pins"))? {
+            pins.insert((NodeId(get_array(row, 0)?), get_u64(row, 1)?));
+        }
+        Ok(pins)
+    }
+
+    /// How long versions are kept, when it was ever changed.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub fn retention(&self) -> Result<Option<Retention>, DbError> {
+        let damaged = |_| DbError::Damaged { what: "retention" };
+        let stored = self.meta(RETENTION_KEY)?;
+        let read = stored.map(|bytes| wire::from_canonical(&bytes));
+        read.transpose().map_err(damaged)
+    }
+
     fn each_revision(
         self,
         filter: &str,
@@ -113,6 +146,18 @@ impl Reader<'_> {
 }
 
 impl Tx<'_> {
+    /// Pins a revision, or lets it go.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub fn put_pin(&self, pin: &Pin) -> Result<(), DbError> {
+        let query = match pin.is_pinned {
+            true => "INSERT OR IGNORE INTO pins VALUES (?1,?2)",
+            false => "DELETE FROM pins WHERE node=?1 AND rev=?2",
+        };
+        self.run(query, params![pin.node.as_bytes(), to_i64(pin.rev)])
+    }
+
     /// Adds a revision.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 //! Invariant: after each entry the remote tree is well formed, and every revision grew by exactly one.
 
 use fst_engine::tree::{Node, Tree};
+use fst_proto::control::Control;
 use fst_proto::entry::{Kind, NodeMeta, ROOT};
 use fst_proto::ids::{DeviceId, NodeId, ObjectId};
 use fst_proto::log::{EntryKind, Flags, Op, OpCode};
@@ -10,7 +11,7 @@ use fst_proto::path::RelPath;
 use fst_proto::recipe::Body;
 
 use super::{LogError, LogFault, Verified};
-use crate::db::{HistoryRow, Loaded, RemoteRow, RevisionRow, Tx};
+use crate::db::{HistoryRow, Loaded, RETENTION_KEY, RemoteRow, RevisionRow, Tx};
 
 /// What an applied entry means for the local side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +42,13 @@ pub(super) fn apply(
     }
     if entry.header.device == device {
         tx.remove_intents(entry.header.dev_ctr)?;
+    }
+    match &entry.control {
+        Some(Control::Retention(retention)) => {
+            tx.set_meta(RETENTION_KEY, &fst_proto::wire::to_cbor(retention))?;
+        },
+        Some(Control::Pin(pin)) => tx.put_pin(pin)?,
+        Some(Control::Genesis(_)) | None => {},
     }
     if entry.header.kind == EntryKind::Batch {
         Replay {

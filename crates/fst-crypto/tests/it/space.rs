@@ -12,7 +12,10 @@ use fst_proto::{log, wire};
 use crate::support::{account, flipped, seeded};
 
 fn genesis_of(new: &NewSpace) -> SpaceGenesis {
-    let Control::Genesis(genesis) = wire::from_canonical(&new.create.commit.payload).unwrap();
+    let Control::Genesis(genesis) = wire::from_canonical(&new.create.commit.payload).unwrap()
+    else {
+        panic!("a genesis");
+    };
     genesis
 }
 

@@ -292,7 +292,9 @@ fn the_frozen_log_opens_with_the_account_seed_alone() {
         .split_first()
         .unwrap();
     let payload = bytes(&first["payload"]);
-    let Control::Genesis(control) = wire::from_canonical(&payload).unwrap();
+    let Control::Genesis(control) = wire::from_canonical(&payload).unwrap() else {
+        panic!("a genesis");
+    };
     let keys = space::open_space(&account, &control).unwrap();
     assert_eq!(
         space::open_space_name(&keys, &control).unwrap(),

@@ -18,6 +18,7 @@ mod naming;
 mod order;
 mod random;
 mod restore;
+mod retention;
 mod rows_conflict;
 mod rows_held;
 mod rows_merge;

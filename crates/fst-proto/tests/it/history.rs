@@ -82,7 +82,9 @@ fn the_frozen_genesis_is_named_by_its_signed_header() {
         &log::entry_message(&header_bytes),
         &id(&document["sig"])
     ));
-    let Control::Genesis(genesis) = wire::from_canonical(&payload).unwrap();
+    let Control::Genesis(genesis) = wire::from_canonical(&payload).unwrap() else {
+        panic!("a genesis");
+    };
     let SpaceGenesis { space, owner, .. } = genesis;
     assert_eq!(space, id::<SpaceId>(&document["space"]));
     assert_eq!(owner, id::<AccountId>(&document["account"]));

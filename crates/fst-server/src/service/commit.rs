@@ -101,9 +101,7 @@ impl Service {
         self.check_member(caller, space).await?;
         let header = log::decode_header(&commit.header)?;
         if header.kind == EntryKind::Control {
-            return Err(Refusal::malformed(
-                "this server knows no control entry but the first",
-            ));
+            check_control(&commit)?;
         }
         self.check_author(caller, space, &header, &commit).await?;
         let staged = self.stage(caller, header, commit).await?;
@@ -279,13 +277,29 @@ pub(super) fn pack_items(objects: &[u8]) -> Served<Vec<PackItem>> {
     Ok(parsed.iter().map(item).collect())
 }
 
+/// A control entry after the first changes how long versions are kept, within bounds, and nothing else.
+fn check_control(commit: &Commit) -> Served<()> {
+    let is_acceptable = match wire::from_canonical(&commit.payload)? {
+        Control::Genesis(_) => false,
+        Control::Retention(retention) => retention.is_acceptable(),
+        Control::Pin(_) => true,
+    };
+    if is_acceptable && commit.objects.is_empty() {
+        Ok(())
+    } else {
+        Err(Refusal::malformed("this control entry is not acceptable"))
+    }
+}
+
 fn check_genesis(caller: Caller, header: &Header, commit: &Commit) -> Served<()> {
     let is_first = header.kind == EntryKind::Control
         && header.dev_ctr == 1
         && header.dev_prev == Hash32::ZERO
         && header.seen == Head::empty()
         && (header.epoch, header.generation) == (1, 1);
-    let Control::Genesis(genesis) = wire::from_canonical(&commit.payload)?;
+    let Control::Genesis(genesis) = wire::from_canonical(&commit.payload)? else {
+        return Err(Refusal::malformed("a space begins with its genesis"));
+    };
     let is_own = genesis.owner == caller.account && genesis.space == header.space;
     if is_first && is_own && commit.objects.is_empty() {
         Ok(())

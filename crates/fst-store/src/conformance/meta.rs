@@ -10,7 +10,9 @@ use super::make::{
     ACCOUNT, Author, SPACE, create, delete, edit, node, object, pack, structural, tag,
 };
 use crate::error::{Refused, StoreError, StoreResult};
-use crate::meta::{CommitTx, Committed, MetaStore, Outcome, PageLimit, Payload};
+use crate::meta::{
+    CommitTx, Committed, ForgetTx, LEASE_MS, MetaStore, Outcome, PageLimit, Payload,
+};
 
 mod accounts;
 
@@ -49,6 +51,8 @@ pub async fn all<M: MetaStore>(fresh: impl Fn() -> M) {
     references_need_objects(&fresh()).await;
     packs_register_once(&fresh()).await;
     packs_come_with_commits(&fresh()).await;
+    objects_are_forgotten(&fresh()).await;
+    forgetting_waits_for_leases_and_the_log(&fresh()).await;
     time_never_runs_backwards(&fresh()).await;
     changes_come_in_pages(&fresh()).await;
     heads_are_remembered(&fresh()).await;
@@ -445,6 +449,81 @@ async fn references_need_objects<M: MetaStore>(store: &M) {
     let mut back = create(1, 3, 1);
     back.add_refs = vec![object(2)];
     write(store, &mut author, vec![back]).await;
+}
+
+/// Time after every lease of the suites.
+const LATER: UnixMillis = UnixMillis(1000 + LEASE_MS);
+
+fn forget(size: u64, ids: &[u8], now: UnixMillis) -> ForgetTx {
+    ForgetTx {
+        space: SPACE,
+        size,
+        ids: ids.iter().map(|n| object(*n)).collect(),
+        now,
+    }
+}
+
+async fn objects_are_forgotten<M: MetaStore>(store: &M) {
+    assert_eq!(
+        refused(store.forget_objects(forget(0, &[1], LATER)).await),
+        Refused::NoSpace
+    );
+    assert!(store.all_spaces().await.unwrap().is_empty());
+    let mut author = with_space(store).await;
+    assert_eq!(store.all_spaces().await.unwrap(), [SPACE]);
+    let before = store.totals().await.unwrap().bytes;
+    store.register_pack(pack(1, &[1, 2])).await.unwrap();
+    store.register_pack(pack(2, &[3])).await.unwrap();
+    // A pack goes with its last object, and a second time is fine.
+    let one = store.forget_objects(forget(1, &[1, 9], LATER)).await;
+    assert_eq!(one.unwrap(), Some(Vec::new()));
+    let ids = || vec![object(1), object(2), object(3)];
+    assert_eq!(
+        store.missing_objects(SPACE, ids()).await.unwrap(),
+        [object(1)]
+    );
+    let rest = store.forget_objects(forget(1, &[1, 2, 3], LATER)).await;
+    let mut rest = rest.unwrap().unwrap();
+    rest.sort_unstable();
+    assert_eq!(rest, [pack(1, &[]).key, pack(2, &[]).key]);
+    let again = store.forget_objects(forget(1, &[1, 2, 3], LATER)).await;
+    assert_eq!(again.unwrap(), Some(Vec::new()));
+    assert_eq!(store.missing_objects(SPACE, ids()).await.unwrap(), ids());
+    assert_eq!(store.totals().await.unwrap().bytes, before);
+    // What was forgotten can come again.
+    let again = store.register_pack(pack(3, &[1])).await.unwrap();
+    assert_eq!(again, [object(1)]);
+    // A blob that holds a payload too stays.
+    let mut tx = author.batch(vec![create(1, 0, 1)], at(1500));
+    let shared = pack(4, &[4]);
+    tx.payload = Payload::Pack {
+        key: shared.key,
+        offset: 82,
+        len: 10,
+    };
+    tx.pack = Some(shared);
+    let committed = store.commit(tx.clone()).await.unwrap();
+    author.wrote(&tx, committed.head);
+    let kept = store.forget_objects(forget(2, &[4], LATER)).await;
+    assert_eq!(kept.unwrap(), Some(Vec::new()));
+    assert_eq!(
+        store.missing_objects(SPACE, vec![object(4)]).await.unwrap(),
+        [object(4)]
+    );
+}
+
+async fn forgetting_waits_for_leases_and_the_log<M: MetaStore>(store: &M) {
+    with_space(store).await;
+    store.register_pack(pack(1, &[1])).await.unwrap();
+    let early = UnixMillis(LATER.0 - 1);
+    let leased = store.forget_objects(forget(1, &[1], early)).await;
+    assert_eq!(leased.unwrap(), Some(Vec::new()));
+    for size in [0, 2] {
+        let stale = store.forget_objects(forget(size, &[1], LATER)).await;
+        assert_eq!(stale.unwrap(), None);
+    }
+    let missing = store.missing_objects(SPACE, vec![object(1)]).await;
+    assert!(missing.unwrap().is_empty());
 }
 
 async fn packs_register_once<M: MetaStore>(store: &M) {

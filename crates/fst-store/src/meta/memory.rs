@@ -13,9 +13,11 @@ use fst_proto::time::UnixMillis;
 use fst_proto::wire::{Conflict, SpaceInfo};
 
 use super::{
-    AppendAccountTx, CommitTx, Committed, CreateAccountTx, CreateSpaceTx, Located, MetaStore,
-    Outcome, PackTx, Page, PageLimit, SlotKind, StoredEntry, StoredSlot, Totals,
+    AppendAccountTx, CommitTx, Committed, CreateAccountTx, CreateSpaceTx, ForgetTx, LEASE_MS,
+    Located, MetaStore, Outcome, PackTx, Page, PageLimit, Payload, SlotKind, StoredEntry,
+    StoredSlot, Totals,
 };
+use crate::blob::BlobKey;
 use crate::error::{Refused, StoreResult};
 use crate::rules::{self, DeviceLast, Facts, NodeFact, Plan, Verdict};
 
@@ -49,6 +51,13 @@ struct Space {
     nodes: BTreeMap<NodeId, NodeFact>,
     tags: BTreeMap<NameTag, NodeId>,
     objects: BTreeMap<ObjectId, Located>,
+    packs: BTreeMap<BlobKey, PackFact>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct PackFact {
+    lease: UnixMillis,
+    bytes: u64,
 }
 
 #[derive(Debug)]
@@ -212,6 +221,21 @@ impl MetaStore for MemoryMeta {
         Ok(new)
     }
 
+    async fn all_spaces(&self) -> StoreResult<Vec<SpaceId>> {
+        Ok(self.state().order.clone())
+    }
+
+    async fn forget_objects(&self, tx: ForgetTx) -> StoreResult<Option<Vec<BlobKey>>> {
+        let mut state = self.state();
+        let space = state.spaces.get_mut(&tx.space).ok_or(Refused::NoSpace)?;
+        if space.range.size() != tx.size {
+            return Ok(None);
+        }
+        let (packs, bytes) = space.forget(&tx);
+        state.bytes = state.bytes.saturating_sub(bytes);
+        Ok(Some(packs))
+    }
+
     async fn totals(&self) -> StoreResult<Totals> {
         let state = self.state();
         let entries: usize = state.spaces.values().map(|space| space.entries.len()).sum();
@@ -359,6 +383,7 @@ impl Space {
             nodes: BTreeMap::new(),
             tags: BTreeMap::new(),
             objects: BTreeMap::new(),
+            packs: BTreeMap::new(),
         }
     }
 
@@ -488,6 +513,38 @@ impl Space {
                 }
             });
         }
+        if !new.is_empty() {
+            let lease = UnixMillis(pack.now.0.saturating_add(LEASE_MS));
+            let bytes = pack.bytes;
+            self.packs.insert(pack.key, PackFact { lease, bytes });
+        }
         new
+    }
+
+    /// Packs that are empty now and hold no payload, and their bytes.
+    fn forget(&mut self, tx: &ForgetTx) -> (Vec<BlobKey>, u64) {
+        let mut touched = BTreeSet::new();
+        for id in &tx.ids {
+            let pack = self.objects.get(id).map(|located| located.pack);
+            let is_over = |pack: &BlobKey| {
+                let fact = self.packs.get(pack);
+                fact.is_some_and(|fact| fact.lease <= tx.now)
+            };
+            if let Some(pack) = pack.filter(is_over) {
+                self.objects.remove(id);
+                touched.insert(pack);
+            }
+        }
+        for located in self.objects.values() {
+            touched.remove(&located.pack);
+        }
+        for entry in &self.entries {
+            if let Payload::Pack { key, .. } = &entry.stored.payload {
+                touched.remove(key);
+            }
+        }
+        let facts = touched.iter().filter_map(|key| self.packs.remove(key));
+        let bytes = facts.map(|fact| fact.bytes).sum();
+        (touched.into_iter().collect(), bytes)
     }
 }

@@ -15,9 +15,10 @@ use fst_proto::wire::SpaceInfo;
 use rusqlite::{Connection, Row, TransactionBehavior, types};
 
 use super::{
-    AppendAccountTx, CommitTx, Committed, CreateAccountTx, CreateSpaceTx, Located, MetaStore,
-    Outcome, PackTx, Page, PageLimit, StoredSlot, Totals,
+    AppendAccountTx, CommitTx, Committed, CreateAccountTx, CreateSpaceTx, ForgetTx, Located,
+    MetaStore, Outcome, PackTx, Page, PageLimit, StoredSlot, Totals,
 };
+use crate::blob::BlobKey;
 use crate::error::{StoreError, StoreResult};
 
 mod accounts;
@@ -28,7 +29,10 @@ mod threads;
 use threads::{Readers, Writer};
 
 /// Migrations in order; the file's `user_version` is the number that it has seen.
-const MIGRATIONS: &[&str] = &[include_str!("../../migrations/sqlite/0001_init.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../../migrations/sqlite/0001_init.sql"),
+    include_str!("../../migrations/sqlite/0002_forget.sql"),
+];
 
 /// Pages in the write-ahead log at which it is written back: 16 MiB, so that a checkpoint's fsyncs are
 /// shared by many commits.
@@ -217,6 +221,16 @@ impl MetaStore for SqliteMeta {
     async fn register_pack(&self, pack: PackTx) -> StoreResult<Vec<ObjectId>> {
         self.writer
             .run(move |tx| objects::register(tx, &pack))
+            .await
+    }
+
+    async fn all_spaces(&self) -> StoreResult<Vec<SpaceId>> {
+        self.readers.run(log::all_spaces).await
+    }
+
+    async fn forget_objects(&self, request: ForgetTx) -> StoreResult<Option<Vec<BlobKey>>> {
+        self.writer
+            .run(move |tx| objects::forget(tx, &request))
             .await
     }
 

@@ -43,7 +43,10 @@ pub fn genesis(genuine: &Entry, chain: &Chain, name: &str, rng: &Rng) -> (Entry,
     };
     let new = create_space(&random, &owner, name, Policy::default()).expect("a short name");
     let Control::Genesis(mut genesis) =
-        wire::from_canonical(&new.create.commit.payload).expect("a genesis just made");
+        wire::from_canonical(&new.create.commit.payload).expect("a genesis just made")
+    else {
+        panic!("a genesis just made");
+    };
     genesis.wraps = vec![wrap_for(chain.account, chain.kem_key, space, rng)];
     let payload = wire::to_cbor(&Control::Genesis(genesis));
     header.ops[0].meta_hash = Some(sha256(&[&payload]));

@@ -5,6 +5,7 @@ mod damage;
 mod edges;
 mod evil;
 mod held;
+mod prunes;
 mod restores;
 mod versions;
 mod world;

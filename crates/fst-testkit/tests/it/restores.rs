@@ -73,7 +73,10 @@ fn a_folder_goes_back_and_every_device_follows() {
     assert_eq!(done.problems, []);
     scene.quiet();
     let shown = scene.assert_equal();
-    assert_eq!(read(&scene, OTHER, "d/small").as_deref(), Some(&b"small, then"[..]));
+    assert_eq!(
+        read(&scene, OTHER, "d/small").as_deref(),
+        Some(&b"small, then"[..])
+    );
     assert_eq!(read(&scene, OTHER, "large"), Some(noise(1, 3 << 20)));
     assert_eq!(shown.len(), 3, "{:?}", shown.keys());
 
@@ -82,7 +85,10 @@ fn a_folder_goes_back_and_every_device_follows() {
     scene.quiet();
     scene.assert_equal();
     assert_eq!(read(&scene, AUTHOR, "large"), Some(noise(2, 3 << 20)));
-    assert_eq!(read(&scene, AUTHOR, "newer").as_deref(), Some(&b"newer"[..]));
+    assert_eq!(
+        read(&scene, AUTHOR, "newer").as_deref(),
+        Some(&b"newer"[..])
+    );
     assert_eq!(read(&scene, AUTHOR, "d/small"), None);
 }
 
@@ -91,7 +97,9 @@ fn what_nobody_else_has_is_left_alone() {
     let (mut scene, then) = changed();
     scene.write(AUTHOR, "large", b"edited, not synced");
     scene.write(AUTHOR, "newer", b"edited, not synced either");
-    scene.user(AUTHOR, |vault| vault.user_write(&path("d"), b"a file of the same name"));
+    scene.user(AUTHOR, |vault| {
+        vault.user_write(&path("d"), b"a file of the same name")
+    });
     let done = back_to(&mut scene, AUTHOR, then, Newer::Remove);
     let mut codes: Vec<_> = done
         .problems
@@ -102,13 +110,22 @@ fn what_nobody_else_has_is_left_alone() {
     assert_eq!(codes[0], ("d", "FST-6021"));
     assert!(codes.contains(&("large", "FST-6021")), "{codes:?}");
     assert!(codes.contains(&("newer", "FST-6021")), "{codes:?}");
-    assert_eq!(read(&scene, AUTHOR, "large").as_deref(), Some(&b"edited, not synced"[..]));
+    assert_eq!(
+        read(&scene, AUTHOR, "large").as_deref(),
+        Some(&b"edited, not synced"[..])
+    );
     assert_eq!(
         read(&scene, AUTHOR, "newer").as_deref(),
         Some(&b"edited, not synced either"[..])
     );
-    assert_eq!(read(&scene, AUTHOR, "d").as_deref(), Some(&b"a file of the same name"[..]));
-    assert!(scene.devices[AUTHOR].vault.stage_is_empty(), "nothing stays behind");
+    assert_eq!(
+        read(&scene, AUTHOR, "d").as_deref(),
+        Some(&b"a file of the same name"[..])
+    );
+    assert!(
+        scene.devices[AUTHOR].vault.stage_is_empty(),
+        "nothing stays behind"
+    );
     scene.quiet();
     scene.assert_equal();
 }

@@ -155,6 +155,12 @@ pub(super) fn space_no(tx: &Transaction<'_>, space: SpaceId) -> StoreResult<Opti
         .optional()?)
 }
 
+pub(super) fn all_spaces(tx: &Transaction<'_>) -> StoreResult<Vec<SpaceId>> {
+    let mut statement = tx.prepare_cached("SELECT space FROM spaces ORDER BY no")?;
+    let rows = statement.query_map([], |row| id(row, 0, SpaceId::from_slice))?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
 pub(super) fn totals(tx: &Transaction<'_>) -> StoreResult<Totals> {
     let one = |sql: &str| tx.query_row(sql, [], |row| row.get::<_, u64>(0));
     Ok(Totals {

@@ -8,7 +8,7 @@ use rusqlite::{OptionalExtension as _, Row, Transaction, params};
 use super::log::{add_bytes, space_no};
 use crate::blob::BlobKey;
 use crate::error::{Refused, StoreError, StoreResult};
-use crate::meta::{LEASE_MS, Located, PackTx};
+use crate::meta::{ForgetTx, LEASE_MS, Located, PackTx};
 
 pub(super) fn register(tx: &Transaction<'_>, pack: &PackTx) -> StoreResult<Vec<ObjectId>> {
     let no = space_no(tx, pack.space)?.ok_or(Refused::NoSpace)?;
@@ -111,4 +111,52 @@ pub(super) fn locate(
         }
     }
     Ok(out)
+}
+
+pub(super) fn forget(
+    tx: &Transaction<'_>,
+    request: &ForgetTx,
+) -> StoreResult<Option<Vec<BlobKey>>> {
+    let no = space_no(tx, request.space)?.ok_or(Refused::NoSpace)?;
+    let size: u64 = tx
+        .prepare_cached("SELECT size FROM spaces WHERE no = ?1")?
+        .query_row([no], |row| row.get(0))?;
+    if size != request.size {
+        return Ok(None);
+    }
+    let sql = "DELETE FROM objects WHERE space_no = ?1 AND object = ?2 \
+               AND pack_no IN (SELECT no FROM packs WHERE lease_ms <= ?3) RETURNING pack_no";
+    let mut touched: BTreeSet<i64> = BTreeSet::new();
+    {
+        let mut statement = tx.prepare_cached(sql)?;
+        for object in &request.ids {
+            let values = params![no, object.as_bytes(), request.now.0];
+            let pack = statement
+                .query_row(values, |row| row.get::<_, i64>(0))
+                .optional()?;
+            touched.extend(pack);
+        }
+    }
+    let mut freed = Vec::new();
+    for pack in touched {
+        freed.extend(drop_pack(tx, pack)?);
+    }
+    Ok(Some(freed))
+}
+
+/// Drops a pack without objects, unless its blob holds a payload too.
+fn drop_pack(tx: &Transaction<'_>, pack: i64) -> StoreResult<Option<BlobKey>> {
+    let sql = "DELETE FROM packs WHERE no = ?1 \
+               AND NOT EXISTS (SELECT 1 FROM objects WHERE pack_no = ?1) \
+               AND NOT EXISTS (SELECT 1 FROM bodies WHERE payload_pack = key) \
+               RETURNING key, bytes";
+    let read = |row: &Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, u64>(1)?));
+    let dropped = tx.prepare_cached(sql)?.query_row([pack], read).optional()?;
+    let Some((key, bytes)) = dropped else {
+        return Ok(None);
+    };
+    let sql = "UPDATE totals SET value = max(0, value - ?1) WHERE name = 'bytes'";
+    tx.prepare_cached(sql)?.execute([bytes])?;
+    let key = BlobKey::parse(&key).ok_or(StoreError::Damaged { what: "pack key" })?;
+    Ok(Some(key))
 }
