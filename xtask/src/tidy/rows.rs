@@ -1,6 +1,7 @@
-//! Every row of the decision table has a test, and every such test has a row.
+//! Every row of the decision table has a test, and every such test has a row; the edge cases name only what is there.
 //!
-//! A row is a table line whose first cell is `S-001`; its tests are functions `s001_…` under `tests/`.
+//! A row is a table line whose first cell is `S-001`; its tests are functions `s001_…` under `tests/`. An edge case is a
+//! line of the section of that name; it names rows, and tests as `crate::module::function`.
 //! Source: docs/design/sync-semantics.md.
 
 use std::collections::BTreeMap;
@@ -10,13 +11,15 @@ use crate::workspace::Workspace;
 
 const PAGE: &str = "docs/design/sync-semantics.md";
 
+const EDGE_CASES: &str = "## Edge cases";
+
 pub(super) fn check(workspace: &Workspace) -> Vec<Finding> {
     let Some(page) = workspace.file(PAGE) else {
         return vec![Finding::new(PAGE, 1, "is missing")];
     };
     let rows = rows(&page.text);
     let tests = tests(workspace);
-    let mut findings = Vec::new();
+    let mut findings = edge_cases(&page.text, &rows, workspace);
     for (row, line) in &rows {
         if !tests.contains_key(row) {
             let message = format!("row S-{row} has no test `s{row}_…`");
@@ -30,6 +33,45 @@ pub(super) fn check(workspace: &Workspace) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// What the edge cases name and nobody has.
+fn edge_cases(page: &str, rows: &BTreeMap<String, usize>, workspace: &Workspace) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let lines = page.lines().enumerate();
+    let section = lines.skip_while(|(_, line)| *line != EDGE_CASES).skip(1);
+    for (index, line) in section.take_while(|(_, line)| !line.starts_with("## ")) {
+        for word in line.split([' ', ',', ';', '.', '|']) {
+            let number = word.strip_prefix("S-").filter(|n| is_number(n));
+            if number.is_some_and(|number| !rows.contains_key(number)) {
+                let message = format!("names {word}, which is no row");
+                findings.push(Finding::new(PAGE, index + 1, message));
+            }
+        }
+        for name in line.split('`').skip(1).step_by(2) {
+            if name.contains("::") && !is_test(name, workspace) {
+                let message = format!("names `{name}`, which is no test");
+                findings.push(Finding::new(PAGE, index + 1, message));
+            }
+        }
+    }
+    findings
+}
+
+/// Whether `crate::…::module::function` is there: in a file of that module, or in the file above it.
+fn is_test(name: &str, workspace: &Workspace) -> bool {
+    let parts: Vec<&str> = name.split("::").collect();
+    let [package, .., module, function] = parts[..] else {
+        return false;
+    };
+    let home = format!("crates/{package}/");
+    let is_of_module = |path: &str| {
+        path.ends_with(&format!("/{module}.rs")) || path.contains(&format!("/{module}/"))
+    };
+    let mut files = workspace
+        .rust_files()
+        .filter(|file| file.path.starts_with(&home) && is_of_module(&file.path));
+    files.any(|file| file.text.contains(&format!("fn {function}(")))
 }
 
 /// Row numbers as written, with their lines.
@@ -105,6 +147,22 @@ mod tests_of_rows {
                 "fn s001_a() {}\nfn s002_b() {}"
             )
             .is_empty()
+        );
+    }
+
+    #[test]
+    fn edge_cases_name_what_is_there() {
+        let page = |cell: &str| {
+            format!("| S-001 | |\n## Edge cases\n| 1 | a case | {cell} |\n## Next\nS-009")
+        };
+        let test = "fn s001_a() {}";
+        assert!(messages(&page("S-001; `a::rows::s001_a`"), test).is_empty());
+        assert_eq!(
+            messages(&page("S-001, S-002; `a::rows::gone`"), test),
+            [
+                "docs/design/sync-semantics.md:3: names S-002, which is no row",
+                "docs/design/sync-semantics.md:3: names `a::rows::gone`, which is no test",
+            ]
         );
     }
 

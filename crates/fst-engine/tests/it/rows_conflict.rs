@@ -35,6 +35,14 @@ fn s033_oldest_is_the_reverse() {
 }
 
 #[test]
+fn s033_oldest_takes_the_local_one_too() {
+    check(
+        "base a=1 | local a=2~1 | remote a=3~2 | oldest",
+        "write a!3=3 from remote a; put a!3=3 from remote a; put a=2 send; note edit-edit a copy a!3 local",
+    );
+}
+
+#[test]
 fn s034_a_plan_made_again_finds_its_copy() {
     check(
         "base a=1 | local a=2~1 a!2@new=2 | remote a=3~2",
@@ -80,6 +88,10 @@ fn s038_in_history_only_a_local_loser_is_sent_before_it_is_overwritten() {
     check(
         "base a=1 | local a=2~1 | remote a=3~2 | history",
         "put a!2=2 from local a; hold a archiving",
+    );
+    check(
+        "base a=1 | local a=2~1 | remote b@a=3~2 | history",
+        "put a!2=2 at b!2 from local a; hold a archiving",
     );
     check(
         "base a=1 a!2=2 | local a=2~1 | remote a=3~2 a!2=2 | history",
@@ -140,6 +152,10 @@ fn s044_a_conflict_is_not_done_before_its_copy() {
             .waits
             .iter()
             .map(|(a, b)| format!("{} {}", label(*a), label(*b)));
+        for (waiting, other) in &plan.waits {
+            assert!(plan.waits_for(*waiting).any(|id| id == *other));
+            assert_eq!(plan.waits_for(*other).count(), 0);
+        }
         pairs.collect::<Vec<String>>().join("; ")
     };
     assert_eq!(waits("base a=1 | local a=2~1 | remote a=3~2"), "a a!2");

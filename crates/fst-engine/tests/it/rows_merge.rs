@@ -338,6 +338,10 @@ fn s058_a_node_never_changes_its_kind() {
     check("base a=1 | remote a/", "hold a malformed");
     check("base - | local a=1 | remote a/", "hold a malformed");
     check("base d/ d/b=1 | remote d=1", "rm d/b; hold d malformed");
+    check(
+        "base - | local a=1 | remote a/ a/x=2",
+        "hold a malformed; hold a/x malformed",
+    );
 }
 
 #[test]
