@@ -430,15 +430,11 @@ pub fn space_of(payload: &[u8]) -> Result<SpaceId, ClientError> {
 }
 
 fn read_genesis(payload: &[u8]) -> Result<SpaceGenesis, ClientError> {
-    let control = wire::from_canonical(payload)
+    let control: Control = wire::from_canonical(payload)
         .map_err(|e| ClientError::caused(ErrorCode::InvalidLog, "read the space's genesis", e))?;
-    match control {
-        Control::Genesis(genesis) => Ok(genesis),
-        Control::Retention(_) | Control::Pin(_) => Err(ClientError::new(
-            ErrorCode::InvalidLog,
-            "a space begins with its genesis",
-        )),
-    }
+    control
+        .genesis()
+        .ok_or_else(|| ClientError::new(ErrorCode::InvalidLog, "a space begins with its genesis"))
 }
 
 fn internal(error: impl std::error::Error + Send + Sync + 'static) -> ClientError {

@@ -171,3 +171,14 @@ pub enum Control {
     #[n(2)]
     Pin(#[n(0)] Pin),
 }
+
+impl Control {
+    /// The genesis, when it is one.
+    #[must_use]
+    pub fn genesis(self) -> Option<SpaceGenesis> {
+        match self {
+            Self::Genesis(genesis) => Some(genesis),
+            Self::Retention(_) | Self::Pin(_) => None,
+        }
+    }
+}
