@@ -5,6 +5,8 @@ mod crashes;
 #[cfg(test)]
 mod fakes;
 #[cfg(test)]
+mod races;
+#[cfg(test)]
 mod reals;
 #[cfg(test)]
 mod storms;

@@ -14,6 +14,8 @@ use fst_client::keystore::Enrolled;
 use fst_client::remote::Remote;
 use fst_client::{Enrol, Folder, Outcome};
 use fst_fs::fake::{FakeVault, Killed, PowerCut};
+use fst_fs::real::RealVault;
+use fst_fs::vault::Vault;
 use fst_proto::account::Chain;
 use fst_proto::error::ErrorCode;
 use fst_proto::ids::SpaceId;
@@ -41,6 +43,8 @@ pub struct Device {
     pub vault: FakeVault,
     /// Its line.
     pub weather: Weather,
+    /// A real folder instead of the disk in memory.
+    pub disk: Option<PathBuf>,
     /// Where it keeps evidence against the server.
     pub evidence: Option<PathBuf>,
     remote: Arc<dyn Remote>,
@@ -89,6 +93,7 @@ pub(crate) fn enrol_one(
     Device {
         vault: FakeVault::new(),
         weather,
+        disk: None,
         evidence: None,
         remote: Arc::new(remote),
         enrolled: Arc::new(enrolled),
@@ -386,8 +391,12 @@ impl Device {
                 return Err(error);
             },
         };
+        let vault: Box<dyn Vault> = match &self.disk {
+            Some(root) => Box::new(RealVault::open(root)?),
+            None => Box::new(self.vault.clone()),
+        };
         let seams = Seams {
-            vault: Box::new(self.vault.clone()),
+            vault,
             remote: Arc::clone(&self.remote),
             clock: Arc::new(self.clock.clone()),
         };

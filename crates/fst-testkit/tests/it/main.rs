@@ -3,6 +3,7 @@
 mod crash;
 mod damage;
 mod edges;
+mod editors;
 mod evil;
 mod held;
 mod prunes;
