@@ -22,8 +22,9 @@ const HELP: &str = "\
 cargo xtask test               run everything that CI runs
 cargo xtask tidy               check the rules of the house
 cargo xtask codegen [--check]  write the generated documents, or only compare them
-cargo xtask sim [--seeds N] [--seed S]
-                               run the world simulation";
+cargo xtask sim [--seeds N] [--from S] [--seed S [--killing]] [--kills client=N,server=M]
+                               run the world simulation, or one world with its trace, or
+                               worlds until so many processes were killed in the middle";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();

@@ -22,7 +22,7 @@ use fst_engine::plan::{DiskStep, Plan};
 use fst_engine::reconcile::{self, Backup, Direction, Inputs, Strategy};
 use fst_engine::tree::Tree;
 use fst_fs::vault::{LockGuard, Vault};
-use fst_fs::watch::{LostReason, NotifyWatch, OnEvent, Watch as _, Watching};
+use fst_fs::watch::{LostReason, NotifyWatch, OnEvent, Watch as _, WatchEvent, Watching};
 use fst_proto::control::Policy;
 use fst_proto::entry::Place;
 use fst_proto::error::ErrorCode;
@@ -723,7 +723,16 @@ impl Folder {
     /// # Errors
     /// [`LostReason`] when the system cannot watch: scans still find everything.
     pub fn start_watch(&self, on_event: OnEvent) -> Result<Box<dyn Watching>, LostReason> {
-        NotifyWatch.start(Path::new(&self.settings.path), on_event)
+        self.status.note_watch(None);
+        let status = self.status.clone();
+        let noting: OnEvent = Box::new(move |event| {
+            if let WatchEvent::Lost(reason) = &event {
+                status.note_watch(Some(reason));
+            }
+            on_event(event);
+        });
+        let started = NotifyWatch.start(Path::new(&self.settings.path), noting);
+        started.inspect_err(|reason| self.status.note_watch(Some(reason)))
     }
 }
 

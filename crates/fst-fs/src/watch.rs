@@ -41,6 +41,9 @@ pub enum LostReason {
     /// The system gives this user no further watcher.
     #[error("limit on watchers reached")]
     TooManyWatchers,
+    /// A network file system: what other machines change on it is not told to this one.
+    #[error("a network file system does not tell what other machines change")]
+    Network,
     /// The folder itself was moved, removed or unmounted.
     #[error("the folder was moved or removed")]
     RootGone,
@@ -56,6 +59,7 @@ impl LostReason {
         match self {
             Self::TooManyWatches => "sudo sysctl fs.inotify.max_user_watches=1048576",
             Self::TooManyWatchers => "sudo sysctl fs.inotify.max_user_instances=1024",
+            Self::Network => "nothing to do: the whole folder is scanned at intervals",
             Self::RootGone => "put the folder back, or mount it again",
             Self::Failed(_) => "changes are still found by scanning at intervals",
         }

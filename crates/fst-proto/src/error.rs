@@ -129,6 +129,8 @@ codes! {
     NoDaemon = 3009, NoDaemon, 503, "the sync daemon is not running", "fst daemon start";
     /// A program holds a file open for writing.
     InUse = 3010, Failed, 409, "a program has this file open for writing", "nothing to do: it is synced as soon as that program closes it";
+    /// Changes are not told by the system.
+    NotWatched = 3011, Failed, 409, "changes are noticed only by looking at intervals", "nothing to do: the whole folder is scanned every minute or more rarely";
     /// Unreachable.
     Unreachable = 4001, Unreachable, 503, "the server does not answer", "check the address and the network; it is tried again";
     /// Something else answers.

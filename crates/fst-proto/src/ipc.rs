@@ -103,6 +103,9 @@ pub struct FolderStatus {
     pub problems: Vec<PathProblem>,
     /// Why the folder as a whole stands still, if it does.
     pub stopped: Option<Problem>,
+    /// Why changes are noticed late: the system does not tell them, or not all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watch: Option<Problem>,
     /// Time of the last change, Unix milliseconds, 0 for none.
     pub last_change_ms: u64,
 }

@@ -210,6 +210,9 @@ fn troubles(folder: &FolderStatus, look: &Look) -> String {
     if let Some(problem) = folder.stopped.as_ref().filter(|_| !is_no_daemon(folder)) {
         page.block(stop_block(path, problem, look));
     }
+    if let Some(problem) = &folder.watch {
+        page.block(stop_block(path, problem, look));
+    }
     if folder.conflicts > 0 {
         page.line("\n  Both versions of each file are kept until you decide.");
         page.block(look.next("fst conflicts list"));

@@ -6,12 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use fst_engine::naming;
 use fst_engine::plan::{DiskStep, Plan, PushKind};
+use fst_fs::watch::LostReason;
 use fst_proto::entry::Kind;
+use fst_proto::error::{ErrorCode, Problem};
 use fst_proto::ipc::{FolderStatus, PathProblem, Pending};
 
 use super::{Outcome, Settings};
 use crate::db::Loaded;
-use crate::error::FolderError;
+use crate::error::{FolderError, chain};
 
 /// Problems listed in status; the rest is counted by their absence from the list.
 const PROBLEMS_SHOWN_MAX: usize = 1000;
@@ -50,6 +52,15 @@ impl StatusHandle {
         let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
         let (status, pending) = &mut *shared;
         change(status, pending);
+    }
+
+    /// Says why not every change is told by the system; `None` when all are again.
+    pub(super) fn note_watch(&self, lost: Option<&LostReason>) {
+        let problem = lost.map(|reason| Problem {
+            next: reason.next_step().to_owned(),
+            ..Problem::new(ErrorCode::NotWatched, chain(reason))
+        });
+        self.change(|status, _| status.watch = problem);
     }
 
     pub(super) fn note_phase(&self, phase: &str) {

@@ -2,7 +2,7 @@
 //!
 //! A [`Watch`]; its events come from the `notify` crate's thread.
 //! Invariant: links are not followed; one directory that cannot be watched does not keep the others from it.
-//! Not here: polling for file systems without events; a scan at intervals does that.
+//! Not here: polling, on network file systems and wherever a watch is lost; a scan at intervals does that.
 //! Source: inotify(7), docs/design/sync-semantics.md.
 
 use std::io;
@@ -31,9 +31,41 @@ impl Watch for NotifyWatch {
                 return Err(reason);
             }
             send(&on_event, WatchEvent::Lost(reason));
+        } else if is_network(&root) {
+            send(&on_event, WatchEvent::Lost(LostReason::Network));
         }
         Ok(Box::new(Native { _watcher: watcher }))
     }
+}
+
+/// Numbers by which Linux names file systems that other machines may change: `statfs(2)`.
+const NETWORK_MAGIC: [u64; 11] = [
+    0x6969,      // NFS
+    0x517b,      // SMB
+    0xff53_4d42, // CIFS
+    0xfe53_4d42, // SMB2
+    0x6573_5546, // FUSE, as under sshfs
+    0x0102_1997, // 9P
+    0x5346_414f, // AFS
+    0x00c3_6400, // Ceph
+    0x7375_7245, // Coda
+    0x564c,      // NCP
+    0x786f_4256, // shared folder of VirtualBox
+];
+
+#[cfg(target_os = "linux")]
+fn is_network(root: &Path) -> bool {
+    // The type has other widths and signs on other machines; its low 32 bits are the number.
+    let number = |kind: i128| u64::try_from(kind & 0xffff_ffff).unwrap_or(0);
+    rustix::fs::statfs(root).is_ok_and(|stat| is_network_magic(number(i128::from(stat.f_type))))
+}
+#[cfg(not(target_os = "linux"))]
+fn is_network(_root: &Path) -> bool {
+    false
+}
+
+fn is_network_magic(number: u64) -> bool {
+    NETWORK_MAGIC.contains(&number)
 }
 
 type Sink = Arc<Mutex<OnEvent>>;
@@ -207,6 +239,16 @@ mod tests {
         let reason = no_watcher(Error::io(too_many));
         assert!(matches!(reason, LostReason::TooManyWatchers));
         assert!(reason.next_step().contains("fs.inotify.max_user_instances"));
+    }
+
+    #[test]
+    fn network_file_systems_are_told_from_local_ones() {
+        const EXT4: u64 = 0xef53;
+        const TMPFS: u64 = 0x0102_1994;
+        const NFS: u64 = 0x6969;
+        const CIFS: u64 = 0xff53_4d42;
+        assert!(is_network_magic(NFS) && is_network_magic(CIFS));
+        assert!(!is_network_magic(EXT4) && !is_network_magic(TMPFS));
     }
 
     #[test]

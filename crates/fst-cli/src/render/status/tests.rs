@@ -312,3 +312,22 @@ fn many_problems_are_cut_until_all_are_asked_for() {
     };
     assert!(drawn_as(&status, &look).contains("p14"));
 }
+
+#[test]
+fn a_lost_watch_is_said_with_what_helps() {
+    let lost = Problem {
+        next: "sudo sysctl fs.inotify.max_user_watches=1048576".to_owned(),
+        ..Problem::new(
+            ErrorCode::NotWatched,
+            "limit on watched directories reached",
+        )
+    };
+    let documents = FolderStatus {
+        watch: Some(lost),
+        ..folder("Documents", "two-way", State::Idle)
+    };
+    let text = drawn(&status(State::Idle, vec![documents]));
+    let said = "  ~/Documents   changes are noticed only by looking at intervals (FST-3011)\n    limit on \
+                watched directories reached\n    → sudo sysctl fs.inotify.max_user_watches=1048576\n";
+    assert!(text.contains(said), "{text}");
+}
