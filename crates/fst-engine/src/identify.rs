@@ -402,7 +402,7 @@ impl<'a> Matcher<'a> {
         }
         let mut gone: BTreeMap<ContentId, Vec<NodeId>> = BTreeMap::new();
         for (id, node) in self.base.iter().filter(|(id, _)| !self.found.contains(id)) {
-            if node.content.kind == Kind::File && node.size > 0 {
+            if node.content.kind == Kind::File {
                 gone.entry(node.content.id).or_default().push(id);
             }
         }

@@ -134,6 +134,7 @@ fn s165_content_does_not_tell_when_there_are_several_or_none() {
     check("a@A=1~1 b@B=1~2", "c=1~9", "-", "c:new1");
     check("a@A=1~1", "b=1~8 c=1~9", "-", "b:new1 c:new2");
     check("a@A=0~1", "b=0~9", "-", "b:new1");
+    check("l@L->1~1", "b=1~9", "-", "b:new1");
 }
 
 #[test]

@@ -67,6 +67,15 @@ fn s035_a_content_kept_already_is_not_copied_again() {
 }
 
 #[test]
+fn s035_a_content_that_leaves_the_name_does_not_count() {
+    check(
+        "base a=1 a!2@m=2 | local a=2~1 a!2@m=2 | remote a=3~2 x@m=2",
+        "mv a!2 x; write a!2=2 at a!2+ from local a; write a=3 over =2; put a!2=2 at a!2+ send; \
+         note edit-edit a copy a!2 remote",
+    );
+}
+
+#[test]
 fn s036_an_edited_copy_is_a_file_of_its_own() {
     check(
         "base a=1 a!2=7 | local a=2~1 a!2=7 | remote a=3~2 a!2=7",

@@ -113,6 +113,14 @@ fn s071_a_new_name_avoids_all_that_is_there() {
 }
 
 #[test]
+fn s071_so_does_the_name_of_what_is_not_here_yet() {
+    check(
+        "base - | local a@l/ a!2@z=9 | remote a@r=2",
+        "write r=2 at a!2+; put r=2 at a!2+ move; put l/ at a; put z=9 at a!2 send; note same-name l copy r local",
+    );
+}
+
+#[test]
 fn s072_a_renamed_node_is_found_again_after_a_crash() {
     check(
         "base - | local a@l/ a!2@new=2 | remote a@r=2",
