@@ -187,6 +187,22 @@ impl Tree {
             .try_fold(RelPath::root(), |path, name| path.child(name).ok())
     }
 
+    /// True when `id` is `ancestor` or lies below it.
+    #[must_use]
+    pub fn is_within(&self, id: NodeId, ancestor: NodeId) -> bool {
+        let mut at = id;
+        for _ in 0..=self.nodes.len() {
+            if at == ancestor {
+                return true;
+            }
+            match self.nodes.get(&at) {
+                Some(node) => at = node.place.parent,
+                None => return false,
+            }
+        }
+        false
+    }
+
     /// True when `id` is the root or a directory in the tree.
     #[must_use]
     pub fn is_dir(&self, id: NodeId) -> bool {
