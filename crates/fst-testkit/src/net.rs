@@ -70,7 +70,8 @@ impl Weather {
         let at = self.inner.kill_at.load(Ordering::Relaxed);
         if at != 0 && n >= at {
             self.inner.kill_at.store(0, Ordering::Relaxed);
-            if let Some(disk) = self.disk().take() {
+            let disk = self.disk().take();
+            if let Some(disk) = disk {
                 disk.crash_now();
             }
             Killed::strike();

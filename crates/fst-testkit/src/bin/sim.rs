@@ -127,7 +127,7 @@ fn is_reached((clients, servers): (u64, u64), totals: &Totals) -> bool {
 fn run_one(seed: u64, is_killing: bool, totals: &Totals) {
     let plan = plan_of(seed, is_killing);
     let report: Report = world::run(seed, &plan);
-    let is_repeatable = seed % REPLAY_EVERY != 0 || world::run(seed, &plan) == report;
+    let is_repeatable = !seed.is_multiple_of(REPLAY_EVERY) || world::run(seed, &plan) == report;
     totals.n_seeds.fetch_add(1, Ordering::Relaxed);
     totals
         .n_crashes

@@ -3,7 +3,7 @@
 use crate::rng::Rng;
 
 /// Keeps the draw of the plan apart from the draws of the run.
-const PLAN_SALT: u64 = 0x5eed_0f_9_1a_4e_5;
+const PLAN_SALT: u64 = 0x5eed_0f91_a4e5;
 
 /// Share of worlds, in percent, that each hazard troubles.
 const HAZARD_PERCENT: usize = 22;
