@@ -12,11 +12,10 @@ use fst_proto::{log, wire};
 use crate::support::{account, flipped, seeded};
 
 fn genesis_of(new: &NewSpace) -> SpaceGenesis {
-    let Control::Genesis(genesis) = wire::from_canonical(&new.create.commit.payload).unwrap()
-    else {
-        panic!("a genesis");
-    };
-    genesis
+    match wire::from_canonical(&new.create.commit.payload).unwrap() {
+        Control::Genesis(genesis) => genesis,
+        other => unreachable!("a space begins with its genesis, not with {other:?}"),
+    }
 }
 
 fn create(random: &SeededRandom, name: &str) -> NewSpace {
