@@ -42,9 +42,10 @@ fn read(text: &str, here: &Zoned) -> Option<Timestamp> {
     if let Ok(exact) = text.parse::<Timestamp>() {
         return Some(exact);
     }
-    let local = match text.parse::<Time>() {
-        Ok(time) => here.date().to_datetime(time),
-        Err(_) => text.parse::<DateTime>().ok()?,
+    // In this order: a time is also read from a text with a date, and the date would be lost.
+    let local = match text.parse::<DateTime>() {
+        Ok(local) => local,
+        Err(_) => here.date().to_datetime(text.parse::<Time>().ok()?),
     };
     let zoned = local.to_zoned(here.time_zone().clone()).ok()?;
     Some(zoned.timestamp())

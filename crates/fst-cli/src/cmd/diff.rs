@@ -205,7 +205,6 @@ mod tests {
         -c
         +B
         +c
-        \ No newline at end of file
         ");
     }
 }

@@ -33,6 +33,10 @@ fn help_starts_with_examples() {
       history      What was changed, when, and by which device
       why          Why a file is as it is: synced, waiting, ignored, held, deleted
       ignore       What is not synced
+      versions     Earlier versions of a file
+      restore      Bring back an earlier version, a deleted file or a whole folder as it was
+      trash        Deleted files
+      diff         What changed between two versions of a file, or in a folder since a time
       conflicts    Files that two devices changed at once
       devices      The devices of the account
       demo         See it work: a private server and two devices in a temporary folder
