@@ -198,6 +198,12 @@ fn s171_what_cannot_be_seen_keeps_its_base_state() {
 }
 
 #[test]
+fn s171_base_state_here_has_no_revision() {
+    let seen = look("a@A=1~1", "a?", "-");
+    assert_eq!(seen.local.get(id("A")).map(|node| node.rev), Some(0));
+}
+
+#[test]
 fn s172_an_unknown_thing_blocks_its_name() {
     check(
         "d@D/~1",

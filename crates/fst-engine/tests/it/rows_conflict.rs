@@ -168,6 +168,8 @@ fn s044_a_conflict_is_not_done_before_its_copy() {
         pairs.collect::<Vec<String>>().join("; ")
     };
     assert_eq!(waits("base a=1 | local a=2~1 | remote a=3~2"), "a a!2");
+    let two = "base a=1 b=1 | local a=2~1 b=2~1 | remote a=3~2 b=3~2";
+    assert_eq!(waits(two), "a a!2; b b!2");
     assert_eq!(waits("base a=1 | local a=2~2 | remote b@a=3~1"), "a a!3");
     assert_eq!(waits("base a=1 | local a=2~2 | remote a=3~1 | history"), "");
     let carried = "base d/ d/a=1 d/b=1 | local - | remote e@d/ e/a@d/a=1 e/b@d/b=2";
