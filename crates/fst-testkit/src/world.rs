@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use fst_fs::fake::{FakeOptions, FakeVault, PowerCut, UserFile};
+use fst_fs::fake::{FakeEntry, FakeOptions, FakeVault, PowerCut, UserFile};
 use fst_proto::path::RelPath;
 use fst_proto::time::{Clock, UnixMillis};
 
@@ -240,6 +240,7 @@ impl World {
             self.interfere(at);
         }
         let outcome = self.devices[at].sync();
+        self.devices[at].vault.forget_interference();
         self.say(format!("{at}: sync {outcome}"));
         self.note_interference();
         if outcome == "Quiet" {
@@ -283,6 +284,11 @@ impl World {
         }
     }
 
+    fn trees(&self) -> Vec<BTreeMap<RelPath, FakeEntry>> {
+        let vaults = self.devices.iter().map(|device| &device.vault);
+        vaults.map(FakeVault::snapshot).collect()
+    }
+
     /// The weather clears; everybody syncs until nothing moves.
     fn calm(&mut self) {
         self.lift();
@@ -292,8 +298,9 @@ impl World {
             for at in 0..self.devices.len() {
                 self.set_disk_clock(at);
             }
+            let before = self.trees();
             let outcomes: Vec<String> = self.devices.iter_mut().map(Device::sync).collect();
-            let is_disturbed = self.note_interference();
+            let is_disturbed = self.note_interference() || self.trees() != before;
             self.say(format!("calm: {}", outcomes.join(", ")));
             let is_quiet = !is_disturbed && outcomes.iter().all(|o| o == "Quiet");
             quiet = if is_quiet { quiet + 1 } else { 0 };

@@ -217,6 +217,11 @@ impl FakeVault {
             .push(Box::new(user));
     }
 
+    /// Whatever was to interfere, and has not yet, will not.
+    pub fn forget_interference(&self) {
+        self.lock_state().faults.interfere.clear();
+    }
+
     /// True after a planned crash or a power cut.
     #[must_use]
     pub fn is_crashed(&self) -> bool {

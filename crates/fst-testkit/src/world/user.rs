@@ -31,14 +31,17 @@ impl World {
         if vault.is_crashed() {
             return;
         }
-        let what = match self.rng.below(12) {
+        let what = match self.rng.below(15) {
             0..5 => self.write(at, &vault),
             5 => self.chmod(&vault),
             6 | 7 => self.rename(at, &vault),
             8 => self.remove(at, &vault),
             9 => self.remove_dir(at, &vault),
             10 => self.link(&vault),
-            _ => self.make_dir(&vault),
+            11 => self.make_dir(&vault),
+            12 => self.copy(at, &vault),
+            13 => self.hard_link(&vault),
+            _ => self.touch(&vault),
         };
         self.settle_disk(at);
         self.note_interference();
@@ -266,6 +269,41 @@ impl World {
         let target = format!("target {}", self.rng.below(3));
         vault.user_symlink(&at, target.as_bytes()).ok()?;
         Some(format!("links {at}"))
+    }
+
+    /// The same bytes under another name.
+    fn copy(&mut self, at: usize, vault: &FakeVault) -> Option<String> {
+        let from = self.pick(vault, |e| matches!(e, FakeEntry::File { .. }))?;
+        let to = path(self.some_file());
+        self.close_programs(at);
+        let bytes = vault.user_read(&from)?;
+        if is_same_name(vault, &from, &to) {
+            return None;
+        }
+        let before = vault.user_read(&to);
+        vault.user_write(&to, &bytes).ok()?;
+        if let Some(old) = before {
+            self.contents.insert(old, true);
+        }
+        self.come(at, bytes);
+        Some(format!("copies {from} to {to}"))
+    }
+
+    /// A second name of one file: what is written under one shows under both.
+    fn hard_link(&mut self, vault: &FakeVault) -> Option<String> {
+        let from = self.pick(vault, |e| matches!(e, FakeEntry::File { .. }))?;
+        let to = path(self.some_file());
+        vault.user_link(&from, &to).ok()?;
+        Some(format!("links {from} hard to {to}"))
+    }
+
+    /// Times of any age, as archives and careless programs set them.
+    fn touch(&self, vault: &FakeVault) -> Option<String> {
+        const TIMES_NS: [i64; 4] = [0, -1_000_000_007, 4_000_000_000_000_000_000, 1];
+        let at = self.pick(vault, |e| matches!(e, FakeEntry::File { .. }))?;
+        let time = TIMES_NS[self.rng.below(TIMES_NS.len())];
+        vault.user_touch(&at, time).ok()?;
+        Some(format!("touches {at}"))
     }
 
     fn make_dir(&mut self, vault: &FakeVault) -> Option<String> {
