@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use fst_proto::path::{Name, RelPath};
 
-use self::faults::Faults;
+use self::faults::{BARRIER, Faults};
 use self::handle::{FakeRead, FakeStaged};
 use self::tree::{DEV, Data, Ino, Node, ROOT, STAGE, Spot, Tree, denied};
 use crate::error::{Result, VaultError};
@@ -276,7 +276,7 @@ impl Vault for FakeVault {
     }
 
     fn sync_stage(&self) -> Result<()> {
-        let done = self.mutate_state("wait for the disk", |state| {
+        let done = self.mutate_state(BARRIER, |state| {
             for inode in state.tree.inodes_mut() {
                 inode.is_unsynced = false;
             }

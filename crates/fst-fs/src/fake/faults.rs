@@ -51,6 +51,9 @@ impl Killed {
     }
 }
 
+/// How a barrier calls itself.
+pub(super) const BARRIER: &str = "wait for the disk";
+
 /// Operations that need room on the disk.
 const GROWING: [&str; 6] = [
     "create staged file",
@@ -109,7 +112,8 @@ impl Faults {
             let source = io::ErrorKind::StorageFull.into();
             return Err(VaultError::NoSpace { op, source });
         }
-        if self.root == RootState::ReadOnly {
+        // A barrier changes nothing: a disk that takes no change still answers it.
+        if self.root == RootState::ReadOnly && op != BARRIER {
             Err(VaultError::ReadOnly { op })
         } else {
             Ok(())
