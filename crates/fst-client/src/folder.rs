@@ -21,7 +21,7 @@ use fst_engine::ignore::{RULE_FILE, Rules, hide};
 use fst_engine::plan::{DiskStep, Plan};
 use fst_engine::reconcile::{self, Backup, Direction, Inputs, Strategy};
 use fst_engine::tree::Tree;
-use fst_fs::vault::{LockGuard, Vault};
+use fst_fs::vault::{LockGuard, Vault, VaultError};
 use fst_fs::watch::{LostReason, NotifyWatch, OnEvent, Watch as _, WatchEvent, Watching};
 use fst_proto::control::Policy;
 use fst_proto::entry::Place;
@@ -628,7 +628,11 @@ impl Folder {
     /// What the scan saw is on the disk for good before base says that this device has it. A power cut that took
     /// a file of a moment ago would otherwise look like its removal, and reach every device.
     fn harden(&self) -> Result<(), FolderError> {
-        Ok(self.seams.vault.sync_stage()?)
+        match self.seams.vault.sync_stage() {
+            // Nothing of a read-only folder is on its way to the disk.
+            Ok(()) | Err(VaultError::ReadOnly { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Base follows where local and remote already agree, and file identities follow the disk.
