@@ -1,6 +1,6 @@
 //! Prunes what the rules of a space no longer keep: plans from the log in the clear, forgets objects, deletes blobs.
 //!
-//! Run from time to time by [`crate::run`]. Invariant: an object goes only when no revision references it that the
+//! Run from time to time by [`mod@crate::run`]. Invariant: an object goes only when no revision references it that the
 //! signed rules, a pin or a device's base keeps, and only if the log did not grow since that was found out; metadata
 //! first, blobs after. A crash in between leaves unused blobs, not damage. Not here: the rules
 //! (`fst_engine::retention`); entries and their payloads, which stay. Source: docs/design/versions.md §4.
