@@ -26,8 +26,8 @@ use crate::{DaemonError, log};
 /// Longest time a healthy daemon takes to start: an embedded server may have to recover its database.
 const START_LIMIT: Duration = Duration::from_secs(60);
 
-/// Longest time a killed process takes to give its lock back: it may have much memory to free.
-const DYING_LIMIT: Duration = Duration::from_secs(3);
+/// Longest time a killed process takes to give its lock back: it may have to wait for a barrier of the disk.
+const DYING_LIMIT: Duration = Duration::from_secs(20);
 
 /// Longest time a healthy daemon takes to stop.
 const STOP_LIMIT: Duration = Duration::from_secs(15);
