@@ -145,9 +145,12 @@ fn a_mass_deletion_stops_the_folder_until_it_is_meant() {
     }
     anna.wait();
     bo.wait();
+    // What vanishes little by little is seen little by little: here all of it is gone when the daemon looks.
+    anna.fst(["daemon", "stop"]).ok();
     for n in 0..79 {
         std::fs::remove_file(anna.path(format!("Documents/{n}.txt"))).expect("removed");
     }
+    anna.fst(["daemon", "start"]).ok();
     anna.fst(["wait", "--timeout", "2s"]).failed("FST-6004", 14);
     let status = anna.status();
     assert_eq!(status["state"], "error");
