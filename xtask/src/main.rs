@@ -4,6 +4,7 @@
 //! a product crate, and no command changes a source file except `codegen`.
 //! Not here: rules that clippy, rustfmt or the type system can hold.
 
+mod bench;
 mod ci;
 mod codegen;
 mod process;
@@ -24,7 +25,9 @@ cargo xtask tidy               check the rules of the house
 cargo xtask codegen [--check]  write the generated documents, or only compare them
 cargo xtask sim [--seeds N] [--from S] [--seed S [--killing]] [--kills client=N,server=M]
                                run the world simulation, or one world with its trace, or
-                               worlds until so many processes were killed in the middle";
+                               worlds until so many processes were killed in the middle
+cargo xtask bench scale [--entries N] [--at DIR]
+                               measure a folder of many files on two devices";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -47,6 +50,7 @@ fn run(args: &[String]) -> anyhow::Result<bool> {
         ["codegen"] => codegen::write(),
         ["codegen", "--check"] => codegen::check(),
         ["sim", rest @ ..] => sim::run(rest),
+        ["bench", "scale", rest @ ..] => bench::run(rest),
         [] | ["help" | "--help" | "-h"] => {
             say(HELP);
             Ok(true)

@@ -1,4 +1,4 @@
-//! The folder's local database: three trees, stat cache, verified log, in one SQLite file.
+//! The folder's local database: base and remote tree, stat cache, verified log, in one SQLite file.
 //!
 //! Owned by one [`crate::folder::Folder`]; read by [`crate::views`]. Invariant: every change is one
 //! transaction, durable when it returns (WAL, `synchronous=FULL`); deleting the file loses nothing but time.
@@ -19,16 +19,18 @@ use fst_proto::wire;
 use rusqlite::{Connection, Row};
 
 mod read;
+mod sides;
 mod tx;
 mod versions;
 
 pub use read::{HistoryLine, Reader};
+pub use sides::{Base, BaseRow, Remote, path_in};
 use tx::kind_number;
 pub use tx::{HistoryRow, Tx};
 pub use versions::{RETENTION_KEY, RevisionRow};
 
 /// Version of the schema; another one is rebuilt, never migrated by guessing.
-const SCHEMA_VERSION: i64 = 2;
+const SCHEMA_VERSION: i64 = 3;
 /// Prepared statements kept.
 const STATEMENTS_MAX: usize = 64;
 
@@ -56,6 +58,37 @@ pub enum DbError {
         /// Version found.
         found: i64,
     },
+}
+
+impl DbError {
+    /// True when the file is of no use and everything in it can be found again.
+    fn is_rebuilt(&self) -> bool {
+        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+        match self {
+            Self::Schema { .. } => true,
+            Self::Sql { source, .. } => source
+                .sqlite_error_code()
+                .is_some_and(|code| [DatabaseCorrupt, NotADatabase].contains(&code)),
+            Self::Damaged { .. } => false,
+        }
+    }
+}
+
+/// Renames a database that is made anew, with the files beside it; the one before it goes.
+fn set_aside(path: &Path) -> Result<(), DbError> {
+    for suffix in ["", "-wal", "-shm"] {
+        let mut from = path.as_os_str().to_owned();
+        from.push(suffix);
+        let mut to = path.as_os_str().to_owned();
+        to.push(format!(".old{suffix}"));
+        match std::fs::rename(&from, &to) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(DbError::Damaged { what: "file" });
+            },
+            Ok(()) | Err(_) => {},
+        }
+    }
+    Ok(())
 }
 
 pub(crate) fn sql(what: &'static str) -> impl Fn(rusqlite::Error) -> DbError {
@@ -111,17 +144,9 @@ pub struct EntryRow {
     pub time_ms: u64,
 }
 
-/// Everything that a folder keeps in memory.
+/// What a folder keeps in memory of its log; the trees stay in the database.
 #[derive(Debug, Default)]
 pub struct Loaded {
-    /// State when local and remote were last equal, per node.
-    pub base: Tree,
-    /// File identities of base nodes.
-    pub base_keys: BTreeMap<NodeId, FileKey>,
-    /// Last known server tree.
-    pub remote: Tree,
-    /// Revisions of nodes deleted at the server.
-    pub tombstones: BTreeMap<NodeId, u64>,
     /// Merkle state of the verified log.
     pub range: CompactRange,
     /// Server time of the newest entry.
@@ -130,8 +155,23 @@ pub struct Loaded {
     pub account_len: u64,
     /// Each device's newest entry: counter and hash.
     pub chains: BTreeMap<DeviceId, (u64, Hash32)>,
-    /// Stat cache: by file, not by path, so that a renamed directory keeps what is known inside.
-    pub stats: BTreeMap<FileKey, StatRow>,
+    /// Identities of files in a commit that is on its way: base takes them over with it.
+    pub sent_keys: BTreeMap<NodeId, FileKey>,
+}
+
+/// What base adds up to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Nodes.
+    pub nodes: u64,
+    /// Files and links.
+    pub leaves: u64,
+    /// Files.
+    pub files: u64,
+    /// Bytes in files.
+    pub bytes: u64,
+    /// Files that are conflict copies.
+    pub copies: u64,
 }
 
 /// One folder's database.
@@ -144,12 +184,24 @@ impl Db {
     /// Opens or creates the database at `path`.
     ///
     /// # Errors
-    /// [`DbError`]; a damaged file is reported, not replaced.
+    /// [`DbError`]. A file of another version, or one that is no database, is set aside and made anew: all of it can be
+    /// found again.
     pub fn open(path: &Path) -> Result<Self, DbError> {
         if let Some(dir) = path.parent() {
             // A missing directory shows up as an open error just below.
             std::fs::create_dir_all(dir).unwrap_or_default();
         }
+        match Self::open_file(path) {
+            Err(error) if error.is_rebuilt() => {
+                tracing::warn!(%error, "the folder's database is made anew");
+                set_aside(path)?;
+                Self::open_file(path)
+            },
+            opened => opened,
+        }
+    }
+
+    fn open_file(path: &Path) -> Result<Self, DbError> {
         let conn = Connection::open(path).map_err(sql("open"))?;
         conn.execute_batch("PRAGMA journal_mode=WAL; PRAGMA wal_autocheckpoint=2000;")
             .map_err(sql("set journal mode"))?;
@@ -206,8 +258,10 @@ impl Db {
                 Ok(())
             },
         )?;
+        // The totals have a row already, and triggers count on it.
         let copies = tables
             .iter()
+            .filter(|table| *table != "totals")
             .map(|table| format!("INSERT INTO main.{table} SELECT * FROM original.{table};"));
         let script = format!("BEGIN; {} COMMIT;", copies.collect::<String>());
         self.conn.execute_batch(&script).map_err(sql("copy"))
@@ -275,16 +329,30 @@ impl Db {
         Ok(value)
     }
 
-    /// Reads everything that is kept in memory.
+    /// Base and remote as a whole, for explaining and for tests.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub fn trees(&self) -> Result<(Tree, Tree), DbError> {
+        let (mut base, mut remote) = (Tree::new(), Tree::new());
+        let columns = "SELECT node,parent,name,kind,content,exec,mtime_ns,size,rev FROM";
+        for (table, tree) in [("base", &mut base), ("remote WHERE deleted=0", &mut remote)] {
+            self.each(&format!("{columns} {table}"), |row| {
+                let (id, node) = node_of(row)?;
+                tree.insert(id, node);
+                Ok(())
+            })?;
+        }
+        Ok((base, remote))
+    }
+
+    /// Reads what is kept in memory.
     ///
     /// # Errors
     /// [`DbError`].
     pub fn load(&self) -> Result<Loaded, DbError> {
         let mut loaded = Loaded::default();
-        self.load_base(&mut loaded)?;
-        self.load_remote(&mut loaded)?;
         self.load_log(&mut loaded)?;
-        self.load_stats(&mut loaded)?;
         Ok(loaded)
     }
 
@@ -299,36 +367,6 @@ impl Db {
             visit(row)?;
         }
         Ok(())
-    }
-
-    fn load_base(&self, loaded: &mut Loaded) -> Result<(), DbError> {
-        let query = "SELECT node,parent,name,kind,content,exec,mtime_ns,size,rev,dev,ino FROM base";
-        self.each(query, |row| {
-            let (id, node) = node_of(row)?;
-            let key = FileKey {
-                dev: get_bits(row, 9)?,
-                ino: get_bits(row, 10)?,
-            };
-            if key.ino != 0 {
-                loaded.base_keys.insert(id, key);
-            }
-            loaded.base.insert(id, node);
-            Ok(())
-        })
-    }
-
-    fn load_remote(&self, loaded: &mut Loaded) -> Result<(), DbError> {
-        let query =
-            "SELECT node,parent,name,kind,content,exec,mtime_ns,size,rev,deleted FROM remote";
-        self.each(query, |row| {
-            let (id, node) = node_of(row)?;
-            if get_u64(row, 9)? == 0 {
-                loaded.remote.insert(id, node);
-            } else {
-                loaded.tombstones.insert(id, node.rev);
-            }
-            Ok(())
-        })
     }
 
     fn load_log(&self, loaded: &mut Loaded) -> Result<(), DbError> {
@@ -357,24 +395,6 @@ impl Db {
             loaded
                 .chains
                 .insert(device, (get_u64(row, 1)?, Hash32(get_array(row, 2)?)));
-            Ok(())
-        })
-    }
-
-    fn load_stats(&self, loaded: &mut Loaded) -> Result<(), DbError> {
-        let query = "SELECT dev,ino,size,mtime_ns,ctime_ns,content FROM stats";
-        self.each(query, |row| {
-            let stat = StatRow {
-                key: FileKey {
-                    dev: get_bits(row, 0)?,
-                    ino: get_bits(row, 1)?,
-                },
-                size: get_u64(row, 2)?,
-                mtime_ns: row.get(3).map_err(sql("read column"))?,
-                ctime_ns: row.get(4).map_err(sql("read column"))?,
-                content: ContentId(get_array(row, 5)?),
-            };
-            loaded.stats.insert(stat.key, stat);
             Ok(())
         })
     }

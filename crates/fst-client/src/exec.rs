@@ -20,7 +20,7 @@ use fst_proto::ids::NodeId;
 use fst_proto::ipc::PathProblem;
 use fst_proto::path::RelPath;
 
-use crate::db::{Db, Loaded, RemoteRow, StatRow};
+use crate::db::{Db, RemoteRow, StatRow};
 use crate::error::{FolderError, chain};
 use crate::fetch::Fetcher;
 use crate::folder::Space;
@@ -48,10 +48,10 @@ pub struct Applier<'a> {
     pub space: &'a Space,
     /// Local database.
     pub db: &'a mut Db,
-    /// Trees in memory.
-    pub state: &'a mut Loaded,
-    /// Local tree that the plan was made from.
+    /// Local states that the plan was made from.
     pub local: &'a Tree,
+    /// Remote states that the plan was made from.
+    pub remote_tree: &'a Tree,
     /// Scan that it came from.
     pub scanned: &'a Scanned,
 }
@@ -145,7 +145,7 @@ impl Applier<'_> {
             };
             let tree = match source {
                 Source::Local(_) => self.local,
-                Source::Remote(_) => &self.state.remote,
+                Source::Remote(_) => self.remote_tree,
             };
             let (Source::Local(node) | Source::Remote(node)) = source;
             bytes += tree.get(*node).map_or(0, |node| node.size);
@@ -454,7 +454,10 @@ impl Applier<'_> {
 
     /// Moves base for every settled node: what the remote says has been seen and is on the disk.
     fn record(&mut self, settled: &[Settled]) -> Result<(), FolderError> {
-        let state = &*self.state;
+        if settled.is_empty() {
+            return Ok(());
+        }
+        let remote = self.remote_tree;
         let settled_before_ns = self.scanned.settled_before_ns;
         self.db.transaction(|tx| {
             for done in settled {
@@ -462,7 +465,7 @@ impl Applier<'_> {
                     dev: stat.dev,
                     ino: stat.ino,
                 });
-                match state.remote.get(done.node) {
+                match remote.get(done.node) {
                     Some(node) => tx.put_base(done.node, node, key)?,
                     None => tx.remove_base(done.node)?,
                 }
@@ -471,29 +474,8 @@ impl Applier<'_> {
                 }
                 tx.remove_body(done.node)?;
             }
-            Ok::<_, FolderError>(())
-        })?;
-        for done in settled {
-            let key = done.stat.map(|stat| FileKey {
-                dev: stat.dev,
-                ino: stat.ino,
-            });
-            match (self.state.remote.get(done.node).cloned(), key) {
-                (Some(node), Some(key)) => {
-                    self.state.base.insert(done.node, node);
-                    self.state.base_keys.insert(done.node, key);
-                },
-                (Some(node), None) => drop(self.state.base.insert(done.node, node)),
-                (None, _) => {
-                    self.state.base.remove(done.node);
-                    self.state.base_keys.remove(&done.node);
-                },
-            }
-            if let Some(row) = stat_row(done, settled_before_ns) {
-                self.state.stats.insert(row.key, row);
-            }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 }
 

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use fst_crypto::device::HedgeKey;
 use fst_crypto::envelope::SaltSource;
@@ -16,13 +16,14 @@ use fst_crypto::random::SecureRandom;
 use fst_crypto::sign::DeviceKey;
 use fst_engine::agree;
 use fst_engine::guard::{self, Accept, Root};
-use fst_engine::identify::{self, FileKey, Identified, Seen};
-use fst_engine::ignore::{RULE_FILE, Rules, hide};
-use fst_engine::plan::{DiskStep, Plan};
+use fst_engine::identify::{FileKey, Identified, Seen};
+use fst_engine::ignore::{RULE_FILE, Rules, hide_part};
+use fst_engine::plan::{DiskStep, Plan, Why};
 use fst_engine::reconcile::{self, Backup, Direction, Inputs, Strategy};
+use fst_engine::scope::{Local, Part, Sides};
 use fst_engine::tree::Tree;
 use fst_fs::vault::{LockGuard, Vault, VaultError};
-use fst_fs::watch::{LostReason, NotifyWatch, OnEvent, Watch as _, WatchEvent, Watching};
+use fst_fs::watch::{LostReason, NotifyWatch, Watch as _, WatchEvent, Watching};
 use fst_proto::control::Policy;
 use fst_proto::entry::Place;
 use fst_proto::error::ErrorCode;
@@ -40,14 +41,16 @@ use crate::ignore::Ignore;
 use crate::log::Verifier;
 use crate::push::Pusher;
 use crate::remote::Remote;
-use crate::scan::{self, Scanned, Scanner};
+use crate::scan::{self, Noted, Places, Reach, Scanned};
 
 mod explain;
+mod look;
 mod members;
 mod naming;
 mod pull;
 mod status;
 
+use look::Look;
 pub use members::Members;
 pub use status::StatusHandle;
 
@@ -56,6 +59,9 @@ const PLANS_MAX: usize = 4;
 
 /// Coarsest times of files that any file system in use keeps: those of FAT.
 const GRAIN_NS_MAX: u32 = 2_000_000_000;
+
+/// Times a plan may ask for more nodes: each time it is about a name or copy it did not ask for before.
+const ASKS_MAX: usize = 10_000;
 
 /// Keys and ids of one space on this device.
 pub struct Space {
@@ -194,8 +200,18 @@ pub struct Folder {
     refused: RefusedNames,
     /// The rules that the last look met.
     rules: Rules,
+    /// Where the next cycle has to look, whatever the watcher says.
+    places: Places,
+    /// Where the watcher saw something.
+    hints: Arc<Mutex<Places>>,
     status: StatusHandle,
     _lock: Option<LockGuard>,
+}
+
+/// A plan with the states it was made from.
+struct Planned {
+    plan: Plan,
+    part: Part,
 }
 
 impl Folder {
@@ -211,12 +227,12 @@ impl Folder {
         db: Db,
     ) -> Result<Self, Box<(Db, FolderError)>> {
         let opened = seams.vault.lock().map_err(FolderError::from);
-        let loaded = opened.and_then(|lock| Ok((lock, db.load()?)));
-        let (lock, state) = match loaded {
+        let loaded = opened.and_then(|lock| Ok((lock, db.load()?, db.read().totals()?)));
+        let (lock, state, totals) = match loaded {
             Ok(loaded) => loaded,
             Err(error) => return Err(Box::new((db, error))),
         };
-        let status = StatusHandle::new(&settings, &state);
+        let status = StatusHandle::new(&settings, (totals, state.last_time_ms));
         // A folder that cannot be tried out, such as a read-only one, may be the coarsest.
         let abilities = seams.vault.abilities();
         let grain_ns = abilities.map_or(GRAIN_NS_MAX, |abilities| abilities.mtime_grain_ns);
@@ -232,6 +248,8 @@ impl Folder {
             problems: Vec::new(),
             refused: RefusedNames::default(),
             rules: Rules::default(),
+            places: Places::everything(),
+            hints: Arc::default(),
             status,
             _lock: Some(lock),
         };
@@ -252,8 +270,8 @@ impl Folder {
         settings: Settings,
         db: Db,
     ) -> Result<Self, FolderError> {
-        let state = db.load()?;
-        let status = StatusHandle::new(&settings, &state);
+        let (state, totals) = (db.load()?, db.read().totals()?);
+        let status = StatusHandle::new(&settings, (totals, state.last_time_ms));
         let settings = Settings {
             ignore: settings.ignore.believing_at_once(),
             ..settings
@@ -271,6 +289,8 @@ impl Folder {
             problems: Vec::new(),
             refused: RefusedNames::default(),
             rules: Rules::default(),
+            places: Places::everything(),
+            hints: Arc::default(),
             status,
             _lock: None,
         };
@@ -300,9 +320,8 @@ impl Folder {
     /// # Errors
     /// [`FolderError::Db`].
     pub fn distrust_cache(&mut self) -> Result<(), FolderError> {
-        self.db.transaction(|tx| tx.clear_stats())?;
-        self.state.stats.clear();
-        Ok(())
+        self.places.add_everything();
+        Ok(self.db.transaction(|tx| tx.clear_stats())?)
     }
 
     /// Gives back the database, as a crash would: whatever was only in memory is gone.
@@ -311,100 +330,155 @@ impl Folder {
         self.db
     }
 
-    /// Runs all phases once.
+    /// Looks at the whole folder and runs all phases once.
     ///
     /// # Errors
     /// [`FolderError`]: offline, frozen, stopped, or the disk or database failed. Call again later.
     pub fn cycle(&mut self) -> Result<Outcome, FolderError> {
-        let result = self.phases();
+        self.places.add_everything();
+        self.follow()
+    }
+
+    /// Runs all phases once, looking only where the watcher saw something or something was left.
+    ///
+    /// The first one after opening looks at the whole folder.
+    /// # Errors
+    /// As [`Folder::cycle`].
+    pub fn follow(&mut self) -> Result<Outcome, FolderError> {
+        let hints = std::mem::take(&mut *self.hints.lock().unwrap_or_else(PoisonError::into_inner));
+        self.places.extend(hints);
+        let places = std::mem::take(&mut self.places);
+        let result = self.phases(&places);
+        if result.is_err() {
+            self.places.extend(places);
+        }
         if matches!(result, Ok(Outcome::Quiet)) {
             self.accept = Accept::Nothing;
         }
-        self.status.note_end(&result, &self.state, &self.problems);
+        let totals = self.db.read().totals()?;
+        let newest = self.state.last_time_ms;
+        self.status
+            .note_end(&result, (totals, newest), &self.problems);
         result
     }
 
-    fn phases(&mut self) -> Result<Outcome, FolderError> {
+    /// Says that something may have changed at a path or below it.
+    pub fn hint(&self, path: RelPath) {
+        let mut hints = self.hints.lock().unwrap_or_else(PoisonError::into_inner);
+        hints.add(path, Reach::Below);
+    }
+
+    fn phases(&mut self, places: &Places) -> Result<Outcome, FolderError> {
         self.status.note_phase("checking the folder");
         self.seams.vault.root_identity()?;
         self.recover()?;
         self.status.note_phase("asking the server");
         self.pull()?;
         self.status.note_phase("looking for changes");
-        let scanned = self.look()?;
-        let mut seen = self.identify(&scanned);
-        self.problems.clone_from(&scanned.problems);
-        let n_frozen = seen.frozen.len();
-        self.hold_refused(&mut seen);
+        let mut look = self.look(places, Noted::Differences)?;
+        self.problems.clone_from(&look.scanned.problems);
+        let mut held_by_run: BTreeSet<NodeId> = BTreeSet::new();
+        self.hold_refused(&mut look);
         for _ in 0..PLANS_MAX {
-            let plan = self.plan(&mut seen)?;
-            let held = match self.run(&plan, &seen, &scanned)? {
-                Ran::Stale => return Ok(Outcome::Progress),
+            let mut planned = self.plan(&mut look)?;
+            let held = match self.run(&mut planned, &look)? {
+                Ran::Stale => return Ok(self.leave(&look, &planned, Outcome::Progress)),
                 Ran::All => BTreeSet::new(),
                 Ran::Except(nodes) => nodes,
             };
             if held.is_empty() {
-                let is_waiting = !self.problems.is_empty() || seen.frozen.len() > n_frozen;
-                return Ok(match (scanned.is_unsettled, is_waiting) {
+                let is_waiting = !self.problems.is_empty() || !held_by_run.is_empty();
+                let outcome = match (look.scanned.is_unsettled, is_waiting) {
                     (true, _) => Outcome::Unsettled,
                     (false, true) => Outcome::Waiting,
                     (false, false) => Outcome::Quiet,
-                });
+                };
+                return Ok(self.leave(&look, &planned, outcome));
             }
-            seen.frozen.extend(held);
+            look.seen.frozen.extend(&held);
+            held_by_run.extend(held);
         }
+        self.places.extend(look.found());
         Ok(Outcome::Waiting)
     }
 
+    /// Notes where the next cycle has to look although nothing may happen there.
+    fn leave(&mut self, look: &Look, planned: &Planned, outcome: Outcome) -> Outcome {
+        if outcome != Outcome::Quiet {
+            self.places.extend(look.found());
+        }
+        for path in &look.scanned.again {
+            self.places.add(path.clone(), Reach::Itself);
+        }
+        for path in look.hidden() {
+            self.places.add(path, Reach::Itself);
+        }
+        for held in &planned.plan.held {
+            let path = planned.part.local.path(held.node);
+            // What is against the direction stays so until it changes.
+            if let Some(path) = path.filter(|_| held.why != Why::OneWay) {
+                self.places.add(path, Reach::Itself);
+            }
+        }
+        outcome
+    }
+
     /// Leaves alone what the server has no name for; the rest goes on.
-    fn hold_refused(&mut self, seen: &mut Identified) {
+    fn hold_refused(&mut self, look: &mut Look) {
         if self.refused.size != self.state.range.size() {
             self.refused = RefusedNames::default();
         }
         for path in &self.refused.paths {
-            if let Some(node) = seen.local.lookup(path) {
+            self.places.add(path.clone(), Reach::Itself);
+            if let Some(node) = look.seen.local.lookup(path) {
                 let reason = "the directory has it already, with other code points";
                 self.problems
                     .push(scan::problem(path, ErrorCode::BadName, reason));
-                seen.frozen.insert(node);
+                look.seen.frozen.insert(node);
             }
         }
     }
 
-    fn plan(&mut self, seen: &mut Identified) -> Result<Plan, FolderError> {
-        let plan = self.decide(seen);
-        self.status.note_plan(&plan);
-        let (base, accept) = (&self.state.base, self.accept);
-        guard::check(&plan, base, &seen.local, Root::Present, accept)?;
-        for &(fresh, node) in &plan.united {
-            seen.local.rename(fresh, node);
+    fn plan(&mut self, look: &mut Look) -> Result<Planned, FolderError> {
+        let mut planned = self.decide(look)?;
+        self.status.note_plan(&planned.plan);
+        let totals = self.db.read().totals()?;
+        let whole = guard::Whole {
+            base: &planned.part.base,
+            files: usize::try_from(totals.leaves).unwrap_or(usize::MAX),
+            is_empty: look.seen.local.is_empty()
+                && look.scanned.looked.len() as u64 == totals.nodes,
+        };
+        guard::check(&planned.plan, &whole, Root::Present, self.accept)?;
+        for &(fresh, node) in &planned.plan.united {
+            planned.part.local.rename(fresh, node);
+            look.seen.local.rename(fresh, node);
         }
-        Ok(plan)
+        Ok(planned)
     }
 
     /// Does what a plan says: disk steps, base, operations.
-    fn run(
-        &mut self,
-        plan: &Plan,
-        seen: &Identified,
-        scanned: &Scanned,
-    ) -> Result<Ran, FolderError> {
+    fn run(&mut self, planned: &mut Planned, look: &Look) -> Result<Ran, FolderError> {
+        let plan = &planned.plan;
         if !plan.steps.is_empty() {
             self.status.note_phase("writing files");
-            self.store_keys(seen)?;
-            let applied = self.apply(plan, seen, scanned)?;
+            self.store_keys(look)?;
+            let applied = self.apply(planned, look)?;
             if applied.n_done == 0 {
                 return Ok(Ran::Except(applied.failed));
             }
             // Paths have moved: what is to be sent is planned from a new look. Rules may be others now.
             let is_stale = plan.steps.iter().any(|step| self.may_change_rules(step));
+            if is_stale {
+                self.places.add_everything();
+            }
             if is_stale || !(applied.failed.is_empty() && plan.push.is_empty()) {
                 return Ok(Ran::Stale);
             }
         }
-        self.adopt(plan, seen, scanned)?;
+        self.adopt(planned, look)?;
         self.status.note_phase("sending changes");
-        self.push(plan, seen, scanned)
+        self.push(planned, look)
     }
 
     /// Whether another rule file may be in force after a step: then a new look has to say what is ignored.
@@ -430,7 +504,7 @@ impl Folder {
         if !self.is_recovered {
             let now = self.seams.clock.now();
             let vault = self.seams.vault.as_ref();
-            exec::recover(vault, &self.space.keys, &self.state, now)?;
+            exec::recover(vault, &self.space.keys, self.db.read(), now)?;
             self.write_marker()?;
             self.is_recovered = true;
             self.settle_known()?;
@@ -441,36 +515,39 @@ impl Folder {
     /// What a crash left placed but not recorded equals the remote version known then: base follows before a
     /// newer version makes it look like an edit of the user.
     fn settle_known(&mut self) -> Result<(), FolderError> {
-        let scanned = self.look()?;
-        let seen = self.identify(&scanned);
-        let plan = self.decide(&seen);
-        self.adopt(&plan, &seen, &scanned)?;
-        self.settle_halves(&seen.local)
+        let mut look = self.look(&Places::everything(), Noted::Differences)?;
+        let mut planned = self.decide(&mut look)?;
+        self.adopt(&planned, &look)?;
+        for &id in &planned.plan.adopt {
+            match planned.part.remote.get(id).cloned() {
+                Some(node) => drop(planned.part.base.insert(id, node)),
+                None => drop(planned.part.base.remove(id)),
+            }
+        }
+        self.settle_halves(&planned.part)
     }
 
     /// The same for nodes of which one step was done and another was not.
-    fn settle_halves(&mut self, local: &Tree) -> Result<(), FolderError> {
-        let agreed = agree::agreed(&self.state.base, local, &self.state.remote);
+    fn settle_halves(&mut self, part: &Part) -> Result<(), FolderError> {
+        let agreed = agree::agreed(&part.base, &part.local, &part.remote);
         if agreed.is_empty() {
             return Ok(());
         }
         self.harden()?;
-        let keys = &self.state.base_keys;
-        self.db.transaction(|tx| {
+        Ok(self.db.transaction(|tx| {
             let mut nodes = agreed.iter();
-            nodes.try_for_each(|(id, node)| tx.put_base(*id, node, keys.get(id).copied()))
-        })?;
-        for (id, node) in agreed {
-            self.state.base.insert(id, node);
-        }
-        Ok(())
+            nodes.try_for_each(|(id, node)| {
+                tx.put_base(*id, node, None)?;
+                tx.put_ahead(*id)
+            })
+        })?)
     }
 
     /// The folder carries the id of its space; one without it is not the folder that was synced.
     fn check_marker(&self) -> Result<(), FolderError> {
         match self.seams.vault.marker_read()? {
             Some(marker) if marker == self.space.id.as_bytes() => Ok(()),
-            None if self.state.base.is_empty() => Ok(()),
+            None if self.db.read().totals()?.nodes == 0 => Ok(()),
             Some(_) | None => Err(guard::Stop::RootReplaced.into()),
         }
     }
@@ -482,85 +559,54 @@ impl Folder {
         Ok(())
     }
 
-    fn look(&mut self) -> Result<Scanned, FolderError> {
-        let scanner = Scanner {
-            vault: self.seams.vault.as_ref(),
-            keys: &self.space.keys,
-            cache: &self.state.stats,
-            ignore: &self.settings.ignore,
-            now: self.seams.clock.now(),
-            grain_ns: self.grain_ns,
+    /// Plans from the nodes that may differ and what the plan depends on besides.
+    fn decide(&self, look: &mut Look) -> Result<Planned, FolderError> {
+        let db = self.db.read();
+        let (base, remote) = (db.base(), db.remote());
+        let dirty: Vec<NodeId> = look.differing().chain(db.ahead()?).collect();
+        let seen_local = look.seen.local.clone();
+        let local = Local {
+            base: &base,
+            seen: &seen_local,
+            looked: &look.scanned.looked,
         };
-        let mut scanned = scanner.run()?;
-        self.rules = self
-            .settings
-            .ignore
-            .remember(std::mem::take(&mut scanned.loaded));
-        let seen: BTreeSet<FileKey> = scanned
-            .stats
-            .values()
-            .map(|stat| FileKey {
-                dev: stat.dev,
-                ino: stat.ino,
-            })
-            .collect();
-        let gone: Vec<FileKey> = self
-            .state
-            .stats
-            .keys()
-            .filter(|key| !seen.contains(key))
-            .copied()
-            .collect();
-        if !scanned.fresh.is_empty() || !gone.is_empty() {
-            self.db.transaction(|tx| {
-                scanned.fresh.iter().try_for_each(|row| tx.put_stat(row))?;
-                gone.iter().try_for_each(|&key| tx.remove_stat(key))
-            })?;
-        }
-        self.state
-            .stats
-            .extend(scanned.fresh.iter().map(|row| (row.key, *row)));
-        for key in gone {
-            self.state.stats.remove(&key);
-        }
-        Ok(scanned)
-    }
-
-    fn identify(&self, scanned: &Scanned) -> Identified {
-        let random = self.space.random.as_ref();
-        let mut new_id = || {
-            let mut id = [0; NodeId::LEN];
-            random.fill(&mut id);
-            NodeId(id)
+        let sides = Sides {
+            base: &base,
+            local: &local,
+            remote: &remote,
         };
-        let state = &self.state;
-        let (base, remote) = (&state.base, &state.remote);
-        let mut seen =
-            identify::identify(&scanned.scan, base, &state.base_keys, remote, &mut new_id);
-        hide(&self.rules, base, remote, &mut seen);
-        seen
-    }
-
-    fn decide(&self, seen: &Identified) -> Plan {
-        self.with_inputs(seen, reconcile::plan)
+        let mut part = Part::read(&sides, dirty)?;
+        hide_part(&self.rules, &mut part, &mut look.seen);
+        for _ in 0..ASKS_MAX {
+            let (plan, asked) = self.with_inputs(&part, &look.seen, reconcile::plan_part);
+            if !part.add(&sides, asked)? {
+                return Ok(Planned { plan, part });
+            }
+        }
+        Err(DbError::Damaged { what: "tree" }.into())
     }
 
     /// Gives everything that a plan depends on to `make`.
-    fn with_inputs<T>(&self, seen: &Identified, make: impl FnOnce(&Inputs<'_>) -> T) -> T {
+    fn with_inputs<T>(
+        &self,
+        part: &Part,
+        seen: &Identified,
+        make: impl FnOnce(&Inputs<'_>) -> T,
+    ) -> T {
         let namer = naming::Namer {
             space: &self.space,
             db: self.db.read(),
-            local: &seen.local,
-            remote: &self.state.remote,
+            local: &part.local,
+            remote: &part.remote,
         };
         make(&Inputs {
-            base: &self.state.base,
-            local: &seen.local,
-            remote: &self.state.remote,
-            tombstones: &self.state.tombstones,
+            base: &part.base,
+            local: &part.local,
+            remote: &part.remote,
+            tombstones: &part.tombstones,
             frozen: &seen.frozen,
             ignored: &seen.ignored,
-            blocked: &seen.blocked,
+            blocked: &part.blocked(&seen.blocked),
             naming: &namer,
             policy: reconcile::Policy {
                 direction: match self.settings.mode {
@@ -574,22 +620,17 @@ impl Folder {
         })
     }
 
-    fn apply(
-        &mut self,
-        plan: &Plan,
-        seen: &Identified,
-        scanned: &Scanned,
-    ) -> Result<Applied, FolderError> {
+    fn apply(&mut self, planned: &Planned, look: &Look) -> Result<Applied, FolderError> {
         let mut applier = Applier {
             vault: self.seams.vault.as_ref(),
             remote: self.seams.remote.as_ref(),
             space: &self.space,
             db: &mut self.db,
-            state: &mut self.state,
-            local: &seen.local,
-            scanned,
+            local: &planned.part.local,
+            remote_tree: &planned.part.remote,
+            scanned: &look.scanned,
         };
-        let applied = applier.run(plan);
+        let applied = applier.run(&planned.plan);
         // A run that was cut short leaves something in the stage, like a crash.
         self.is_recovered &= applied.as_ref().is_ok_and(|done| !done.needs_recovery);
         let applied = applied?;
@@ -598,31 +639,15 @@ impl Folder {
     }
 
     /// File identities follow the disk before a step moves anything: a crash may leave a node under another name.
-    fn store_keys(&mut self, seen: &Identified) -> Result<(), FolderError> {
-        let state = &mut self.state;
-        let old = std::mem::replace(&mut state.base_keys, seen.keys.clone());
-        let ids: BTreeSet<NodeId> = old.keys().chain(seen.keys.keys()).copied().collect();
-        let is_other = |id: &NodeId| old.get(id) != seen.keys.get(id);
-        let changed: Vec<NodeId> = ids.into_iter().filter(is_other).collect();
+    fn store_keys(&mut self, look: &Look) -> Result<(), FolderError> {
+        let changed = look.changed_keys();
         if changed.is_empty() {
             return Ok(());
         }
-        let written = self.db.transaction(|tx| {
-            let mut nodes = changed.iter().map(|id| (*id, state.base.get(*id)));
-            nodes.try_for_each(|(id, node)| match node {
-                Some(node) => tx.put_base(id, node, state.base_keys.get(&id).copied()),
-                None => Ok(()),
-            })
-        });
-        self.or_reload(written)
-    }
-
-    /// After a failed write the trees in memory are what the database says.
-    fn or_reload(&mut self, written: Result<(), DbError>) -> Result<(), FolderError> {
-        if written.is_err() {
-            self.state = self.db.load()?;
-        }
-        Ok(written?)
+        let mut changed = changed.into_iter();
+        Ok(self
+            .db
+            .transaction(|tx| changed.try_for_each(|(id, key)| tx.set_key(id, key)))?)
     }
 
     /// What the scan saw is on the disk for good before base says that this device has it. A power cut that took
@@ -636,60 +661,58 @@ impl Folder {
     }
 
     /// Base follows where local and remote already agree, and file identities follow the disk.
-    fn adopt(
-        &mut self,
-        plan: &Plan,
-        seen: &Identified,
-        scanned: &Scanned,
-    ) -> Result<(), FolderError> {
+    fn adopt(&mut self, planned: &Planned, look: &Look) -> Result<(), FolderError> {
+        let Planned { plan, part } = planned;
         // After disk steps the scan is not what lies there; those steps have recorded their own.
         let keys = match plan.steps.is_empty() {
-            true => keys_of(scanned, &seen.local),
+            true => keys_of(&look.scanned, &part.local),
             false => Vec::new(),
         };
-        let state = &mut self.state;
-        let mut touched: BTreeSet<NodeId> = plan.adopt.iter().copied().collect();
-        for &node in &plan.adopt {
-            match state.remote.get(node) {
-                Some(remote) => drop(state.base.insert(node, remote.clone())),
-                None => drop(state.base.remove(node)),
-            }
-        }
-        for &node in &seen.forget {
-            state.base.remove(node);
-            state.base_keys.remove(&node);
-            touched.insert(node);
-        }
-        for (node, key) in keys {
-            if state.base.contains(node) && state.base_keys.get(&node) != Some(&key) {
-                state.base_keys.insert(node, key);
-                touched.insert(node);
-            }
-        }
-        if touched.is_empty() {
+        let is_new = |(id, key): &(NodeId, FileKey)| look.key(*id) != Some(*key);
+        let keys: Vec<(NodeId, FileKey)> = keys.into_iter().filter(is_new).collect();
+        let equal: Vec<NodeId> = self.equal_ahead(part)?;
+        let forget = &look.seen.forget;
+        let has_more = !(keys.is_empty() && equal.is_empty() && forget.is_empty());
+        if plan.adopt.is_empty() && !has_more {
             return Ok(());
         }
         if !plan.adopt.is_empty() {
             self.harden()?;
         }
-        let state = &self.state;
-        let written = self.db.transaction(|tx| {
-            touched.iter().try_for_each(|&id| match state.base.get(id) {
-                Some(node) => {
-                    tx.put_base(id, node, state.base_keys.get(&id).copied())?;
-                    tx.remove_body(id)
-                },
-                None => tx.remove_base(id),
-            })
-        });
-        self.or_reload(written)
+        self.db.transaction(|tx| {
+            for &id in &plan.adopt {
+                match part.remote.get(id) {
+                    Some(node) => {
+                        tx.put_base(id, node, None)?;
+                        tx.remove_body(id)?;
+                    },
+                    None => tx.remove_base(id)?,
+                }
+            }
+            equal.iter().try_for_each(|&id| tx.remove_ahead(id))?;
+            for &id in forget {
+                tx.remove_base(id)?;
+                // The server may have it still; a plan without the rule has to see that.
+                tx.put_ahead(id)?;
+            }
+            // Nodes that base does not have yet take theirs with the commit.
+            keys.iter()
+                .try_for_each(|&(id, key)| tx.set_key(id, Some(key)))
+        })?;
+        Ok(())
+    }
+
+    /// Nodes that were ahead of base and are not any more: made and deleted in between, for example.
+    fn equal_ahead(&self, part: &Part) -> Result<Vec<NodeId>, DbError> {
+        let mut ahead = self.db.read().ahead()?;
+        ahead.retain(|id| part.base.get(*id) == part.remote.get(*id));
+        Ok(ahead)
     }
 
     fn push(
         &mut self,
-        plan: &Plan,
-        seen: &Identified,
-        scanned: &Scanned,
+        Planned { plan, part }: &mut Planned,
+        look: &Look,
     ) -> Result<Ran, FolderError> {
         if plan.push.is_empty() {
             return Ok(Ran::All);
@@ -701,8 +724,9 @@ impl Folder {
             space: &self.space,
             db: &mut self.db,
             state: &mut self.state,
-            local: &seen.local,
-            scanned,
+            local: &part.local,
+            remote_tree: &mut part.remote,
+            scanned: &look.scanned,
             now: self.seams.clock.now(),
             evidence: self.settings.evidence.as_deref(),
         };
@@ -711,7 +735,7 @@ impl Folder {
             let nodes = pushed.taken.iter();
             self.refused = RefusedNames {
                 size: self.state.range.size(),
-                paths: nodes.filter_map(|&node| seen.local.path(node)).collect(),
+                paths: nodes.filter_map(|&node| part.local.path(node)).collect(),
             };
         }
         self.problems.extend(pushed.problems);
@@ -722,22 +746,49 @@ impl Folder {
         })
     }
 
-    /// Watches the folder; `on_event` gets hints, on the watcher's thread, until the result is dropped.
+    /// Watches the folder until the result is dropped; `notice` is called on the watcher's thread when there is
+    /// something to [`Folder::follow`], and told whether the watch goes on.
     ///
     /// # Errors
-    /// [`LostReason`] when the system cannot watch: scans still find everything.
-    pub fn start_watch(&self, on_event: OnEvent) -> Result<Box<dyn Watching>, LostReason> {
+    /// [`LostReason`] when the system cannot watch: cycles still find everything.
+    pub fn start_watch(
+        &self,
+        notice: impl Fn(Watched) + Send + 'static,
+    ) -> Result<Box<dyn Watching>, LostReason> {
         self.status.note_watch(None);
-        let status = self.status.clone();
-        let noting: OnEvent = Box::new(move |event| {
-            if let WatchEvent::Lost(reason) = &event {
-                status.note_watch(Some(reason));
-            }
-            on_event(event);
-        });
-        let started = NotifyWatch.start(Path::new(&self.settings.path), noting);
+        let (status, hints) = (self.status.clone(), Arc::clone(&self.hints));
+        let on_event = move |event| {
+            let mut places = hints.lock().unwrap_or_else(PoisonError::into_inner);
+            let watched = match event {
+                WatchEvent::Changed(path) => {
+                    places.add(path, Reach::Below);
+                    Watched::Change
+                },
+                WatchEvent::Overflow => {
+                    places.add_everything();
+                    Watched::Change
+                },
+                WatchEvent::Lost(reason) => {
+                    places.add_everything();
+                    status.note_watch(Some(&reason));
+                    Watched::Lost
+                },
+            };
+            drop(places);
+            notice(watched);
+        };
+        let started = NotifyWatch.start(Path::new(&self.settings.path), Box::new(on_event));
         started.inspect_err(|reason| self.status.note_watch(Some(reason)))
     }
+}
+
+/// What a watcher has to say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Watched {
+    /// Something changed.
+    Change,
+    /// Changes may go unnoticed from now on.
+    Lost,
 }
 
 /// File identities of the nodes that the scan found.

@@ -36,6 +36,8 @@ struct Known {
 pub struct Ignore {
     device: Arc<RuleFile>,
     known: BTreeMap<RelPath, Known>,
+    /// Rules in force after the last scan.
+    rules: Rules,
     /// A file that was changed just now is read like any other: nothing is done by what it says.
     believes_at_once: bool,
 }
@@ -67,6 +69,7 @@ impl Ignore {
         Ok(Self {
             device: Arc::new(RuleFile::parse(patterns.join("\n").as_bytes())),
             known: BTreeMap::new(),
+            rules: Rules::default(),
             believes_at_once: false,
         })
     }
@@ -93,9 +96,16 @@ impl Ignore {
         }
     }
 
+    /// Begins a scan of some paths with what the last one knew.
+    pub fn resume(&self, loaded: &mut Loaded) {
+        loaded.known.clone_from(&self.known);
+        loaded.rules = self.rules.clone();
+    }
+
     /// Keeps what a scan has read for the next one.
     pub fn remember(&mut self, loaded: Loaded) -> Rules {
         self.known = loaded.known;
+        self.rules = loaded.rules.clone();
         loaded.rules
     }
 

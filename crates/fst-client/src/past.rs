@@ -86,7 +86,7 @@ impl Client {
         let db = opened.ok_or_else(unknown)?;
         let known = self.spaces().open_known(&folder.remote_path, &db)?;
         let space = self.space(known.ok_or_else(unknown)?)?;
-        let tree = db.load()?.remote;
+        let (_, tree) = db.trees()?;
         Ok(Past {
             folder,
             path,

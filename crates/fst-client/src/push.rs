@@ -13,6 +13,7 @@ use fst_crypto::batch::BatchSealer;
 use fst_engine::batch::cuts;
 use fst_engine::identify::FileKey;
 use fst_engine::plan::{PushKind, PushOp};
+use fst_engine::scope::Replica as _;
 use fst_engine::tree::Tree;
 use fst_fs::vault::{Vault, VaultError};
 use fst_proto::entry::{Content, Kind, NodeMeta, Place};
@@ -51,10 +52,12 @@ pub struct Pusher<'a> {
     pub space: &'a Space,
     /// Local database.
     pub db: &'a mut Db,
-    /// Trees in memory.
+    /// State of the log.
     pub state: &'a mut Loaded,
-    /// Local tree that the plan was made from.
+    /// Local states that the plan was made from.
     pub local: &'a Tree,
+    /// Remote states that the plan was made from; follows what is committed.
+    pub remote_tree: &'a mut Tree,
     /// Scan that it came from.
     pub scanned: &'a Scanned,
     /// Wall-clock time.
@@ -126,7 +129,7 @@ impl Pusher<'_> {
         done: &mut BTreeSet<NodeId>,
         out: &mut Pushed,
     ) -> Result<Pass, FolderError> {
-        let cuts: BTreeSet<usize> = cuts(&self.state.remote, ops).into_iter().collect();
+        let cuts: BTreeSet<usize> = cuts(self.remote_tree, ops).into_iter().collect();
         let mut uploader = Uploader::new(self.space);
         let mut batch: VecDeque<Ready> = VecDeque::new();
         let mut start = 0;
@@ -192,7 +195,7 @@ impl Pusher<'_> {
                 ..
             } => (place, content, *mtime_ns, *size, bytes),
         };
-        let before = self.state.remote.get(op.node);
+        let before = self.remote_tree.get(op.node);
         let path = self
             .local
             .path(op.node)
@@ -320,14 +323,29 @@ impl Pusher<'_> {
             out.is_stale = true;
             return Ok(false);
         }
-        for item in ready {
-            if let Some(key) = item.key {
-                self.state.base_keys.insert(item.op.node, key);
-            }
-        }
-        self.accept(&commit, &receipt)?;
+        let keys = ready
+            .iter()
+            .filter_map(|item| Some((item.op.node, item.key?)));
+        self.state.sent_keys = keys.collect();
+        let accepted = self.accept(&commit, &receipt);
+        self.state.sent_keys.clear();
+        accepted?;
+        self.follow(ready)?;
         out.n_ops += ready.len();
         Ok(true)
+    }
+
+    /// What was committed is the remote state now.
+    fn follow(&mut self, ready: &[Ready]) -> Result<(), FolderError> {
+        let remote = self.db.read().remote();
+        for item in ready {
+            let id = item.op.node;
+            match remote.node(id)? {
+                Some(node) => drop(self.remote_tree.insert(id, node)),
+                None => drop(self.remote_tree.remove(id)),
+            }
+        }
+        Ok(())
     }
 
     fn refused(

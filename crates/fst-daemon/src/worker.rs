@@ -12,16 +12,24 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 
 use fst_client::dirs::Dirs;
+use fst_client::folder::Watched;
 use fst_client::{Client, ClientError, Folder, FolderError, Outcome};
 use fst_proto::error::{ErrorCode, Problem};
 
 use crate::barrier::Ticket;
 use crate::board::{Board, Seat, View, is_network};
 use crate::monotonic::Monotonic;
-use crate::pace::{Ending, Event, Jitter, Pace};
+use crate::monotonic::Tick;
+use crate::pace::{Ending, Event, Jitter, Pace, RESCAN_MS};
 
 /// Commands taken before a cycle that is due: a busy writer must not hold it off.
 const COMMANDS_PER_CYCLE_MAX: usize = 256;
+
+/// Rest after a look at the whole folder, per time it took: one part in a thousand is spent on it.
+const FULL_REST_PER_MS: u64 = 1000;
+
+/// Longest time between two looks at the whole folder.
+const FULL_LOOK_MS_MAX: u64 = 60 * 60 * 1000;
 
 /// What a worker can be told.
 #[derive(Debug)]
@@ -74,12 +82,16 @@ struct Running {
     open: Option<OpenFolder>,
     wish: Wish,
     has_news: Arc<AtomicBool>,
+    /// Cleared by a watcher that does not see everything any more.
+    is_watched: Arc<AtomicBool>,
+    /// When the whole folder is looked at again although nothing tells to.
+    full_due: Tick,
     is_ending: bool,
 }
 
 struct OpenFolder {
     folder: Folder,
-    /// Ends the watcher when dropped; without one the folder is only looked at every minute.
+    /// Ends the watcher when dropped; without one the whole folder is looked at every minute.
     _watch: Option<Box<dyn Any + Send>>,
 }
 
@@ -88,6 +100,15 @@ struct OpenFolder {
 struct Wish {
     accept_deletions: bool,
     distrust_cache: bool,
+}
+
+/// Where a cycle looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Scope {
+    /// At the whole folder.
+    Everything,
+    /// Where the watcher saw something.
+    Hints,
 }
 
 /// Why a cycle failed.
@@ -109,6 +130,8 @@ impl Worker {
             open: None,
             wish: Wish::default(),
             has_news: Arc::new(AtomicBool::new(false)),
+            is_watched: Arc::new(AtomicBool::new(false)),
+            full_due: clock.now(),
             is_ending: false,
         };
         running.run();
@@ -203,8 +226,13 @@ impl Running {
 
     fn run_cycle(&mut self) {
         self.pace.begin();
+        let scope = self.scope();
         self.covered.append(&mut self.asked);
-        let result = self.try_cycle();
+        let begun = self.clock.now();
+        let result = self.try_cycle(scope);
+        if scope == Scope::Everything && result.is_ok() {
+            self.full_due = next_full(begun, self.clock.now());
+        }
         let ending = match result {
             Ok(Outcome::Quiet | Outcome::Waiting) => self.settled(),
             Ok(Outcome::Progress) => self.progressed(),
@@ -218,6 +246,17 @@ impl Running {
             Err(fault) => self.failed(fault),
         };
         self.on(Event::Ended(ending));
+    }
+
+    /// A barrier does not trust the watcher, and nobody does when it is gone.
+    fn scope(&self) -> Scope {
+        let is_due = self.full_due <= self.clock.now();
+        let is_blind = !self.is_watched.load(Ordering::Acquire);
+        if is_due || is_blind || !self.asked.is_empty() {
+            Scope::Everything
+        } else {
+            Scope::Hints
+        }
     }
 
     fn settled(&mut self) -> Ending {
@@ -269,7 +308,7 @@ impl Running {
         change(&mut self.worker.seat.view());
     }
 
-    fn try_cycle(&mut self) -> Result<Outcome, Fault> {
+    fn try_cycle(&mut self, scope: Scope) -> Result<Outcome, Fault> {
         let mut open = match self.open.take() {
             Some(open) => open,
             None => self.open_folder()?,
@@ -284,7 +323,10 @@ impl Running {
         }
         // A bug in one cycle must not take the other folders down. The folder is dropped then, with
         // whatever state it was in, and opened anew from what is on disk.
-        let result = catch_unwind(AssertUnwindSafe(|| open.folder.cycle()));
+        let result = catch_unwind(AssertUnwindSafe(|| match scope {
+            Scope::Everything => open.folder.cycle(),
+            Scope::Hints => open.folder.follow(),
+        }));
         let result = result.map_err(|_| Fault::panicked())?;
         self.open = Some(open);
         result.map_err(|error| Fault::from(&error))
@@ -295,9 +337,16 @@ impl Running {
         let folder = client.open_folder(&self.worker.seat.config);
         let folder = folder.map_err(|error| Fault::from(&error))?;
         let notice = self.notice_change();
-        // Whatever the hint says, it means the same here: look. A lost watch is covered by the rescan.
-        let watch = folder.start_watch(Box::new(move |_hint| notice()));
+        self.is_watched.store(true, Ordering::Release);
+        let is_watched = Arc::clone(&self.is_watched);
+        let watch = folder.start_watch(move |watched| {
+            if watched == Watched::Lost {
+                is_watched.store(false, Ordering::Release);
+            }
+            notice();
+        });
         if let Err(error) = &watch {
+            self.is_watched.store(false, Ordering::Release);
             tracing::warn!(%error, "no watcher: the folder is looked at every minute");
         }
         self.show(|view| {
@@ -327,6 +376,13 @@ impl Running {
         self.open = None;
         self.has_news.store(false, Ordering::Release);
     }
+}
+
+/// Looking at the whole folder takes a small share of the time, and is done often enough all the same.
+fn next_full(begun: Tick, ended: Tick) -> Tick {
+    let took_ms = ended.0.saturating_sub(begun.0);
+    let rest = took_ms.saturating_mul(FULL_REST_PER_MS);
+    ended.plus_ms(rest.clamp(RESCAN_MS, FULL_LOOK_MS_MAX))
 }
 
 /// Whether handles on the old root are of no use any more.

@@ -60,18 +60,37 @@ pub enum Stop {
     },
 }
 
+/// The whole folder that a plan is about, as far as a veto depends on it.
+#[derive(Debug, Clone, Copy)]
+pub struct Whole<'a> {
+    /// Base of at least all nodes in the plan.
+    pub base: &'a Tree,
+    /// Files and links in base.
+    pub files: usize,
+    /// Nothing that could be synced lies in the folder.
+    pub is_empty: bool,
+}
+
+impl<'a> Whole<'a> {
+    /// A folder whose trees are there completely.
+    #[must_use]
+    pub fn of(base: &'a Tree, local: &Tree) -> Self {
+        let files = base
+            .iter()
+            .filter(|(_, node)| node.content.kind != Kind::Dir);
+        Self {
+            base,
+            files: files.count(),
+            is_empty: local.is_empty(),
+        }
+    }
+}
+
 /// Returns the reason not to carry out `plan`, if there is one.
 ///
-/// `base` and `local` are the trees that `plan` was made from.
 /// # Errors
 /// [`Stop`], in this order: root, emptied root, deletions on the server, deletions here.
-pub fn check(
-    plan: &Plan,
-    base: &Tree,
-    local: &Tree,
-    root: Root,
-    accept: Accept,
-) -> Result<(), Stop> {
+pub fn check(plan: &Plan, whole: &Whole<'_>, root: Root, accept: Accept) -> Result<(), Stop> {
     match root {
         Root::Missing => return Err(Stop::RootMissing),
         Root::Replaced => return Err(Stop::RootReplaced),
@@ -79,16 +98,13 @@ pub fn check(
     }
     match accept {
         Accept::Deletions => Ok(()),
-        Accept::Nothing => check_deletions(plan, base, local),
+        Accept::Nothing => check_deletions(plan, whole),
     }
 }
 
-fn check_deletions(plan: &Plan, base: &Tree, local: &Tree) -> Result<(), Stop> {
-    let files = base
-        .iter()
-        .filter(|(_, node)| node.content.kind != Kind::Dir)
-        .count();
-    if local.is_empty() && files >= EMPTIED_FILES_MIN {
+fn check_deletions(plan: &Plan, whole: &Whole<'_>) -> Result<(), Stop> {
+    let &Whole { base, files, .. } = whole;
+    if whole.is_empty && files >= EMPTIED_FILES_MIN {
         return Err(Stop::RootEmptied { files });
     }
     mass(

@@ -6,6 +6,7 @@
 //! Source: docs/design/sync-semantics.md, rows S-160 to S-176.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::convert::Infallible;
 
 use fst_proto::entry::{Content, Kind, Place, ROOT};
 use fst_proto::ids::{ContentId, NodeId};
@@ -88,12 +89,37 @@ pub fn identify(
     remote: &Tree,
     new_id: &mut dyn FnMut() -> NodeId,
 ) -> Identified {
-    let mut matcher = Matcher::new(scan, base, base_keys, remote);
-    matcher.match_below(None);
-    matcher.match_by_key();
+    let mut unknown = |place: &Place| {
+        let there = remote.namesakes(place.parent, &place.name).iter();
+        let there = there.filter(|id| !base.contains(**id));
+        let there = there.filter_map(|id| remote.get(*id).map(|node| (*id, node.content)));
+        Ok::<_, Infallible>(there.collect())
+    };
+    match identify_part(scan, base, base_keys, &mut unknown, new_id) {
+        Ok(identified) => identified,
+        Err(never) => match never {},
+    }
+}
+
+/// As [`identify()`] for a part of a folder: the entries and base nodes that [`crate::survey`] did not find to be the
+/// same, with all directories above them.
+///
+/// `unknown_at` returns the remote nodes at a place that the whole of base does not have, with their contents.
+/// # Errors
+/// Those of `unknown_at`.
+pub fn identify_part<E>(
+    scan: &Scan,
+    base: &Tree,
+    base_keys: &BTreeMap<NodeId, FileKey>,
+    unknown_at: &mut dyn FnMut(&Place) -> Result<Vec<(NodeId, Content)>, E>,
+    new_id: &mut dyn FnMut() -> NodeId,
+) -> Result<Identified, E> {
+    let mut matcher = Matcher::new(scan, base, base_keys, unknown_at);
+    matcher.match_below(None)?;
+    matcher.match_by_key()?;
     matcher.match_by_content();
     matcher.match_ignored();
-    matcher.into_tree(new_id)
+    Ok(matcher.into_tree(new_id))
 }
 
 /// One scanned path.
@@ -129,10 +155,10 @@ impl Entry<'_> {
     }
 }
 
-struct Matcher<'a> {
+struct Matcher<'a, E> {
     base: &'a Tree,
     base_keys: &'a BTreeMap<NodeId, FileKey>,
-    remote: &'a Tree,
+    unknown_at: &'a mut dyn FnMut(&Place) -> Result<Vec<(NodeId, Content)>, E>,
     /// Parents before children.
     entries: Vec<Entry<'a>>,
     top: Vec<usize>,
@@ -144,12 +170,12 @@ struct Matcher<'a> {
     hidden: BTreeSet<usize>,
 }
 
-impl<'a> Matcher<'a> {
+impl<'a, E> Matcher<'a, E> {
     fn new(
         scan: &'a Scan,
         base: &'a Tree,
         base_keys: &'a BTreeMap<NodeId, FileKey>,
-        remote: &'a Tree,
+        unknown_at: &'a mut dyn FnMut(&Place) -> Result<Vec<(NodeId, Content)>, E>,
     ) -> Self {
         let mut entries: Vec<Entry<'a>> = Vec::with_capacity(scan.len());
         let mut top = Vec::new();
@@ -186,7 +212,7 @@ impl<'a> Matcher<'a> {
         Self {
             base,
             base_keys,
-            remote,
+            unknown_at,
             entries,
             top,
             found,
@@ -197,7 +223,7 @@ impl<'a> Matcher<'a> {
     }
 
     /// Matches by parent and name everything below a matched directory.
-    fn match_below(&mut self, dir: Option<usize>) {
+    fn match_below(&mut self, dir: Option<usize>) -> Result<(), E> {
         let mut open = vec![dir];
         while let Some(dir) = open.pop() {
             let (parent, children) = match dir {
@@ -208,24 +234,27 @@ impl<'a> Matcher<'a> {
                 },
             };
             for child in children {
-                if self.match_by_name(parent, child) {
+                if self.match_by_name(parent, child)? {
                     open.push(Some(child));
                 }
             }
         }
+        Ok(())
     }
 
-    fn match_by_name(&mut self, parent: NodeId, index: usize) -> bool {
+    fn match_by_name(&mut self, parent: NodeId, index: usize) -> Result<bool, E> {
         let entry = &self.entries[index];
-        let id = self
-            .namesake(parent, entry)
-            .or_else(|| self.adoptable(parent, entry));
-        let Some(id) = id else { return false };
-        match entry.kind() {
-            None => self.freeze(index, id),
-            Some(_) => self.assign(index, id),
+        let id = match self.namesake(parent, entry) {
+            Some(id) => Some(id),
+            None => self.adoptable(parent, index)?,
+        };
+        let kind = self.entries[index].kind();
+        match (id, kind) {
+            (None, _) => return Ok(false),
+            (Some(id), None) => self.freeze(index, id),
+            (Some(id), Some(_)) => self.assign(index, id),
         }
-        self.entries[index].kind() == Some(Kind::Dir)
+        Ok(kind == Some(Kind::Dir))
     }
 
     /// The base node with this parent, the name and the kind of an entry. Between two steps of a plan base may have
@@ -251,22 +280,15 @@ impl<'a> Matcher<'a> {
 
     /// The remote node that another device made at the same place with the same content, or that we wrote before
     /// a crash.
-    fn adoptable(&self, parent: NodeId, entry: &Entry<'_>) -> Option<NodeId> {
-        let Seen::Known { content, .. } = entry.seen else {
-            return None;
+    fn adoptable(&mut self, parent: NodeId, index: usize) -> Result<Option<NodeId>, E> {
+        let entry = &self.entries[index];
+        let Seen::Known { content, .. } = *entry.seen else {
+            return Ok(None);
         };
-        let is_same = |id: &NodeId| {
-            let there = self
-                .remote
-                .get(*id)
-                .map(|node| (node.content.kind, node.content.id));
-            there == Some((content.kind, content.id)) && !self.base.contains(*id)
-        };
-        self.remote
-            .namesakes(parent, entry.name)
-            .iter()
-            .copied()
-            .find(is_same)
+        let name = entry.name.clone();
+        let mut there = (self.unknown_at)(&Place { parent, name })?;
+        there.retain(|(_, other)| (other.kind, other.id) == (content.kind, content.id));
+        Ok(there.into_iter().map(|(id, _)| id).min())
     }
 
     fn assign(&mut self, index: usize, id: NodeId) {
@@ -330,7 +352,7 @@ impl<'a> Matcher<'a> {
 
     /// Matches vanished base nodes by inode, upper directories first: where a directory went
     /// decides where its children are looked for.
-    fn match_by_key(&mut self) {
+    fn match_by_key(&mut self) -> Result<(), E> {
         let mut open_entries: BTreeMap<(FileKey, Kind), Vec<usize>> = BTreeMap::new();
         for (index, entry) in self.entries.iter().enumerate() {
             match entry.seen {
@@ -344,7 +366,7 @@ impl<'a> Matcher<'a> {
             }
         }
         if open_entries.is_empty() {
-            return;
+            return Ok(());
         }
         for id in self.missing_by_depth() {
             let Some((&key, node)) = self.base_keys.get(&id).zip(self.base.get(id)) else {
@@ -360,9 +382,10 @@ impl<'a> Matcher<'a> {
                 .flatten();
             if let Some(index) = same_key.copied().find(may_be) {
                 self.assign(index, id);
-                self.match_below(Some(index));
+                self.match_below(Some(index))?;
             }
         }
+        Ok(())
     }
 
     /// Base nodes not accounted for, upper ones first, then by name. Between two steps of a plan base may not be a

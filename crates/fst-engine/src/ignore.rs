@@ -16,7 +16,7 @@ mod glob;
 mod hide;
 
 pub use file::{Damage, Rule, RuleFile};
-pub use hide::hide;
+pub use hide::{hide, hide_part};
 
 /// Name of a rule file; an ordinary synced file in every other respect.
 pub const RULE_FILE: &str = ".fstignore";

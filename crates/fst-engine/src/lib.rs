@@ -47,5 +47,7 @@ pub mod restore;
 pub mod retention;
 pub mod retry;
 pub mod row;
+pub mod scope;
 pub mod settle;
+pub mod survey;
 pub mod tree;

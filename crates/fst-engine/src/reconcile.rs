@@ -19,7 +19,7 @@ mod reasons;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use fst_proto::entry::Content;
+use fst_proto::entry::{Content, Place};
 use fst_proto::ids::NodeId;
 use fst_proto::path::Name;
 
@@ -136,15 +136,31 @@ impl std::fmt::Debug for Inputs<'_> {
     }
 }
 
+/// What a plan looked for beyond the nodes that differ: places of new names, ids of copies.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// Nodes that may exist.
+    pub nodes: BTreeSet<NodeId>,
+    /// Places that somebody may have.
+    pub places: BTreeSet<Place>,
+}
+
 /// Returns what has to happen so that the three trees become one.
 ///
 /// Nodes that must not be touched now are in [`Plan::held`]; everything else is settled by this plan alone.
 /// Cost: O(n log n) in the number of nodes.
 #[must_use]
 pub fn plan(inputs: &Inputs<'_>) -> Plan {
+    plan_part(inputs).0
+}
+
+/// As [`plan`] for inputs that are a [`Part`](crate::scope::Part) of a folder, with what else the plan depends on.
+#[must_use]
+pub fn plan_part(inputs: &Inputs<'_>) -> (Plan, Asked) {
     let merge = target(inputs);
+    let asked = merge.take_asked();
     let held = hold::close(&merge);
-    diff::plan(&merge, &held)
+    (diff::plan(&merge, &held), asked)
 }
 
 /// Returns the plan, and for every node it concerns what is done and why, sorted by node.

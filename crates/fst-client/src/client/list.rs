@@ -1,11 +1,11 @@
 //! History and conflicts of all folders, read from their databases.
 
 use fst_engine::naming;
-use fst_engine::tree::Tree;
 use fst_proto::ids::{NodeId, SpaceId};
 use fst_proto::merkle::Head;
 
 use super::{Arc, Client, ClientError, Db, FolderConfig, Members, Path};
+use crate::db::{BaseRow, path_in};
 use crate::views::{ConflictItem, ConflictSide, HistoryItem};
 
 impl Client {
@@ -45,15 +45,16 @@ impl Client {
         let members = self.known_members();
         let mut items = Vec::new();
         for (config, db) in self.databases(None)? {
-            let base = db.load()?.base;
-            for (id, node) in base.iter() {
+            let base = db.read().base();
+            for BaseRow { id, node, .. } in base.copies()? {
                 let Some(original) = naming::original_of(&node.place.name) else {
                     continue;
                 };
-                let main = base.child(node.place.parent, &original);
-                let copy = side(&db, &members, &base, id)?;
+                let main = base.at(node.place.parent, &original)?;
+                let copy = side(&db, &members, id)?;
                 let local = main
-                    .map(|main| side(&db, &members, &base, main))
+                    .first()
+                    .map(|main| side(&db, &members, main.id))
                     .transpose()?
                     .flatten();
                 let path = local
@@ -108,18 +109,12 @@ impl Client {
     }
 }
 
-fn side(
-    db: &Db,
-    members: &Members,
-    tree: &Tree,
-    id: NodeId,
-) -> Result<Option<ConflictSide>, ClientError> {
+fn side(db: &Db, members: &Members, id: NodeId) -> Result<Option<ConflictSide>, ClientError> {
     let Some(row) = db.read().remote_row(id)? else {
         return Ok(None);
     };
     Ok(Some(ConflictSide {
-        path: tree
-            .path(id)
+        path: path_in(&db.read().base(), id)?
             .map(|path| path.to_string())
             .unwrap_or_default(),
         size: row.node.size,

@@ -1,12 +1,41 @@
 -- State of one folder. Everything here can be rebuilt from the folder and the server.
 CREATE TABLE meta    (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
-CREATE TABLE base    (node BLOB PRIMARY KEY, parent BLOB NOT NULL, name BLOB NOT NULL, kind INTEGER NOT NULL,
+CREATE TABLE base    (node BLOB NOT NULL UNIQUE, parent BLOB NOT NULL, name BLOB NOT NULL, kind INTEGER NOT NULL,
                       content BLOB NOT NULL, exec INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, size INTEGER NOT NULL,
-                      rev INTEGER NOT NULL, dev INTEGER NOT NULL, ino INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE remote  (node BLOB PRIMARY KEY, parent BLOB NOT NULL, name BLOB NOT NULL, kind INTEGER NOT NULL,
+                      rev INTEGER NOT NULL, dev INTEGER NOT NULL, ino INTEGER NOT NULL, copy INTEGER NOT NULL);
+CREATE INDEX base_place  ON base (parent, name);
+CREATE INDEX base_dirs   ON base (parent) WHERE kind = 1;
+CREATE INDEX base_copies ON base (copy)   WHERE copy != 0;
+CREATE INDEX base_keys   ON base (ino, dev);
+CREATE TABLE remote  (node BLOB NOT NULL UNIQUE, parent BLOB NOT NULL, name BLOB NOT NULL, kind INTEGER NOT NULL,
                       content BLOB NOT NULL, exec INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, size INTEGER NOT NULL,
                       rev INTEGER NOT NULL, deleted INTEGER NOT NULL, body BLOB NOT NULL, refs BLOB NOT NULL,
-                      idx INTEGER NOT NULL, device BLOB NOT NULL, time_ms INTEGER NOT NULL) WITHOUT ROWID;
+                      idx INTEGER NOT NULL, device BLOB NOT NULL, time_ms INTEGER NOT NULL);
+CREATE INDEX remote_place ON remote (parent, name) WHERE deleted = 0;
+-- Nodes whose base may differ from remote.
+CREATE TABLE ahead   (node BLOB PRIMARY KEY) WITHOUT ROWID;
+-- Directories whose listing, by its hash, shows exactly the base nodes in them.
+CREATE TABLE clean   (dir BLOB PRIMARY KEY, print BLOB NOT NULL, n INTEGER NOT NULL) WITHOUT ROWID;
+-- What base adds up to.
+CREATE TABLE totals  (nodes INTEGER NOT NULL, leaves INTEGER NOT NULL, files INTEGER NOT NULL, bytes INTEGER NOT NULL,
+                      copies INTEGER NOT NULL);
+INSERT INTO totals VALUES (0, 0, 0, 0, 0);
+CREATE TRIGGER base_added AFTER INSERT ON base BEGIN
+  UPDATE totals SET nodes = nodes + 1, leaves = leaves + (NEW.kind != 1), files = files + (NEW.kind = 0),
+                    bytes = bytes + (NEW.kind = 0) * NEW.size, copies = copies + NEW.copy;
+  DELETE FROM clean WHERE dir = NEW.parent;
+END;
+CREATE TRIGGER base_removed AFTER DELETE ON base BEGIN
+  UPDATE totals SET nodes = nodes - 1, leaves = leaves - (OLD.kind != 1), files = files - (OLD.kind = 0),
+                    bytes = bytes - (OLD.kind = 0) * OLD.size, copies = copies - OLD.copy;
+  DELETE FROM clean WHERE dir = OLD.parent;
+END;
+CREATE TRIGGER base_changed AFTER UPDATE ON base BEGIN
+  UPDATE totals SET leaves = leaves + (NEW.kind != 1) - (OLD.kind != 1), files = files + (NEW.kind = 0) - (OLD.kind = 0),
+                    bytes = bytes + (NEW.kind = 0) * NEW.size - (OLD.kind = 0) * OLD.size,
+                    copies = copies + NEW.copy - OLD.copy;
+  DELETE FROM clean WHERE dir IN (OLD.parent, NEW.parent);
+END;
 CREATE TABLE bodies  (node BLOB PRIMARY KEY, rev INTEGER NOT NULL, bytes BLOB NOT NULL);
 CREATE TABLE entries (idx INTEGER PRIMARY KEY, root BLOB NOT NULL, hash BLOB NOT NULL, device BLOB NOT NULL,
                       class INTEGER NOT NULL, time_ms INTEGER NOT NULL);

@@ -1,6 +1,7 @@
 //! Writes inside one transaction of the folder's database.
 
 use fst_engine::identify::FileKey;
+use fst_engine::naming;
 use fst_engine::tree::Node;
 use fst_proto::entry::Kind;
 use fst_proto::ids::{DeviceId, Hash32, NodeId, ObjectId};
@@ -71,12 +72,15 @@ impl<'a> Tx<'a> {
         self.run("DELETE FROM meta WHERE key=?1", [key])
     }
 
-    /// Sets a base node.
+    /// Sets base of a node to what the server has; without a key the node keeps the one it had.
     ///
     /// # Errors
     /// [`DbError`].
     pub fn put_base(&self, id: NodeId, node: &Node, key: Option<FileKey>) -> Result<(), DbError> {
-        let key = key.unwrap_or(FileKey { dev: 0, ino: 0 });
+        let no_key = FileKey { dev: 0, ino: 0 };
+        let is_file = node.content.kind == Kind::File;
+        let is_copy = is_file && naming::original_of(&node.place.name).is_some();
+        let stored = key.unwrap_or(no_key);
         let values = params![
             id.as_bytes(),
             node.place.parent.as_bytes(),
@@ -87,21 +91,75 @@ impl<'a> Tx<'a> {
             node.mtime_ns,
             to_i64(node.size),
             to_i64(node.rev),
-            to_bits(key.dev),
-            to_bits(key.ino),
+            to_bits(stored.dev),
+            to_bits(stored.ino),
+            is_copy,
         ];
+        let keyed = "dev=excluded.dev, ino=excluded.ino, ";
+        let keyed = if key.is_some() { keyed } else { "" };
         self.run(
-            "INSERT OR REPLACE INTO base VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11)",
+            &format!(
+                "INSERT INTO base VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12)
+                 ON CONFLICT (node) DO UPDATE SET {keyed}parent=excluded.parent, name=excluded.name,
+                 kind=excluded.kind, content=excluded.content, exec=excluded.exec, mtime_ns=excluded.mtime_ns,
+                 size=excluded.size, rev=excluded.rev, copy=excluded.copy"
+            ),
             values,
-        )
+        )?;
+        self.remove_ahead(id)
     }
 
-    /// Forgets a base node.
+    /// Sets the identity of a base node's file, or forgets it.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub fn set_key(&self, id: NodeId, key: Option<FileKey>) -> Result<(), DbError> {
+        let key = key.unwrap_or(FileKey { dev: 0, ino: 0 });
+        let values = params![id.as_bytes(), to_bits(key.dev), to_bits(key.ino)];
+        self.run("UPDATE base SET dev=?2, ino=?3 WHERE node=?1", values)
+    }
+
+    /// Forgets a base node that the server has deleted.
     ///
     /// # Errors
     /// [`DbError`].
     pub fn remove_base(&self, id: NodeId) -> Result<(), DbError> {
-        self.run("DELETE FROM base WHERE node=?1", [id.as_bytes()])
+        self.run("DELETE FROM base WHERE node=?1", [id.as_bytes()])?;
+        self.remove_ahead(id)
+    }
+
+    /// Notes that the server's state of a node is not in base.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub fn put_ahead(&self, id: NodeId) -> Result<(), DbError> {
+        self.run("INSERT OR IGNORE INTO ahead VALUES (?1)", [id.as_bytes()])
+    }
+
+    /// Notes that the server's state of a node is in base.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub fn remove_ahead(&self, id: NodeId) -> Result<(), DbError> {
+        self.run("DELETE FROM ahead WHERE node=?1", [id.as_bytes()])
+    }
+
+    /// Notes that the listing of a directory, by its hash, shows exactly the `n` base nodes in it.
+    ///
+    /// Any change of base in this directory forgets it.
+    /// # Errors
+    /// [`DbError`].
+    pub fn put_clean(&self, dir: NodeId, print: &Hash32, n: u64) -> Result<(), DbError> {
+        let values = params![dir.as_bytes(), print.as_bytes(), to_i64(n)];
+        self.run("INSERT OR REPLACE INTO clean VALUES (?1,?2,?3)", values)
+    }
+
+    /// Forgets all directories that are known to be unchanged.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub fn clear_clean(&self) -> Result<(), DbError> {
+        self.run("DELETE FROM clean", [])
     }
 
     /// Sets a node's newest version at the server.
@@ -129,8 +187,11 @@ impl<'a> Tx<'a> {
             to_i64(row.time_ms),
         ];
         self.run(
-            "INSERT OR REPLACE INTO remote VALUES
-             (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15)",
+            "INSERT INTO remote VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15)
+             ON CONFLICT (node) DO UPDATE SET parent=excluded.parent, name=excluded.name, kind=excluded.kind,
+             content=excluded.content, exec=excluded.exec, mtime_ns=excluded.mtime_ns, size=excluded.size,
+             rev=excluded.rev, deleted=excluded.deleted, body=excluded.body, refs=excluded.refs,
+             idx=excluded.idx, device=excluded.device, time_ms=excluded.time_ms",
             values,
         )
     }
@@ -243,7 +304,8 @@ impl<'a> Tx<'a> {
     /// # Errors
     /// [`DbError`].
     pub fn clear_stats(&self) -> Result<(), DbError> {
-        self.run("DELETE FROM stats", [])
+        self.run("DELETE FROM stats", [])?;
+        self.clear_clean()
     }
 
     /// Adds a line of history.

@@ -7,12 +7,14 @@
 
 use fst_crypto::key::SpaceKeys;
 use fst_engine::naming::{Origin, conflict_name, original_of};
+use fst_engine::scope::Replica as _;
 use fst_fs::vault::{FileKind, StageName, StagedEntry, Vault, VaultError};
 use fst_proto::ids::{ContentId, NodeId};
 use fst_proto::path::{Name, RelPath};
 use fst_proto::time::UnixMillis;
 
-use crate::db::Loaded;
+use crate::db::{Reader, path_in};
+use crate::error::FolderError;
 use crate::scan::{content_of, hash_file};
 
 /// Attempts to find a free name for something rescued.
@@ -21,29 +23,29 @@ const NAME_TRIES_MAX: usize = 100;
 /// Empties the stage. Returns the paths at which something was put back.
 ///
 /// # Errors
-/// [`VaultError`]; may be called again.
+/// [`FolderError`] of disk or database; may be called again.
 pub fn recover(
     vault: &dyn Vault,
     keys: &SpaceKeys,
-    state: &Loaded,
+    db: Reader<'_>,
     now: UnixMillis,
-) -> Result<Vec<RelPath>, VaultError> {
+) -> Result<Vec<RelPath>, FolderError> {
     let mut rescued = Vec::new();
     for entry in vault.stage_list()? {
         let Some((kind, node)) = parse(&entry.tag) else {
-            rescued.push(rescue(vault, &entry.tag, NodeId::ZERO, state, now)?);
+            rescued.push(rescue(vault, &entry.tag, NodeId::ZERO, db, now)?);
             continue;
         };
         let is_disposable = match kind {
             'd' => true,
             // What a program writes from now on goes where it has the file open: that must keep a name.
-            'w' => !has_writer(vault, &entry)? && is_known(vault, keys, state, &entry, node)?,
+            'w' => !has_writer(vault, &entry)? && is_known(vault, keys, db, &entry, node)?,
             _ => false,
         };
         if is_disposable {
             vault.discard(&entry.tag)?;
         } else {
-            rescued.push(rescue(vault, &entry.tag, node, state, now)?);
+            rescued.push(rescue(vault, &entry.tag, node, db, now)?);
         }
     }
     if !rescued.is_empty() {
@@ -73,10 +75,10 @@ fn has_writer(vault: &dyn Vault, entry: &StagedEntry) -> Result<bool, VaultError
 fn is_known(
     vault: &dyn Vault,
     keys: &SpaceKeys,
-    state: &Loaded,
+    db: Reader<'_>,
     entry: &StagedEntry,
     node: NodeId,
-) -> Result<bool, VaultError> {
+) -> Result<bool, FolderError> {
     let id = match entry.stat.kind {
         FileKind::File => {
             let mut file = vault.read_staged(&entry.tag)?;
@@ -86,26 +88,26 @@ fn is_known(
         FileKind::Dir | FileKind::Special => return Ok(false),
     };
     let has = |known: Option<ContentId>| known == Some(id);
-    let is_in_history = has(state.base.get(node).map(|n| n.content.id))
-        || has(state.remote.get(node).map(|n| n.content.id));
-    Ok(is_in_history || is_copied(vault, keys, state, (node, id))?)
+    let is_in_history = has(db.base().node(node)?.map(|n| n.content.id))
+        || has(db.remote().node(node)?.map(|n| n.content.id));
+    Ok(is_in_history || is_copied(vault, keys, db, (node, id))?)
 }
 
 /// Whether a conflict copy beside the node's place holds this content: the crash came after it was placed.
 fn is_copied(
     vault: &dyn Vault,
     keys: &SpaceKeys,
-    state: &Loaded,
+    db: Reader<'_>,
     (node, id): (NodeId, ContentId),
-) -> Result<bool, VaultError> {
-    let Some(home) = state.base.path(node).or_else(|| state.remote.path(node)) else {
+) -> Result<bool, FolderError> {
+    let Some(home) = home_of(db, node)? else {
         return Ok(false);
     };
     let dir = home.parent().unwrap_or_default();
     let beside = match vault.list(&dir) {
         Ok(entries) => entries,
         Err(VaultError::NotFound { .. } | VaultError::NotADirectory { .. }) => return Ok(false),
-        Err(other) => return Err(other),
+        Err(other) => return Err(other.into()),
     };
     for name in beside.into_iter().filter_map(|entry| entry.name.ok()) {
         let is_copy = original_of(&name).as_ref() == home.name();
@@ -136,15 +138,23 @@ fn content_at(
     })
 }
 
+/// Where base has a node, or the server.
+fn home_of(db: Reader<'_>, node: NodeId) -> Result<Option<RelPath>, FolderError> {
+    match path_in(&db.base(), node)? {
+        Some(path) => Ok(Some(path)),
+        None => Ok(path_in(&db.remote(), node)?),
+    }
+}
+
 /// Puts a staged object back where base has its node, or beside it under a conflict name.
 fn rescue(
     vault: &dyn Vault,
     tag: &StageName,
     node: NodeId,
-    state: &Loaded,
+    db: Reader<'_>,
     now: UnixMillis,
-) -> Result<RelPath, VaultError> {
-    let home = state.base.path(node).or_else(|| state.remote.path(node));
+) -> Result<RelPath, FolderError> {
+    let home = home_of(db, node)?;
     let fallback = || {
         Name::new(b"rescued")
             .ok()
@@ -182,10 +192,11 @@ fn rescue(
                     .and_then(|n| RelPath::root().child(n).ok())
                     .unwrap_or_default();
             },
-            Err(other) => return Err(other),
+            Err(other) => return Err(other.into()),
         }
     }
     Err(VaultError::Occupied {
         op: "rescue staged file",
-    })
+    }
+    .into())
 }

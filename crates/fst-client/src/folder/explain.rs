@@ -18,9 +18,10 @@ use fst_fs::vault::FileKind;
 use fst_proto::ids::NodeId;
 use fst_proto::path::RelPath;
 
-use super::{Folder, Scanned};
+use super::{Folder, Look, Planned, Scanned};
 use crate::error::FolderError;
 use crate::ignore::shown_rule_file;
+use crate::scan::{Noted, Places};
 use crate::views::{FolderPlan, IgnoredItem, PlannedItem, Rule, StopItem, WhyItem};
 
 /// Ignored paths listed one by one; the rest is counted.
@@ -33,6 +34,8 @@ const HISTORY_SEARCHED_MAX: usize = 100_000;
 struct Outlook {
     scanned: Scanned,
     seen: Identified,
+    base: Tree,
+    remote: Tree,
     plan: Plan,
     reasons: Vec<Reason>,
 }
@@ -45,14 +48,8 @@ impl Folder {
     pub fn explain(&mut self, is_fresh: bool) -> Result<FolderPlan, FolderError> {
         let is_offline = is_fresh && self.pull_if_reachable()?;
         let outlook = self.outlook()?;
-        let base = &self.state.base;
-        let stop = guard::check(
-            &outlook.plan,
-            base,
-            &outlook.seen.local,
-            Root::Present,
-            Accept::Nothing,
-        );
+        let whole = guard::Whole::of(&outlook.base, &outlook.seen.local);
+        let stop = guard::check(&outlook.plan, &whole, Root::Present, Accept::Nothing);
         let items: Vec<PlannedItem> = outlook
             .reasons
             .iter()
@@ -85,7 +82,7 @@ impl Folder {
     pub fn why(&mut self, path: &RelPath) -> Result<WhyItem, FolderError> {
         let outlook = self.outlook()?;
         let on_disk = self.seams.vault.stat(path).unwrap_or_default();
-        let trees = [&outlook.seen.local, &self.state.base, &self.state.remote];
+        let trees = [&outlook.seen.local, &outlook.base, &outlook.remote];
         let node = trees.iter().find_map(|tree| tree.lookup(path));
         let is_dir = on_disk.is_some_and(|stat| stat.kind == FileKind::Dir)
             || trees
@@ -121,7 +118,7 @@ impl Folder {
     /// # Errors
     /// [`FolderError`]: the folder is missing.
     pub fn ignore_rules(&mut self) -> Result<Vec<Rule>, FolderError> {
-        self.look()?;
+        self.look(&Places::everything(), Noted::Differences)?;
         let rules = &self.rules;
         let own = [
             (Source::Space, &rules.space),
@@ -148,15 +145,21 @@ impl Folder {
 
     fn outlook(&mut self) -> Result<Outlook, FolderError> {
         self.seams.vault.root_identity()?;
-        let scanned = self.look()?;
-        let mut seen = self.identify(&scanned);
-        let (plan, reasons) = self.with_inputs(&seen, reconcile::explain);
+        let mut look = self.look(&Places::everything(), Noted::Everything)?;
+        let Planned { plan, part } = self.decide(&mut look)?;
+        let (_, reasons) = self.with_inputs(&part, &look.seen, reconcile::explain);
+        let Look {
+            scanned, mut seen, ..
+        } = look;
         for &(fresh, node) in &plan.united {
             seen.local.rename(fresh, node);
         }
+        let (base, remote) = self.db.trees()?;
         Ok(Outlook {
             scanned,
             seen,
+            base,
+            remote,
             plan,
             reasons,
         })
@@ -164,7 +167,7 @@ impl Folder {
 
     fn item(&self, outlook: &Outlook, reason: &Reason) -> PlannedItem {
         let id = reason.node;
-        let (local, remote) = (&outlook.seen.local, &self.state.remote);
+        let (local, remote) = (&outlook.seen.local, &outlook.remote);
         let (here, there) = (local.path(id), remote.path(id));
         let (path, other) = match reason.way {
             Way::Down => (there, here),
@@ -190,14 +193,14 @@ impl Folder {
         let size = |tree: &Tree| tree.get(reason.node).map(|node| node.size);
         match reason.action {
             Action::Upload => size(&outlook.seen.local).unwrap_or(0),
-            Action::Download => size(&self.state.remote).unwrap_or(0),
+            Action::Download => size(&outlook.remote).unwrap_or(0),
             Action::Move | Action::Delete | Action::Attributes | Action::Adopt | Action::Hold => 0,
         }
     }
 
     /// Files that are equal on both sides already.
     fn n_same(&self, outlook: &Outlook) -> u64 {
-        let remote = &self.state.remote;
+        let remote = &outlook.remote;
         let is_same = |(id, node): &(NodeId, &Node)| {
             let there = remote.get(*id).filter(|_| !node.is_dir());
             there.is_some_and(|there| there.place == node.place && there.content == node.content)

@@ -4,7 +4,6 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use fst_engine::naming;
 use fst_engine::plan::{DiskStep, Plan, PushKind};
 use fst_fs::watch::LostReason;
 use fst_proto::entry::Kind;
@@ -12,7 +11,7 @@ use fst_proto::error::{ErrorCode, Problem};
 use fst_proto::ipc::{FolderStatus, PathProblem, Pending};
 
 use super::{Outcome, Settings};
-use crate::db::Loaded;
+use crate::db::Totals;
 use crate::error::{FolderError, chain};
 
 /// Problems listed in status; the rest is counted by their absence from the list.
@@ -25,7 +24,7 @@ pub struct StatusHandle {
 }
 
 impl StatusHandle {
-    pub(super) fn new(settings: &Settings, state: &Loaded) -> Self {
+    pub(super) fn new(settings: &Settings, (totals, last_time_ms): (Totals, u64)) -> Self {
         let mut status = FolderStatus {
             path: settings.path.clone(),
             remote_path: settings.remote_path.clone(),
@@ -33,7 +32,7 @@ impl StatusHandle {
             state: "syncing".to_owned(),
             ..FolderStatus::default()
         };
-        count(&mut status, state);
+        count(&mut status, totals, last_time_ms);
         Self {
             shared: Arc::new(Mutex::new((status, Pending::default()))),
         }
@@ -99,7 +98,7 @@ impl StatusHandle {
     pub(super) fn note_end(
         &self,
         result: &Result<Outcome, FolderError>,
-        state: &Loaded,
+        (totals, last_time_ms): (Totals, u64),
         problems: &[PathProblem],
     ) {
         self.change(|status, pending| {
@@ -107,7 +106,7 @@ impl StatusHandle {
             status.stopped = None;
             match result {
                 Ok(outcome) => {
-                    count(status, state);
+                    count(status, totals, last_time_ms);
                     status.problems = problems.iter().take(PROBLEMS_SHOWN_MAX).cloned().collect();
                     word(*outcome, problems).clone_into(&mut status.state);
                     if *outcome != Outcome::Progress {
@@ -133,18 +132,9 @@ fn word(outcome: Outcome, problems: &[PathProblem]) -> &'static str {
     }
 }
 
-fn count(status: &mut FolderStatus, state: &Loaded) {
-    let files = || {
-        state
-            .base
-            .iter()
-            .filter(|(_, node)| node.content.kind == Kind::File)
-    };
-    status.files = files().count() as u64;
-    status.bytes = files().map(|(_, node)| node.size).sum();
-    let is_copy = |name| naming::original_of(name).is_some();
-    status.conflicts = files()
-        .filter(|(_, node)| is_copy(&node.place.name))
-        .count() as u64;
-    status.last_change_ms = state.last_time_ms;
+fn count(status: &mut FolderStatus, totals: Totals, last_time_ms: u64) {
+    status.files = totals.files;
+    status.bytes = totals.bytes;
+    status.conflicts = totals.copies;
+    status.last_change_ms = last_time_ms;
 }

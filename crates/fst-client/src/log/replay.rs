@@ -2,16 +2,19 @@
 //!
 //! Invariant: after each entry the remote tree is well formed, and every revision grew by exactly one.
 
-use fst_engine::tree::{Node, Tree};
+use std::collections::BTreeMap;
+
+use fst_engine::scope::Replica as _;
+use fst_engine::tree::Node;
 use fst_proto::control::Control;
-use fst_proto::entry::{Kind, NodeMeta, ROOT};
+use fst_proto::entry::{NodeMeta, Place, ROOT};
 use fst_proto::ids::{DeviceId, NodeId, ObjectId};
 use fst_proto::log::{EntryKind, Flags, Op, OpCode};
 use fst_proto::path::RelPath;
 use fst_proto::recipe::Body;
 
 use super::{LogError, LogFault, Verified};
-use crate::db::{HistoryRow, Loaded, RETENTION_KEY, RemoteRow, RevisionRow, Tx};
+use crate::db::{DbError, HistoryRow, Loaded, RETENTION_KEY, RemoteRow, RevisionRow, Tx, path_in};
 
 /// What an applied entry means for the local side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +59,7 @@ pub(super) fn apply(
             tx,
             entry,
             is_own,
+            dirs: BTreeMap::new(),
         }
         .run()?;
     }
@@ -71,6 +75,8 @@ struct Replay<'a, 'b> {
     tx: &'a Tx<'b>,
     entry: &'a Verified,
     is_own: bool,
+    /// Paths of directories in the remote tree as it is now.
+    dirs: BTreeMap<NodeId, Option<RelPath>>,
 }
 
 impl Replay<'_, '_> {
@@ -106,9 +112,10 @@ impl Replay<'_, '_> {
         meta: &NodeMeta,
         body: Option<&[u8]>,
     ) -> Result<(), LogError> {
-        let before = self.state.remote.get(op.node).cloned();
-        self.check_revision(op, before.as_ref())?;
-        self.check_flags(op, before.as_ref(), meta)?;
+        let old = self.tx.read().remote_row(op.node)?;
+        let before = old.as_ref().and_then(alive);
+        self.check_revision(op, old.as_ref())?;
+        self.check_flags(op, before, meta)?;
         let rev = op.base_rev + 1;
         let node = Node {
             place: meta.place(),
@@ -117,43 +124,55 @@ impl Replay<'_, '_> {
             size: meta.size,
             rev,
         };
-        let row = self.row(op, node.clone(), false, meta.body.clone())?;
+        let row = self.row(op, old.as_ref(), node.clone(), false, meta.body.clone())?;
         self.keep(op.node, &row)?;
         for &object in &op.add_refs {
             self.tx.put_object(object)?;
         }
         if self.is_own {
-            let key = self.state.base_keys.get(&op.node).copied();
+            let key = self.state.sent_keys.get(&op.node).copied();
             self.tx.put_base(op.node, &node, key)?;
-            self.state.base.insert(op.node, node.clone());
-        } else if let Some(bytes) = body {
-            self.tx.put_body(op.node, rev, bytes)?;
+        } else {
+            self.tx.put_ahead(op.node)?;
+            if let Some(bytes) = body {
+                self.tx.put_body(op.node, rev, bytes)?;
+            }
         }
-        self.state.tombstones.remove(&op.node);
-        let action = action_of(before.as_ref(), &node);
-        self.state.remote.insert(op.node, node);
-        self.note(index, op.node, action, self.state.remote.path(op.node))
+        match before {
+            Some(before) if node.is_dir() && before.place != node.place => self.dirs.clear(),
+            // What was put into it before it was there has a path now.
+            None if node.is_dir() => self.dirs.retain(|_, path| path.is_some()),
+            Some(_) | None => {},
+        }
+        let path = self.path_at(&node.place)?;
+        self.note(index, op.node, action_of(before, &node), path)
     }
 
     fn delete(&mut self, index: usize, op: &Op) -> Result<(), LogError> {
-        let Some(before) = self.state.remote.get(op.node).cloned() else {
+        let old = self.tx.read().remote_row(op.node)?;
+        let Some(before) = old.as_ref().and_then(alive) else {
             return Err(self.invalid("deletes what is not there").into());
         };
-        self.check_revision(op, Some(&before))?;
-        let is_dir = before.content.kind == Kind::Dir;
-        if is_dir && !op.flags.has(Flags::STRUCTURAL) {
+        self.check_revision(op, old.as_ref())?;
+        if before.is_dir() && !op.flags.has(Flags::STRUCTURAL) {
             return Err(self.invalid("deletes a directory without saying so").into());
         }
-        let path = self.state.remote.path(op.node);
+        let path = self.path_at(&before.place)?;
         let rev = op.base_rev + 1;
-        let row = self.row(op, Node { rev, ..before }, true, Body::None)?;
+        let dead = Node {
+            rev,
+            ..before.clone()
+        };
+        let row = self.row(op, old.as_ref(), dead, true, Body::None)?;
         self.keep(op.node, &row)?;
         self.tx.remove_body(op.node)?;
-        self.state.remote.remove(op.node);
-        self.state.tombstones.insert(op.node, rev);
         if self.is_own {
             self.tx.remove_base(op.node)?;
-            self.state.base.remove(op.node);
+        } else {
+            self.tx.put_ahead(op.node)?;
+        }
+        if before.is_dir() {
+            self.dirs.clear();
         }
         self.note(index, op.node, "delete", path)
     }
@@ -171,12 +190,21 @@ impl Replay<'_, '_> {
         })?)
     }
 
-    fn check_revision(&self, op: &Op, before: Option<&Node>) -> Result<(), LogFault> {
-        let known = match before {
-            Some(node) => node.rev,
-            None => self.state.tombstones.get(&op.node).copied().unwrap_or(0),
+    /// Path of a place in the remote tree; `None` when its directory is not there.
+    fn path_at(&mut self, place: &Place) -> Result<Option<RelPath>, DbError> {
+        let dir = match self.dirs.get(&place.parent) {
+            Some(known) => known.clone(),
+            None => {
+                let path = path_in(&self.tx.read().remote(), place.parent)?;
+                self.dirs.insert(place.parent, path.clone());
+                path
+            },
         };
-        if known == op.base_rev {
+        Ok(dir.and_then(|dir| dir.child(place.name.clone()).ok()))
+    }
+
+    fn check_revision(&self, op: &Op, before: Option<&RemoteRow>) -> Result<(), LogFault> {
+        if before.map_or(0, |row| row.node.rev) == op.base_rev {
             Ok(())
         } else {
             Err(self.invalid("is based on a stale revision"))
@@ -199,16 +227,13 @@ impl Replay<'_, '_> {
     fn row(
         &self,
         op: &Op,
+        old: Option<&RemoteRow>,
         node: Node,
         is_deleted: bool,
         body: Body,
     ) -> Result<RemoteRow, LogError> {
-        let old = self
-            .tx
-            .read()
-            .remote_row(op.node)?
-            .map_or_else(Vec::new, |row| row.refs);
-        let refs = join_refs(&old, &op.add_refs, &op.drop_refs)
+        let old = old.map_or(&[][..], |row| &row.refs);
+        let refs = join_refs(old, &op.add_refs, &op.drop_refs)
             .ok_or_else(|| self.invalid("references do not add up"))?;
         Ok(RemoteRow {
             node,
@@ -241,32 +266,31 @@ impl Replay<'_, '_> {
         Ok(self.tx.put_history(&row)?)
     }
 
-    fn check_shape(&self) -> Result<(), LogError> {
-        let tree = &self.state.remote;
-        let is_well_placed = self
-            .entry
-            .header
-            .ops
-            .iter()
-            .all(|op| match tree.get(op.node) {
-                Some(node) => {
-                    let place = &node.place;
-                    tree.is_dir(place.parent)
-                        && tree.namesakes(place.parent, &place.name).len() == 1
-                        && tree.path(op.node).is_some()
-                },
-                None => op.node != ROOT && !has_children(tree, op.node),
-            });
-        if is_well_placed {
-            Ok(())
-        } else {
-            Err(self.invalid("leaves a malformed tree").into())
+    fn check_shape(&mut self) -> Result<(), LogError> {
+        self.dirs.clear();
+        let entry = self.entry;
+        for op in &entry.header.ops {
+            if !self.is_well_placed(op.node)? {
+                return Err(self.invalid("leaves a malformed tree").into());
+            }
         }
+        Ok(())
+    }
+
+    fn is_well_placed(&mut self, id: NodeId) -> Result<bool, DbError> {
+        let remote = self.tx.read().remote();
+        let Some(node) = remote.node(id)? else {
+            return Ok(id != ROOT && remote.children(id)?.is_empty());
+        };
+        let parent = node.place.parent;
+        let is_alone = remote.namesakes(&node.place)?.len() == 1;
+        let is_in_dir = parent == ROOT || remote.node(parent)?.is_some_and(|dir| dir.is_dir());
+        Ok(is_alone && is_in_dir && self.path_at(&node.place)?.is_some())
     }
 }
 
-fn has_children(tree: &Tree, node: NodeId) -> bool {
-    tree.children(node).next().is_some()
+fn alive(row: &RemoteRow) -> Option<&Node> {
+    (!row.is_deleted).then_some(&row.node)
 }
 
 fn action_of(before: Option<&Node>, after: &Node) -> &'static str {

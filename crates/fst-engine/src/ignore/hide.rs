@@ -13,6 +13,7 @@ use fst_proto::path::RelPath;
 
 use super::{Rules, Verdict};
 use crate::identify::Identified;
+use crate::scope::Part;
 use crate::tree::Tree;
 
 /// Adds to [`Identified::ignored`] the nodes that `rules` keep from this device, and fills [`Identified::forget`].
@@ -37,6 +38,30 @@ pub fn hide(rules: &Rules, base: &Tree, remote: &Tree, seen: &mut Identified) {
     seen.forget.extend(was_hidden.ignored);
     seen.ignored.extend(was_hidden.hands_off);
     seen.ignored.extend(is_hidden.hands_off);
+}
+
+/// As [`hide`] for a part of a folder: what lies below a frozen or ignored directory is so too, looked at or not.
+pub fn hide_part(rules: &Rules, part: &mut Part, seen: &mut Identified) {
+    for (id, _) in part.base.iter() {
+        let mut above = vec![id];
+        while let Some(node) = above.last().and_then(|id| part.base.get(*id)) {
+            let dir = node.place.parent;
+            if seen.frozen.contains(&dir) {
+                seen.frozen.extend(above.iter().copied());
+                if seen.ignored.contains(&dir) {
+                    seen.ignored.extend(above);
+                }
+                break;
+            }
+            if above.contains(&dir) {
+                break;
+            }
+            above.push(dir);
+        }
+    }
+    std::mem::swap(&mut seen.local, &mut part.local);
+    hide(rules, &part.base, &part.remote, seen);
+    std::mem::swap(&mut seen.local, &mut part.local);
 }
 
 /// What the rules say about some nodes of a tree.

@@ -82,6 +82,7 @@ fn copy_id(merge: &Merge<'_>, node: NodeId, lost: &Node) -> CopyId {
     let mut id = node;
     for _ in 0..COPIES_OF_ONE_CONTENT_MAX {
         id = merge.inputs.naming.copy_id(id, &lost.content);
+        merge.ask_node(id);
         match merge.target.get(id) {
             None => return CopyId::Free(id),
             Some(other) if names::has_same_bytes(other, lost) && id != node => {
@@ -123,6 +124,7 @@ fn insert(merge: &mut Merge<'_>, loser: Loser, id: NodeId, node: Node) -> NodeId
 fn keep_in_history(merge: &mut Merge<'_>, rival: Rival, loser: Loser, lost: &Node) {
     let inputs = merge.inputs;
     let id = inputs.naming.copy_id(loser.node, &lost.content);
+    merge.ask_node(id);
     let is_known = inputs.remote.contains(id) || inputs.tombstones.contains_key(&id);
     if is_known || inputs.base.contains(id) {
         let is_spare = merge

@@ -5,13 +5,14 @@
 //! Not here: any decision.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use fst_proto::entry::Kind;
+use fst_proto::entry::{Kind, Place};
 use fst_proto::ids::NodeId;
 use fst_proto::path::Name;
 
-use super::{Inputs, Side};
+use super::{Asked, Inputs, Side};
 use crate::plan::{ConflictKind, ConflictNote, PushOp, Source, Why};
 use crate::tree::{Node, Tree};
 
@@ -43,6 +44,7 @@ pub(super) struct Merge<'a> {
     pub(super) united: Vec<(NodeId, NodeId)>,
     /// Losing contents that go into history before their node is touched.
     pub(super) archive: Vec<PushOp>,
+    asked: RefCell<Asked>,
 }
 
 impl<'a> Merge<'a> {
@@ -61,7 +63,26 @@ impl<'a> Merge<'a> {
             doubtful: BTreeMap::new(),
             united: Vec::new(),
             archive: Vec::new(),
+            asked: RefCell::default(),
         }
+    }
+
+    /// Notes that the plan depends on who has this place, though no node that differs does.
+    pub(super) fn ask_place(&self, parent: NodeId, name: &Name) {
+        let name = name.clone();
+        self.asked
+            .borrow_mut()
+            .places
+            .insert(Place { parent, name });
+    }
+
+    /// Notes that the plan depends on this node, whether it differs or not.
+    pub(super) fn ask_node(&self, id: NodeId) {
+        self.asked.borrow_mut().nodes.insert(id);
+    }
+
+    pub(super) fn take_asked(&self) -> Asked {
+        self.asked.take()
     }
 
     pub(super) fn put(&mut self, id: NodeId, node: Node, placed_by: Side) {

@@ -132,6 +132,7 @@ fn name_unless(
     let parent = node.place.parent;
     let trees = [&merge.target, &*merge.local, merge.inputs.remote];
     let taken = |name: &Name| {
+        merge.ask_place(parent, name);
         let mut there = trees.iter().flat_map(|tree| tree.namesakes(parent, name));
         there.any(|&other| is_other(other, name)) || merge.blocked.contains(&(parent, name.clone()))
     };

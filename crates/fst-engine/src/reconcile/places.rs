@@ -78,6 +78,7 @@ fn undo_cycles(merge: &mut Merge<'_>) -> bool {
             .map(|node| node.place.clone());
         let name = merge.target.get(victim).map(|node| node.place.name.clone());
         if let Some(place) = remote.or(name.map(|name| Place { parent: ROOT, name })) {
+            merge.ask_place(place.parent, &place.name);
             merge.target.relocate(victim, place);
             merge.placed_here.remove(&victim);
             merge.note(ConflictKind::MoveCycle, victim, Side::Remote);

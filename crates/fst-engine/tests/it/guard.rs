@@ -1,6 +1,6 @@
 //! Rows S-130 to S-139: when a plan is not carried out.
 
-use fst_engine::guard::{Accept, Root, Stop, check};
+use fst_engine::guard::{Accept, Root, Stop, Whole, check};
 use fst_engine::plan::{DiskStep, Plan, PushKind, PushOp};
 use fst_engine::reconcile::Side;
 use fst_engine::tree::Tree;
@@ -43,7 +43,12 @@ fn removals(n: usize) -> Plan {
 }
 
 fn ask(plan: &Plan, base: &Tree, local: &Tree) -> Result<(), Stop> {
-    check(plan, base, local, Root::Present, Accept::Nothing)
+    check(
+        plan,
+        &Whole::of(base, local),
+        Root::Present,
+        Accept::Nothing,
+    )
 }
 
 #[test]
@@ -51,7 +56,7 @@ fn s130_a_missing_root_stops() {
     let (plan, base) = (Plan::default(), files(3));
     for accept in [Accept::Nothing, Accept::Deletions] {
         assert_eq!(
-            check(&plan, &base, &base, Root::Missing, accept),
+            check(&plan, &Whole::of(&base, &base), Root::Missing, accept),
             Err(Stop::RootMissing)
         );
     }
@@ -62,7 +67,7 @@ fn s131_a_replaced_root_stops() {
     let (plan, base) = (Plan::default(), files(3));
     for accept in [Accept::Nothing, Accept::Deletions] {
         assert_eq!(
-            check(&plan, &base, &base, Root::Replaced, accept),
+            check(&plan, &Whole::of(&base, &base), Root::Replaced, accept),
             Err(Stop::RootReplaced)
         );
     }
@@ -130,7 +135,12 @@ fn s136_what_base_never_had_does_not_count() {
 #[test]
 fn s137_a_person_can_agree_to_deletions() {
     let agreed = |plan: &Plan, local: &Tree| {
-        check(plan, &files(60), local, Root::Present, Accept::Deletions)
+        check(
+            plan,
+            &Whole::of(&files(60), local),
+            Root::Present,
+            Accept::Deletions,
+        )
     };
     assert_eq!(agreed(&deletes(60), &Tree::new()), Ok(()));
     assert_eq!(agreed(&removals(60), &files(60)), Ok(()));

@@ -14,10 +14,13 @@ use fst_engine::plan::{ConflictKind, DiskStep, Plan, PushKind, PushOp, Source, W
 use fst_engine::reconcile::{
     Backup, ConflictNaming, Direction, Inputs, Loser, Policy, Side, Strategy, explain, plan,
 };
+use fst_engine::scope::Part;
 use fst_engine::tree::{Node, Tree};
 use fst_proto::entry::{Content, Kind, Place, ROOT};
 use fst_proto::ids::{ContentId, NodeId};
 use fst_proto::path::{Name, RelPath};
+
+use crate::part;
 
 /// Plans the scenario and compares the plan, as text, with `expected` (parts separated by `; `).
 #[track_caller]
@@ -147,7 +150,11 @@ impl Scenario {
     }
 
     pub(crate) fn plan(&self) -> Plan {
-        self.with_inputs(plan)
+        self.with_inputs(|inputs| {
+            let plan = plan(inputs);
+            part::check_plan(inputs, &self.local, near_naming, None, &plan);
+            plan
+        })
     }
 
     fn with_inputs<T>(&self, make: impl FnOnce(&Inputs<'_>) -> T) -> T {
@@ -195,6 +202,11 @@ fn policy(parts: &BTreeMap<&str, &str>) -> Policy {
 pub(crate) struct ByContent<'a> {
     pub(crate) local: &'a Tree,
     pub(crate) remote: &'a Tree,
+}
+
+fn near_naming(part: &Part) -> Box<dyn ConflictNaming + '_> {
+    let (local, remote) = (&part.local, &part.remote);
+    Box::new(ByContent { local, remote })
 }
 
 impl ConflictNaming for ByContent<'_> {

@@ -16,6 +16,7 @@ mod ignoring;
 mod lang;
 mod naming;
 mod order;
+mod part;
 mod random;
 mod restore;
 mod retention;

@@ -15,6 +15,7 @@ use fst_engine::reconcile::{
     Backup, ConflictNaming, Inputs, Loser, Policy, Reason, Side, explain, plan,
 };
 use fst_engine::row::Row;
+use fst_engine::scope::Part;
 use fst_engine::tree::{Node, Tree};
 use fst_proto::entry::{Content, Kind, ROOT};
 use fst_proto::ids::{ContentId, NodeId};
@@ -22,6 +23,7 @@ use fst_proto::path::{Name, RelPath};
 use fst_proto::time::UnixMillis;
 
 use crate::disk::{Bytes, Disk, Entry, bytes_of, content_id};
+use crate::part::{self, Looked};
 
 /// What an entry may follow unseen: see ADR 0006.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -144,6 +146,9 @@ pub(crate) struct Faults {
     pub(crate) forgets: bool,
 }
 
+/// The law of parts costs more than the cycle itself, and there are very many of them.
+const PARTS_CHECKED_EVERY: u64 = 3;
+
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Client {
     pub(crate) disk: Disk,
@@ -156,6 +161,7 @@ pub(crate) struct Client {
     /// Nodes whose last step failed.
     failing: BTreeSet<NodeId>,
     n_ids: u8,
+    n_looks: u64,
     pub(crate) number: u8,
     pub(crate) n_notes: usize,
     /// Steps of the last plan.
@@ -164,7 +170,7 @@ pub(crate) struct Client {
 
 impl Client {
     /// Scans and gives ids.
-    fn look(&mut self, faults: Faults) -> Identified {
+    fn look(&mut self, faults: Faults) -> (Identified, Option<Looked>) {
         let mut scan = self.disk.scan();
         if let Some(nth) = faults.unreadable.filter(|_| !scan.is_empty()) {
             let path = scan.keys().nth(nth % scan.len()).expect("in range").clone();
@@ -172,21 +178,37 @@ impl Client {
             scan.insert(path, Seen::Problem);
         }
         ignore(&mut scan, &self.rules);
-        let (number, count) = (self.number, &mut self.n_ids);
-        let mut new_id = || {
+        let number = self.number;
+        let ids_from = |count: &mut u8| {
             *count += 1;
             let mut id = [0; NodeId::LEN];
             // Ids of different clients sort in mixed order.
             (id[0], id[1], id[2]) = (count.wrapping_mul(73) | 1, number, *count);
             NodeId(id)
         };
-        let (base, remote) = (&self.base, &self.remote.tree);
-        let mut seen = identify(&scan, base, &self.keys, remote, &mut new_id);
+        self.n_looks = self.n_looks.wrapping_add(1);
+        let mut again = self.n_ids;
+        let (base, keys, remote) = (&self.base, &self.keys, &self.remote.tree);
+        let count = &mut self.n_ids;
+        let mut seen = identify(&scan, base, keys, remote, &mut || ids_from(count));
+        let mut looked = None;
+        if self.n_looks.is_multiple_of(PARTS_CHECKED_EVERY) {
+            let mut new_id = || ids_from(&mut again);
+            looked = Some(part::check_identify(
+                &scan,
+                [base, remote],
+                keys,
+                &seen,
+                &mut new_id,
+            ));
+        }
         hide(&self.rules, base, remote, &mut seen);
-        seen
+        // Base forgets some at once: what is left is another picture.
+        let looked = looked.filter(|_| seen.forget.is_empty());
+        (seen, looked)
     }
 
-    fn plan(&self, seen: &Identified) -> Plan {
+    fn plan(&self, seen: &Identified, looked: Option<&Looked>) -> Plan {
         let frozen = seen.frozen.union(&self.failing).copied().collect();
         let naming = ByVersion {
             local: &seen.local,
@@ -207,6 +229,13 @@ impl Client {
         let (explained, reasons) = explain(&inputs);
         assert_eq!(first, explained, "the same inputs give the same plan");
         assert_explained(&first, &reasons);
+        if let Some(looked) = looked {
+            let local = looked.local(&self.base);
+            let mut near = looked.part.clone();
+            near.frozen.extend(&self.failing);
+            let seen = Some((&self.rules, near));
+            part::check_plan(&inputs, &local, near_naming, seen, &first);
+        }
         first
     }
 
@@ -219,13 +248,13 @@ impl Client {
         if !faults.is_stale {
             self.remote = server.clone();
         }
-        let seen = self.look(faults);
+        let (seen, looked) = self.look(faults);
         self.keys = seen.keys.clone();
         for id in &seen.forget {
             self.base.remove(*id);
             self.keys.remove(id);
         }
-        let plan = self.plan(&seen);
+        let plan = self.plan(&seen, looked.as_ref());
         let had_failing = !std::mem::take(&mut self.failing).is_empty();
         self.n_notes += plan.conflicts.len();
         self.n_steps = plan.steps.len();
@@ -500,6 +529,11 @@ fn finished(left: &BTreeMap<NodeId, usize>, plan: &Plan) -> Vec<NodeId> {
 struct ByVersion<'a> {
     local: &'a Tree,
     remote: &'a Tree,
+}
+
+fn near_naming(part: &Part) -> Box<dyn ConflictNaming + '_> {
+    let (local, remote) = (&part.local, &part.remote);
+    Box::new(ByVersion { local, remote })
 }
 
 impl ConflictNaming for ByVersion<'_> {

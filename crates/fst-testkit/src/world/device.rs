@@ -1,5 +1,6 @@
 //! A device of a world: real client code on a disk in memory and a line that may fail.
 
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,14 +14,15 @@ use fst_client::ignore::Ignore;
 use fst_client::keystore::Enrolled;
 use fst_client::remote::Remote;
 use fst_client::{Enrol, Folder, Outcome};
-use fst_fs::fake::{FakeVault, Killed, PowerCut};
+use fst_fs::fake::{FakeEntry, FakeVault, Killed, PowerCut};
 use fst_fs::real::RealVault;
-use fst_fs::vault::Vault;
+use fst_fs::vault::{Stat, Vault};
 use fst_proto::account::Chain;
 use fst_proto::error::ErrorCode;
 use fst_proto::ids::SpaceId;
 use fst_proto::ipc::PathProblem;
 use fst_proto::merkle::Head;
+use fst_proto::path::RelPath;
 use fst_proto::time::Clock as _;
 use fst_server::service::Caller;
 use futures::executor::block_on;
@@ -35,6 +37,9 @@ const SPACE: &str = "/World";
 
 /// Cycles of one sync before it counts as never ending.
 const CYCLES_MAX: usize = 40;
+
+/// Every so many cycles look at the whole folder; the others follow a watcher.
+const FULL_EVERY: u64 = 3;
 
 /// One device.
 #[derive(Debug)]
@@ -55,6 +60,9 @@ pub struct Device {
     db: Option<Db>,
     /// An older state of the database.
     backup: Option<Vec<u8>>,
+    /// What a watcher has seen of the disk.
+    watched: BTreeMap<RelPath, (FakeEntry, Option<Stat>)>,
+    n_cycles: u64,
 }
 
 /// Enrols `n` devices of one account at `service`: the first by set-up code, the others by join strings.
@@ -101,6 +109,8 @@ pub(crate) fn enrol_one(
         rng: rng.clone(),
         folder: None,
         backup: None,
+        watched: BTreeMap::new(),
+        n_cycles: 0,
         db: Some(Db::in_memory().expect("memory database")),
     }
 }
@@ -206,7 +216,29 @@ impl Device {
             self.open()?;
         }
         let closed = || ClientError::new(ErrorCode::Internal, "closed");
-        Ok(self.folder.as_mut().ok_or_else(closed)?.cycle()?)
+        self.n_cycles += 1;
+        let is_full = self.n_cycles.is_multiple_of(FULL_EVERY);
+        let changed = self.watch();
+        let folder = self.folder.as_mut().ok_or_else(closed)?;
+        if is_full {
+            return Ok(folder.cycle()?);
+        }
+        changed.into_iter().for_each(|path| folder.hint(path));
+        Ok(folder.follow()?)
+    }
+
+    /// What a watcher that sees everything would have told since it was last asked.
+    fn watch(&mut self) -> Vec<RelPath> {
+        let look = |(path, entry): (RelPath, FakeEntry)| {
+            let stat = self.vault.user_stat(&path);
+            (path, (entry, stat))
+        };
+        let now: BTreeMap<_, _> = self.vault.snapshot().into_iter().map(look).collect();
+        let was = std::mem::replace(&mut self.watched, now);
+        let now = &self.watched;
+        let gone = was.keys().filter(|path| !now.contains_key(*path));
+        let fresh = now.iter().filter(|(path, is)| was.get(*path) != Some(is));
+        gone.chain(fresh.map(|(path, _)| path)).cloned().collect()
     }
 
     /// Syncs with a crash planned after `n` changing calls of the disk, or `n` requests; then starts anew.

@@ -43,7 +43,7 @@ fn aged() -> Scene {
 fn fetched(scene: &mut Scene, file: &str) -> Vec<Result<Vec<u8>, String>> {
     let now = scene.clock.now();
     scene.devices[READER].beside(|db, space, remote| {
-        let tree = db.load().expect("sound").remote;
+        let tree = db.trees().expect("sound").1;
         let nodes = versions::nodes_of_path(db.read(), &tree, &path(file)).expect("sound");
         let history = versions::of_node(db.read(), nodes[0]).expect("sound");
         let mut fetcher = Fetcher::new(space, remote, db.read()).at(now);
@@ -93,7 +93,7 @@ fn control(scene: &mut Scene, control: &Control) -> Result<(), String> {
 
 fn first_revision(scene: &mut Scene) -> (fst_proto::ids::NodeId, u64) {
     scene.devices[AUTHOR].beside(|db, _, _| {
-        let node = db.load().expect("sound").remote.lookup(&path("f"));
+        let node = db.trees().expect("sound").1.lookup(&path("f"));
         let node = node.expect("it is there");
         let history = versions::of_node(db.read(), node).expect("sound");
         (node, history.versions[0].revision.state.rev)

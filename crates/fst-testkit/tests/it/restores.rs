@@ -17,7 +17,7 @@ fn back_to(scene: &mut Scene, at: usize, then_ms: u64, newer: Newer) -> Restored
     let (vault, now) = (scene.devices[at].vault.clone(), scene.clock.now());
     scene.devices[at].beside(|db, space, remote| {
         let past = versions::tree_at(db.read(), then_ms).expect("a sound database");
-        let tree = db.load().expect("a sound database").remote;
+        let tree = db.trees().expect("a sound database").1;
         let plan = plan(&past, &tree, &RelPath::root(), newer).expect("the root is always there");
         let mut restore = Restore {
             plan,

@@ -15,7 +15,7 @@ const LARGE: usize = 3 << 20;
 /// What node and bytes a reader finds for a path, current node first.
 fn histories(scene: &mut Scene, at: usize, file: &str) -> Vec<(NodeHistory, Vec<Vec<u8>>)> {
     scene.devices[at].beside(|db, space, remote| {
-        let tree = db.load().expect("a sound database").remote;
+        let tree = db.trees().expect("a sound database").1;
         let nodes = versions::nodes_of_path(db.read(), &tree, &path(file)).expect("sound");
         let mut fetcher = Fetcher::new(space, remote, db.read());
         let all = nodes.into_iter().map(|node| {
