@@ -102,7 +102,7 @@ fn the_tree_at_a_time_is_the_tree_that_stood_then() {
     scene.quiet();
     let then = scene.devices[AUTHOR].beside(|db, _, _| {
         let loaded = db.load().expect("sound");
-        (loaded.last_time_ms, loaded.remote)
+        (loaded.last_time_ms, db.trees().expect("a sound database").1)
     });
     scene.write(AUTHOR, "d/f", b"two");
     scene.user(AUTHOR, |vault| vault.user_rename(&path("d"), &path("e")));
