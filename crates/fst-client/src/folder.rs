@@ -196,6 +196,8 @@ pub struct Folder {
     is_recovered: bool,
     /// Step of the file system's times, nanoseconds.
     grain_ns: u32,
+    /// Two names may be one here: single paths cannot be looked at, only listings.
+    folds_names: bool,
     problems: Vec<PathProblem>,
     refused: RefusedNames,
     /// The rules that the last look met.
@@ -235,6 +237,9 @@ impl Folder {
         let status = StatusHandle::new(&settings, (totals, state.last_time_ms));
         // A folder that cannot be tried out, such as a read-only one, may be the coarsest.
         let abilities = seams.vault.abilities();
+        let folds_names = abilities.as_ref().map_or(true, |abilities| {
+            abilities.folds_case || abilities.folds_unicode
+        });
         let grain_ns = abilities.map_or(GRAIN_NS_MAX, |abilities| abilities.mtime_grain_ns);
         let folder = Self {
             space,
@@ -245,6 +250,7 @@ impl Folder {
             accept: Accept::Nothing,
             is_recovered: false,
             grain_ns,
+            folds_names,
             problems: Vec::new(),
             refused: RefusedNames::default(),
             rules: Rules::default(),
@@ -286,6 +292,7 @@ impl Folder {
             is_recovered: false,
             // Looking writes nothing, so the file system is not tried out.
             grain_ns: GRAIN_NS_MAX,
+            folds_names: true,
             problems: Vec::new(),
             refused: RefusedNames::default(),
             rules: Rules::default(),
@@ -408,7 +415,7 @@ impl Folder {
             self.places.extend(look.found());
         }
         for path in &look.scanned.again {
-            self.places.add(path.clone(), Reach::Itself);
+            self.places.add(path.clone(), Reach::Below);
         }
         for path in look.hidden() {
             self.places.add(path, Reach::Itself);

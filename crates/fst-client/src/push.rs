@@ -11,7 +11,7 @@ use std::path::Path;
 
 use fst_crypto::batch::BatchSealer;
 use fst_engine::batch::cuts;
-use fst_engine::identify::FileKey;
+use fst_engine::identify::{FileKey, Seen};
 use fst_engine::plan::{PushKind, PushOp};
 use fst_engine::scope::Replica as _;
 use fst_engine::tree::Tree;
@@ -227,7 +227,10 @@ impl Pusher<'_> {
             content: content.id,
             body: stored.body,
         };
-        let stat = self.scanned.stats.get(&path);
+        let key = match self.scanned.scan.get(&path) {
+            Some(Seen::Known { key, .. }) => Some(*key),
+            Some(Seen::Problem | Seen::Ignored { .. }) | None => None,
+        };
         Ok(Ready {
             op: Op {
                 code: OpCode::Put,
@@ -242,10 +245,7 @@ impl Pusher<'_> {
             },
             meta: Some(meta),
             body: stored.slot,
-            key: stat.map(|stat| FileKey {
-                dev: stat.dev,
-                ino: stat.ino,
-            }),
+            key,
         })
     }
 

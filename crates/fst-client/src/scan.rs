@@ -182,11 +182,17 @@ impl Scanner<'_> {
         }
     }
 
+    /// Notes a base node whether it is the same or not.
     fn look_at_node(&self, id: NodeId, out: &mut Scanned) -> Result<(), FolderError> {
         let base = self.db.base();
         if let Some(path) = path_in(&base, id)? {
-            self.look_at(&path, Reach::Itself, out)?;
+            let all = Self {
+                noted: Noted::Everything,
+                ..*self
+            };
+            all.look_at(&path, Reach::Itself, out)?;
         }
+        // Below something that cannot be seen: so can it not.
         let mut at = id;
         while let Some(row) = base.row(at)?.filter(|_| out.looked.insert(at)) {
             at = row.node.place.parent;

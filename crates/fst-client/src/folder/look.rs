@@ -101,7 +101,9 @@ impl Folder {
     pub(super) fn look(&mut self, places: &Places, noted: Noted) -> Result<Look, FolderError> {
         let mut places = places.clone();
         self.add_ahead(&mut places)?;
-        if places.spots.keys().any(|path| self.may_hold_rules(path)) {
+        if self.folds_names {
+            places.add_everything();
+        } else if places.spots.keys().any(|path| self.may_hold_rules(path)) {
             places.is_everything = true;
         }
         let scanner = Scanner {
