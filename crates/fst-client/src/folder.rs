@@ -6,7 +6,7 @@
 //! Source: docs/design/sync-semantics.md.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use fst_crypto::device::HedgeKey;
@@ -23,7 +23,6 @@ use fst_engine::reconcile::{self, Backup, Direction, Inputs, Strategy};
 use fst_engine::scope::{Local, Part, Sides};
 use fst_engine::tree::Tree;
 use fst_fs::vault::{LockGuard, Vault, VaultError};
-use fst_fs::watch::{LostReason, NotifyWatch, Watch as _, WatchEvent, Watching};
 use fst_proto::control::Policy;
 use fst_proto::entry::Place;
 use fst_proto::error::ErrorCode;
@@ -49,10 +48,12 @@ mod members;
 mod naming;
 mod pull;
 mod status;
+mod watch;
 
 use look::Look;
 pub use members::Members;
 pub use status::StatusHandle;
+pub use watch::Watched;
 
 /// Plans in one cycle: each holds what failed under the one before. What fails even then waits for the next cycle.
 const PLANS_MAX: usize = 4;
@@ -367,12 +368,6 @@ impl Folder {
         self.status
             .note_end(&result, (totals, newest), &self.problems);
         result
-    }
-
-    /// Says that something may have changed at a path or below it.
-    pub fn hint(&self, path: RelPath) {
-        let mut hints = self.hints.lock().unwrap_or_else(PoisonError::into_inner);
-        hints.add(path, Reach::Below);
     }
 
     fn phases(&mut self, places: &Places) -> Result<Outcome, FolderError> {
@@ -752,50 +747,6 @@ impl Folder {
             nodes => Ran::Except(nodes),
         })
     }
-
-    /// Watches the folder until the result is dropped; `notice` is called on the watcher's thread when there is
-    /// something to [`Folder::follow`], and told whether the watch goes on.
-    ///
-    /// # Errors
-    /// [`LostReason`] when the system cannot watch: cycles still find everything.
-    pub fn start_watch(
-        &self,
-        notice: impl Fn(Watched) + Send + 'static,
-    ) -> Result<Box<dyn Watching>, LostReason> {
-        self.status.note_watch(None);
-        let (status, hints) = (self.status.clone(), Arc::clone(&self.hints));
-        let on_event = move |event| {
-            let mut places = hints.lock().unwrap_or_else(PoisonError::into_inner);
-            let watched = match event {
-                WatchEvent::Changed(path) => {
-                    places.add(path, Reach::Below);
-                    Watched::Change
-                },
-                WatchEvent::Overflow => {
-                    places.add_everything();
-                    Watched::Change
-                },
-                WatchEvent::Lost(reason) => {
-                    places.add_everything();
-                    status.note_watch(Some(&reason));
-                    Watched::Lost
-                },
-            };
-            drop(places);
-            notice(watched);
-        };
-        let started = NotifyWatch.start(Path::new(&self.settings.path), Box::new(on_event));
-        started.inspect_err(|reason| self.status.note_watch(Some(reason)))
-    }
-}
-
-/// What a watcher has to say.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Watched {
-    /// Something changed.
-    Change,
-    /// Changes may go unnoticed from now on.
-    Lost,
 }
 
 /// File identities of the nodes that the scan found.

@@ -11,12 +11,11 @@ use std::iter::Peekable;
 use std::rc::Rc;
 use std::vec;
 
-use fst_crypto::ids::ContentHasher;
 use fst_crypto::key::SpaceKeys;
 use fst_engine::identify::{FileKey, Scan, Seen};
 use fst_engine::ignore::{Damage, Level, RULE_FILE, Verdict};
 use fst_engine::survey::{self, Finding};
-use fst_fs::vault::{DirEntry, FileKind, Permissions, ReadFile, Stat, Vault, VaultError};
+use fst_fs::vault::{DirEntry, FileKind, Permissions, Stat, Vault, VaultError};
 use fst_proto::entry::{Content, Kind, ROOT};
 use fst_proto::error::ErrorCode;
 use fst_proto::ids::{ContentId, Hash32, NodeId};
@@ -29,14 +28,13 @@ use crate::db::{BaseRow, DbError, Reader, StatRow, path_in};
 use crate::error::FolderError;
 use crate::ignore::{self, Ignore};
 
+mod bytes;
 mod places;
 mod print;
 
+pub use bytes::{Run, content_of, for_each_run, hash_file, hash_zeros};
 pub use places::{Places, Reach};
 use print::Print;
-
-/// Read at a time while hashing.
-const READ_LEN: usize = 256 << 10;
 
 /// A file changed this recently may change again without its times showing it: clocks of file systems
 /// tick every 4–10 ms.
@@ -719,93 +717,6 @@ pub fn row_of(stat: &Stat, content: ContentId) -> StatRow {
         ctime_ns: stat.ctime_ns,
         content,
     }
-}
-
-/// Content id of bytes in memory.
-#[must_use]
-pub fn content_of(keys: &SpaceKeys, bytes: &[u8]) -> ContentId {
-    let mut hasher = ContentHasher::new(keys);
-    hasher.update(bytes);
-    hasher.finish()
-}
-
-/// Content id of an open file of `size` bytes; holes are not read from the disk.
-///
-/// # Errors
-/// [`VaultError::Changed`] when it ends early; [`VaultError::Io`].
-pub fn hash_file(
-    keys: &SpaceKeys,
-    file: &mut dyn ReadFile,
-    size: u64,
-) -> Result<ContentId, VaultError> {
-    let mut hasher = ContentHasher::new(keys);
-    for_each_run(file, size, &mut |run| {
-        match run {
-            Run::Data(bytes) => hasher.update(bytes),
-            Run::Hole(len) => hash_zeros(&mut hasher, len),
-        }
-        Ok(())
-    })?;
-    Ok(hasher.finish())
-}
-
-/// Adds `len` zero bytes to a hash.
-pub fn hash_zeros(hasher: &mut ContentHasher, len: u64) {
-    static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
-    let mut left = len;
-    while left > 0 {
-        let take = usize::try_from(left).unwrap_or(usize::MAX).min(ZEROS.len());
-        hasher.update(&ZEROS[..take]);
-        left -= take as u64;
-    }
-}
-
-/// A stretch of a file while it is read.
-#[derive(Debug)]
-pub enum Run<'a> {
-    /// Bytes.
-    Data(&'a [u8]),
-    /// Zeros that the disk does not store.
-    Hole(u64),
-}
-
-/// Reads a file front to back, telling data from holes.
-///
-/// # Errors
-/// [`VaultError::Changed`] when it ends before `size`; what `visit` returns.
-pub fn for_each_run(
-    file: &mut dyn ReadFile,
-    size: u64,
-    visit: &mut dyn FnMut(Run<'_>) -> Result<(), VaultError>,
-) -> Result<(), VaultError> {
-    let mut buffer = vec![0; READ_LEN.min(usize::try_from(size).unwrap_or(READ_LEN))];
-    let mut offset = 0;
-    while offset < size {
-        let (start, end) = match file.next_data(offset)? {
-            Some((start, end)) => (start.min(size), end.min(size)),
-            None => (size, size),
-        };
-        if start > offset {
-            visit(Run::Hole(start - offset))?;
-        }
-        offset = start;
-        while offset < end {
-            let want = usize::try_from(end - offset)
-                .unwrap_or(READ_LEN)
-                .min(buffer.len());
-            let read = file.read_at(offset, &mut buffer[..want]);
-            let n = read.map_err(|source| VaultError::Io {
-                op: "read file",
-                source,
-            })?;
-            if n == 0 {
-                return Err(VaultError::Changed { op: "read file" });
-            }
-            visit(Run::Data(&buffer[..n]))?;
-            offset += n as u64;
-        }
-    }
-    Ok(())
 }
 
 /// A problem of one path, with its next step.

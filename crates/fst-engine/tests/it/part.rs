@@ -60,22 +60,12 @@ struct Dir {
 
 fn survey(scan: &Scan, base: &Tree, keys: &BTreeMap<NodeId, FileKey>) -> Survey {
     let mut found = Survey::default();
-    let mut reached: BTreeSet<NodeId> = BTreeSet::new();
     let node = Some(ROOT);
     let mut open = vec![Dir {
         node,
         ..Dir::default()
     }];
     while let Some(dir) = open.pop() {
-        let rows = |name: &Name| -> Vec<Row> {
-            let ids = dir.node.map_or(&[][..], |node| base.namesakes(node, name));
-            let row = |id: &NodeId| Row {
-                id: *id,
-                content: base.get(*id).expect("in base").content,
-                key: keys.get(id).copied(),
-            };
-            ids.iter().map(row).collect()
-        };
         let mut names: BTreeSet<Name> = BTreeSet::new();
         names.extend(
             scan.keys()
@@ -90,8 +80,7 @@ fn survey(scan: &Scan, base: &Tree, keys: &BTreeMap<NodeId, FileKey>) -> Survey 
         );
         for name in names {
             let path = dir.path.child(name.clone()).expect("a good path");
-            let (entry, rows) = (scan.get(&path), rows(&name));
-            reached.extend(rows.iter().map(|row| row.id));
+            let (entry, rows) = (scan.get(&path), rows_at(base, keys, dir.node, &name));
             let finding = compare(entry, &rows);
             let node = match finding {
                 Finding::Same(id) | Finding::Changed(id) => Some(id),
@@ -131,6 +120,21 @@ fn survey(scan: &Scan, base: &Tree, keys: &BTreeMap<NodeId, FileKey>) -> Survey 
     found.looked.extend(lost);
     found.add_holders(scan, base, keys);
     found
+}
+
+fn rows_at(
+    base: &Tree,
+    keys: &BTreeMap<NodeId, FileKey>,
+    dir: Option<NodeId>,
+    name: &Name,
+) -> Vec<Row> {
+    let ids = dir.map_or(&[][..], |node| base.namesakes(node, name));
+    let row = |id: &NodeId| Row {
+        id: *id,
+        content: base.get(*id).expect("in base").content,
+        key: keys.get(id).copied(),
+    };
+    ids.iter().map(row).collect()
 }
 
 impl Survey {
