@@ -146,7 +146,10 @@ impl Scanner<'_> {
             }
             // Everything was looked into already.
             let reach = if is_everything { Reach::Itself } else { *reach };
-            self.look_at(path, reach, &mut out)?;
+            if !self.look_at(path, reach, &mut out)? && !is_everything {
+                // A listing shows what a look at the path alone does not.
+                return self.run(&Places::everything());
+            }
             if reach == Reach::Below {
                 covered = Some(path);
             }
@@ -188,7 +191,9 @@ impl Scanner<'_> {
                 noted: Noted::Everything,
                 ..*self
             };
-            all.look_at(&path, Reach::Itself, out)?;
+            if !all.look_at(&path, Reach::Itself, out)? {
+                return Ok(());
+            }
         }
         // Below something that cannot be seen: so can it not.
         let mut at = id;
@@ -198,16 +203,22 @@ impl Scanner<'_> {
         Ok(())
     }
 
-    fn look_at(&self, path: &RelPath, reach: Reach, out: &mut Scanned) -> Result<(), FolderError> {
+    /// Looks at one path; false when that could not be done.
+    fn look_at(
+        &self,
+        path: &RelPath,
+        reach: Reach,
+        out: &mut Scanned,
+    ) -> Result<bool, FolderError> {
         let is_private = |name: &Name| name.as_bytes() == PRIVATE_DIR.as_bytes();
         if path.names().first().is_some_and(is_private) {
-            return Ok(());
+            return Ok(true);
         }
         let mut dir = root();
         for (depth, name) in path.names().iter().enumerate() {
             let is_last = depth + 1 == path.names().len();
             let Ok(at) = dir.path.child(name.clone()) else {
-                return Ok(());
+                return Ok(true);
             };
             let rows = match dir.node {
                 Some(node) => self.db.base().at(node, name)?,
@@ -215,7 +226,8 @@ impl Scanner<'_> {
             };
             let stat = match self.vault.stat(&at) {
                 Ok(stat) => stat.map(Ok),
-                Err(error) => Some(Err(error)),
+                Err(error) if is_telling(&error) => Some(Err(error)),
+                Err(_) => return Ok(false),
             };
             let aside = stat.as_ref().and_then(|stat| {
                 let mut level = out.loaded.rules.level(&dir.path);
@@ -233,19 +245,21 @@ impl Scanner<'_> {
                 (Some(seen), Some(node)) if is_dir(&seen) && (!is_last || node.is_none()) => {
                     dir = inside(&dir, at, seen, node);
                     if node.is_none() {
-                        return self.walk(dir, out);
+                        self.walk(dir, out)?;
+                        return Ok(true);
                     }
                 },
                 (Some(seen), Some(node)) if is_dir(&seen) && reach == Reach::Below => {
-                    return self.walk(inside(&dir, at, seen, node), out);
+                    self.walk(inside(&dir, at, seen, node), out)?;
+                    return Ok(true);
                 },
-                (Some(_) | None, _) => return Ok(()),
+                (Some(_) | None, _) => return Ok(true),
             }
         }
         if reach == Reach::Below {
             self.walk(dir, out)?;
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Looks at everything below a directory.
@@ -680,6 +694,17 @@ fn key_of(seen: &Seen) -> Option<FileKey> {
         Seen::Known { key, .. } | Seen::Ignored { key, .. } => Some(*key),
         Seen::Problem => None,
     }
+}
+
+/// True for an answer about what lies at the path, not about a look that failed.
+fn is_telling(error: &VaultError) -> bool {
+    matches!(
+        error,
+        VaultError::Denied { .. }
+            | VaultError::NotFound { .. }
+            | VaultError::NotADirectory { .. }
+            | VaultError::SymlinkInPath { .. }
+    )
 }
 
 /// What a path counts as that could not be looked at; `None` when nothing is there any more.

@@ -239,6 +239,15 @@ impl FakeVault {
         })
     }
 
+    /// Whether programs may read what lies at `path`.
+    #[must_use]
+    pub fn user_can_read(&self, path: &RelPath) -> bool {
+        let state = self.lock_state();
+        let spot = state.tree.spot(path, OP).ok();
+        let ino = spot.and_then(|spot| state.tree.found(&spot, OP).ok());
+        ino.is_some_and(|ino| state.tree.inode(ino).is_readable)
+    }
+
     /// Opens a file for writing and keeps it open, as a program does that saves now and then.
     ///
     /// # Errors

@@ -61,7 +61,7 @@ pub struct Device {
     /// An older state of the database.
     backup: Option<Vec<u8>>,
     /// What a watcher has seen of the disk.
-    watched: BTreeMap<RelPath, (FakeEntry, Option<Stat>)>,
+    watched: BTreeMap<RelPath, (FakeEntry, Option<Stat>, bool)>,
     n_cycles: u64,
 }
 
@@ -231,7 +231,8 @@ impl Device {
     fn watch(&mut self) -> Vec<RelPath> {
         let look = |(path, entry): (RelPath, FakeEntry)| {
             let stat = self.vault.user_stat(&path);
-            (path, (entry, stat))
+            let can_read = self.vault.user_can_read(&path);
+            (path, (entry, stat, can_read))
         };
         let now: BTreeMap<_, _> = self.vault.snapshot().into_iter().map(look).collect();
         let was = std::mem::replace(&mut self.watched, now);
