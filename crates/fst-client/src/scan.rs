@@ -141,22 +141,52 @@ impl Scanner<'_> {
         }
         let mut covered: Option<&RelPath> = None;
         for (path, reach) in &places.spots {
-            if covered.is_some_and(|above| path.starts_with(above)) {
-                continue;
-            }
-            // Everything was looked into already.
-            let reach = if is_everything { Reach::Itself } else { *reach };
-            if !self.look_at(path, reach, &mut out)? && !is_everything {
-                // A listing shows what a look at the path alone does not.
-                return self.run(&Places::everything());
-            }
-            if reach == Reach::Below {
-                covered = Some(path);
+            if is_everything {
+                self.keep_if_same(path, &mut out)?;
+            } else if !covered.is_some_and(|above| path.starts_with(above)) {
+                if !self.look_at(path, *reach, &mut out)? {
+                    // A listing shows what a look at the path alone does not.
+                    let (is_everything, spots) = (true, places.spots.clone());
+                    return self.run(&Places {
+                        is_everything,
+                        spots,
+                    });
+                }
+                if *reach == Reach::Below {
+                    covered = Some(path);
+                }
             }
         }
         self.look_at_holders(&mut out)?;
         out.is_unsettled |= out.loaded.is_unsettled;
         Ok(out)
+    }
+
+    /// Keeps the look of a file that is as base has it and about to be written over. A name that only leads to it, on a
+    /// disk that folds names, is not its name.
+    fn keep_if_same(&self, path: &RelPath, out: &mut Scanned) -> Result<(), FolderError> {
+        let base = self.db.base();
+        let mut rows: Vec<BaseRow> = Vec::new();
+        let mut dir = ROOT;
+        for name in path.names() {
+            rows = base.at(dir, name)?;
+            let [row] = &rows[..] else { return Ok(()) };
+            dir = row.id;
+        }
+        let Ok(Some(stat)) = self.vault.stat(path) else {
+            return Ok(());
+        };
+        let mut aside = Scanned {
+            settled_before_ns: out.settled_before_ns,
+            ..Scanned::default()
+        };
+        let entry = self.see(path, Ok(stat), None, &mut aside)?;
+        let short: Vec<survey::Row> = rows.iter().map(BaseRow::short).collect();
+        let seen = entry.map(|(seen, _)| seen);
+        if let (Some(seen), Finding::Same(_)) = (seen, survey::compare(seen.as_ref(), &short)) {
+            keep_stat(path, seen, stat, out);
+        }
+        Ok(())
     }
 
     /// Whoever has or had the object of something that was found: it may have moved from where nobody looked.

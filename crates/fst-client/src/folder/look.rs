@@ -101,11 +101,8 @@ impl Folder {
     pub(super) fn look(&mut self, places: &Places, noted: Noted) -> Result<Look, FolderError> {
         let mut places = places.clone();
         self.add_ahead(&mut places)?;
-        if self.folds_names {
-            places.add_everything();
-        } else if places.spots.keys().any(|path| self.may_hold_rules(path)) {
-            places.is_everything = true;
-        }
+        let may_hold_rules = |path| self.may_hold_rules(path);
+        places.is_everything |= self.folds_names || places.spots.keys().any(may_hold_rules);
         let scanner = Scanner {
             vault: self.seams.vault.as_ref(),
             keys: &self.space.keys,
@@ -140,7 +137,7 @@ impl Folder {
         let db = self.db.read();
         let ahead = db.ahead()?;
         if ahead.len() > AHEAD_LOOKS_MAX || (places.is_everything && db.totals()?.nodes == 0) {
-            places.add_everything();
+            places.is_everything = true;
             return Ok(());
         }
         let (base, remote) = (db.base(), db.remote());
