@@ -114,7 +114,7 @@ struct Dir {
     seen: Option<Seen>,
     /// Its node in base; `None` when base has none there.
     node: Option<NodeId>,
-    above: Option<Rc<Dir>>,
+    above: Option<Rc<Self>>,
 }
 
 impl Scanner<'_> {
@@ -204,10 +204,10 @@ impl Scanner<'_> {
             }
             for key in fresh {
                 asked.insert(key);
-                for id in base.with_key(key)? {
-                    if !out.looked.contains(&id) {
-                        self.look_at_node(id, out)?;
-                    }
+                let mut holders = base.with_key(key)?;
+                holders.retain(|id| !out.looked.contains(id));
+                for id in holders {
+                    self.look_at_node(id, out)?;
                 }
             }
         }
@@ -471,7 +471,7 @@ impl Scanner<'_> {
         match finding {
             Finding::Same(_) if self.noted == Noted::Differences => return Ok(finding),
             Finding::Same(_) | Finding::Changed(_) | Finding::Hidden(_) => {
-                out.looked.extend(short.iter().map(|r| r.id))
+                out.looked.extend(short.iter().map(|r| r.id));
             },
             Finding::New | Finding::Gone => {
                 for row in &short {

@@ -101,17 +101,19 @@ pub fn identify(
     }
 }
 
+/// Returns the remote nodes at a place that the whole of base does not have, with their contents.
+pub type UnknownAt<'a, E> = dyn FnMut(&Place) -> Result<Vec<(NodeId, Content)>, E> + 'a;
+
 /// As [`identify()`] for a part of a folder: the entries and base nodes that [`crate::survey`] did not find to be the
 /// same, with all directories above them.
 ///
-/// `unknown_at` returns the remote nodes at a place that the whole of base does not have, with their contents.
 /// # Errors
 /// Those of `unknown_at`.
 pub fn identify_part<E>(
     scan: &Scan,
     base: &Tree,
     base_keys: &BTreeMap<NodeId, FileKey>,
-    unknown_at: &mut dyn FnMut(&Place) -> Result<Vec<(NodeId, Content)>, E>,
+    unknown_at: &mut UnknownAt<'_, E>,
     new_id: &mut dyn FnMut() -> NodeId,
 ) -> Result<Identified, E> {
     let mut matcher = Matcher::new(scan, base, base_keys, unknown_at);
@@ -158,7 +160,7 @@ impl Entry<'_> {
 struct Matcher<'a, E> {
     base: &'a Tree,
     base_keys: &'a BTreeMap<NodeId, FileKey>,
-    unknown_at: &'a mut dyn FnMut(&Place) -> Result<Vec<(NodeId, Content)>, E>,
+    unknown_at: &'a mut UnknownAt<'a, E>,
     /// Parents before children.
     entries: Vec<Entry<'a>>,
     top: Vec<usize>,
@@ -175,7 +177,7 @@ impl<'a, E> Matcher<'a, E> {
         scan: &'a Scan,
         base: &'a Tree,
         base_keys: &'a BTreeMap<NodeId, FileKey>,
-        unknown_at: &'a mut dyn FnMut(&Place) -> Result<Vec<(NodeId, Content)>, E>,
+        unknown_at: &'a mut UnknownAt<'a, E>,
     ) -> Self {
         let mut entries: Vec<Entry<'a>> = Vec::with_capacity(scan.len());
         let mut top = Vec::new();

@@ -58,7 +58,7 @@ impl<'a> Reader<'a> {
     }
 
     fn rows<T>(
-        &self,
+        self,
         query: &str,
         values: impl Params,
         read: impl Fn(&Row<'_>) -> Result<T, DbError>,
@@ -138,7 +138,7 @@ impl<'a> Reader<'a> {
 pub struct Base<'a>(Reader<'a>);
 
 impl Base<'_> {
-    fn rows(&self, rest: &str, values: impl Params) -> Result<Vec<BaseRow>, DbError> {
+    fn rows(self, rest: &str, values: impl Params) -> Result<Vec<BaseRow>, DbError> {
         let query = format!("SELECT {NODE},dev,ino FROM base WHERE {rest}");
         self.0.rows(&query, values, base_row)
     }
@@ -278,7 +278,7 @@ impl Replica for Base<'_> {
 pub struct Remote<'a>(Reader<'a>);
 
 impl Remote<'_> {
-    fn state(&self, id: NodeId) -> Result<Option<(Node, bool)>, DbError> {
+    fn state(self, id: NodeId) -> Result<Option<(Node, bool)>, DbError> {
         let query = format!("SELECT {NODE},deleted FROM remote WHERE node=?1");
         let mut rows = self.0.rows(&query, [id.as_bytes()], |row| {
             Ok((node_of(row)?.1, get_u64(row, 9)? != 0))

@@ -53,7 +53,7 @@ impl Folder {
         let items: Vec<PlannedItem> = outlook
             .reasons
             .iter()
-            .map(|reason| self.item(&outlook, reason))
+            .map(|reason| item(&outlook, reason))
             .collect();
         let (ignored, n_ignored) = self.ignored(&outlook);
         let sum = |way: &str| {
@@ -63,7 +63,7 @@ impl Folder {
         Ok(FolderPlan {
             folder: PathBuf::from(&self.settings.path),
             remote_path: self.settings.remote_path.clone(),
-            same: self.n_same(&outlook),
+            same: n_same(&outlook),
             upload_bytes: sum("up"),
             download_bytes: sum("down"),
             items,
@@ -97,7 +97,7 @@ impl Folder {
             .reasons
             .iter()
             .find(|reason| Some(reason.node) == node);
-        why.plan = reason.map(|reason| self.item(&outlook, reason));
+        why.plan = reason.map(|reason| item(&outlook, reason));
         self.add_version(&mut why, node)?;
         let said = self.rules.decide(path, is_dir);
         let is_known = on_disk.is_some() || node.is_some();
@@ -163,49 +163,6 @@ impl Folder {
             plan,
             reasons,
         })
-    }
-
-    fn item(&self, outlook: &Outlook, reason: &Reason) -> PlannedItem {
-        let id = reason.node;
-        let (local, remote) = (&outlook.seen.local, &outlook.remote);
-        let (here, there) = (local.path(id), remote.path(id));
-        let (path, other) = match reason.way {
-            Way::Down => (there, here),
-            Way::Up | Way::Both | Way::Neither => (here, there),
-        };
-        // A deletion, and a conflict copy that is not there yet, have a path on one side or in the plan only.
-        let path = path
-            .or_else(|| other.clone())
-            .or_else(|| planned_path(&outlook.plan, id));
-        let other = other.filter(|other| Some(other) != path.as_ref());
-        PlannedItem {
-            path: path.unwrap_or_default().to_string(),
-            was: other.map(|path| path.to_string()),
-            direction: way_word(reason.way).to_owned(),
-            action: action_word(reason.action).to_owned(),
-            reason: reason.row.reason().to_owned(),
-            row: reason.row.to_string(),
-            bytes: self.bytes(outlook, reason),
-        }
-    }
-
-    fn bytes(&self, outlook: &Outlook, reason: &Reason) -> u64 {
-        let size = |tree: &Tree| tree.get(reason.node).map(|node| node.size);
-        match reason.action {
-            Action::Upload => size(&outlook.seen.local).unwrap_or(0),
-            Action::Download => size(&outlook.remote).unwrap_or(0),
-            Action::Move | Action::Delete | Action::Attributes | Action::Adopt | Action::Hold => 0,
-        }
-    }
-
-    /// Files that are equal on both sides already.
-    fn n_same(&self, outlook: &Outlook) -> u64 {
-        let remote = &outlook.remote;
-        let is_same = |(id, node): &(NodeId, &Node)| {
-            let there = remote.get(*id).filter(|_| !node.is_dir());
-            there.is_some_and(|there| there.place == node.place && there.content == node.content)
-        };
-        outlook.seen.local.iter().filter(is_same).count() as u64
     }
 
     fn ignored(&self, outlook: &Outlook) -> (Vec<IgnoredItem>, u64) {
@@ -301,6 +258,49 @@ impl Folder {
             why.device = Some(self.space.members.name(line.device));
         }
         Ok(())
+    }
+}
+
+fn bytes(outlook: &Outlook, reason: &Reason) -> u64 {
+    let size = |tree: &Tree| tree.get(reason.node).map(|node| node.size);
+    match reason.action {
+        Action::Upload => size(&outlook.seen.local).unwrap_or(0),
+        Action::Download => size(&outlook.remote).unwrap_or(0),
+        Action::Move | Action::Delete | Action::Attributes | Action::Adopt | Action::Hold => 0,
+    }
+}
+
+/// Files that are equal on both sides already.
+fn n_same(outlook: &Outlook) -> u64 {
+    let remote = &outlook.remote;
+    let is_same = |(id, node): &(NodeId, &Node)| {
+        let there = remote.get(*id).filter(|_| !node.is_dir());
+        there.is_some_and(|there| there.place == node.place && there.content == node.content)
+    };
+    outlook.seen.local.iter().filter(is_same).count() as u64
+}
+
+fn item(outlook: &Outlook, reason: &Reason) -> PlannedItem {
+    let id = reason.node;
+    let (local, remote) = (&outlook.seen.local, &outlook.remote);
+    let (here, there) = (local.path(id), remote.path(id));
+    let (path, other) = match reason.way {
+        Way::Down => (there, here),
+        Way::Up | Way::Both | Way::Neither => (here, there),
+    };
+    // A deletion, and a conflict copy that is not there yet, have a path on one side or in the plan only.
+    let path = path
+        .or_else(|| other.clone())
+        .or_else(|| planned_path(&outlook.plan, id));
+    let other = other.filter(|other| Some(other) != path.as_ref());
+    PlannedItem {
+        path: path.unwrap_or_default().to_string(),
+        was: other.map(|path| path.to_string()),
+        direction: way_word(reason.way).to_owned(),
+        action: action_word(reason.action).to_owned(),
+        reason: reason.row.reason().to_owned(),
+        row: reason.row.to_string(),
+        bytes: bytes(outlook, reason),
     }
 }
 
