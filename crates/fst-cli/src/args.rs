@@ -457,6 +457,7 @@ pub(crate) enum IgnoreCommand {
 Examples:
   fst ignore add '*.tmp'                       every device, by .fstignore
   fst ignore add 'Videos/' --device            this device only; it can only ignore more
+  fst ignore add '*.pem' --space               every device, and no .fstignore can lift it
 What is synced already and becomes ignored stays on every device and stops syncing.")]
     Add {
         /// The rule, such as *.tmp, build/ or !keep.log
@@ -468,6 +469,24 @@ What is synced already and becomes ignored stays on every device and stops synci
         /// On this device only
         #[arg(long)]
         device: bool,
+        /// In the space's signed policy: no .fstignore can lift it
+        #[arg(long, conflicts_with = "device")]
+        space: bool,
+    },
+    /// Take a rule back that was added with --device or --space; .fstignore is a file to edit
+    Remove {
+        /// The rule as it was added
+        #[arg(allow_hyphen_values = true)]
+        pattern: String,
+        /// The folder; needed when there are several and none is around the working directory
+        #[arg(long, value_name = "PATH")]
+        folder: Option<PathBuf>,
+        /// From this device's list
+        #[arg(long, required_unless_present = "space")]
+        device: bool,
+        /// From the space's policy
+        #[arg(long, conflicts_with = "device")]
+        space: bool,
     },
     /// All rules, in the order in which they are asked
     List {

@@ -188,13 +188,7 @@ impl Client {
     /// # Errors
     /// [`ClientError`] when the server cannot be reached.
     pub fn device_count(&self) -> Result<u64, ClientError> {
-        let members = self.members()?;
-        let live = members
-            .chain
-            .devices
-            .values()
-            .filter(|device| device.revoked_at.is_none());
-        Ok(live.count() as u64)
+        Ok(self.members()?.n_live())
     }
 
     /// Follows the server's hints until `on_event` breaks or the stream ends.

@@ -27,7 +27,7 @@ pub use read::{HistoryLine, Reader};
 pub use sides::{Base, BaseRow, Remote, path_in};
 use tx::kind_number;
 pub use tx::{HistoryRow, Tx};
-pub use versions::{RETENTION_KEY, RevisionRow};
+pub use versions::{IGNORE_KEY, RETENTION_KEY, RevisionRow};
 
 /// Version of the schema; another one is rebuilt, never migrated by guessing.
 const SCHEMA_VERSION: i64 = 3;

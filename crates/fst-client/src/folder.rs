@@ -9,11 +9,6 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use fst_crypto::device::HedgeKey;
-use fst_crypto::envelope::SaltSource;
-use fst_crypto::key::SpaceKeys;
-use fst_crypto::random::SecureRandom;
-use fst_crypto::sign::DeviceKey;
 use fst_engine::agree;
 use fst_engine::guard::{self, Accept, Root};
 use fst_engine::identify::{FileKey, Identified, Seen};
@@ -23,21 +18,19 @@ use fst_engine::reconcile::{self, Backup, Direction, Inputs, Strategy};
 use fst_engine::scope::{Local, Part, Sides};
 use fst_engine::tree::Tree;
 use fst_fs::vault::{LockGuard, Vault, VaultError};
-use fst_proto::control::Policy;
-use fst_proto::entry::Place;
 use fst_proto::error::ErrorCode;
-use fst_proto::ids::{DeviceId, NameTag, NodeId, SpaceId, VerifyKey};
+use fst_proto::ids::{NodeId, SpaceId};
 use fst_proto::ipc::PathProblem;
 use fst_proto::merkle::Head;
 use fst_proto::path::{Name, RelPath};
-use fst_proto::time::{Clock, UnixMillis};
+use fst_proto::time::Clock;
 
 use crate::config::Mode;
 use crate::db::{Db, DbError, Loaded};
 use crate::error::FolderError;
 use crate::exec::{self, Applied, Applier};
 use crate::ignore::Ignore;
-use crate::log::Verifier;
+use crate::marker::Found;
 use crate::push::Pusher;
 use crate::remote::Remote;
 use crate::scan::{self, Noted, Places, Reach, Scanned};
@@ -47,11 +40,13 @@ mod look;
 mod members;
 mod naming;
 mod pull;
+mod space;
 mod status;
 mod watch;
 
 use look::Look;
 pub use members::Members;
+pub use space::Space;
 pub use status::StatusHandle;
 pub use watch::Watched;
 
@@ -63,68 +58,6 @@ const GRAIN_NS_MAX: u32 = 2_000_000_000;
 
 /// Times a plan may ask for more nodes: each time it is about a name or copy it did not ask for before.
 const ASKS_MAX: usize = 10_000;
-
-/// Keys and ids of one space on this device.
-pub struct Space {
-    /// The space.
-    pub id: SpaceId,
-    /// This device.
-    pub device: DeviceId,
-    /// Epoch and generation keys.
-    pub keys: SpaceKeys,
-    /// Signing key of this device.
-    pub sign_key: DeviceKey,
-    /// Hedges this device's salts.
-    pub hedge: HedgeKey,
-    /// Randomness for sealing.
-    pub random: Arc<dyn SecureRandom>,
-    /// The account's devices.
-    pub members: Members,
-    /// Key that verifies the server's receipts.
-    pub receipt_key: VerifyKey,
-    /// Rules of the space.
-    pub policy: Policy,
-}
-
-impl std::fmt::Debug for Space {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Space")
-            .field("id", &self.id)
-            .field("device", &self.device)
-            .finish_non_exhaustive()
-    }
-}
-
-impl Space {
-    /// The checks of this space's log.
-    #[must_use]
-    pub fn verifier(&self, now: UnixMillis) -> Verifier<'_> {
-        Verifier {
-            space: self.id,
-            device: self.device,
-            chain: &self.members.chain,
-            keys: &self.keys,
-            receipt_key: self.receipt_key,
-            now,
-        }
-    }
-
-    /// Where salts for sealing come from.
-    #[must_use]
-    pub fn salts(&self) -> SaltSource<'_> {
-        SaltSource {
-            hedge: &self.hedge,
-            random: self.random.as_ref(),
-        }
-    }
-
-    /// Uniqueness tag of a place, when the policy asks for one.
-    #[must_use]
-    pub fn name_tag(&self, place: &Place) -> Option<NameTag> {
-        let is_on = self.policy.name_tags;
-        is_on.then(|| fst_crypto::ids::name_tag(&self.keys, place.parent, &place.name))
-    }
-}
 
 /// The seams a folder stands on.
 #[derive(Debug)]
@@ -310,6 +243,12 @@ impl Folder {
     #[must_use]
     pub fn space(&self) -> SpaceId {
         self.space.id
+    }
+
+    /// Devices of the account that are not revoked, as far as the log of this folder names them.
+    #[must_use]
+    pub fn device_count(&self) -> u64 {
+        self.space.members.n_live()
     }
 
     /// State for other threads.
@@ -545,20 +484,27 @@ impl Folder {
         })?)
     }
 
-    /// The folder carries the id of its space; one without it is not the folder that was synced.
+    /// A folder that was synced here carries this device's marker; one without it is not that folder.
     fn check_marker(&self) -> Result<(), FolderError> {
-        match self.seams.vault.marker_read()? {
-            Some(marker) if marker == self.space.id.as_bytes() => Ok(()),
-            None if self.db.read().totals()?.nodes == 0 => Ok(()),
-            Some(_) | None => Err(guard::Stop::RootReplaced.into()),
+        match self.marker()? {
+            Found::Own => Ok(()),
+            // With nothing in base nothing can be taken for deleted.
+            Found::Nothing | Found::Unknown if self.db.read().totals()?.nodes == 0 => Ok(()),
+            Found::Nothing | Found::Unknown | Found::Other => Err(guard::Stop::RootReplaced.into()),
         }
     }
 
     fn write_marker(&self) -> Result<(), FolderError> {
-        if self.seams.vault.marker_read()?.is_none() {
-            self.seams.vault.marker_write(self.space.id.as_bytes())?;
+        if self.marker()? != Found::Own {
+            let marker = self.space.marker();
+            self.seams.vault.marker_write(&marker)?;
         }
         Ok(())
+    }
+
+    fn marker(&self) -> Result<Found, FolderError> {
+        let marker = self.seams.vault.marker_read()?;
+        Ok(self.space.read_marker(marker.as_deref()))
     }
 
     /// Plans from the nodes that may differ and what the plan depends on besides.

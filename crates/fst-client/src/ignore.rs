@@ -1,4 +1,4 @@
-//! Collects the ignore rules of a folder: the device's list, and `.fstignore` files as a scan meets them.
+//! Collects the ignore rules of a folder: the space's policy, the device's list, and `.fstignore` files as a scan meets them.
 //!
 //! [`crate::scan`] loads a rule file when it enters its directory; [`crate::folder`] remembers what was loaded.
 //! Invariant: a text is compiled once and again only when its file looks different; a rule file that cannot be read
@@ -24,6 +24,9 @@ use crate::scan::is_same_file;
 /// Editors and scripts write a small file at once; half a second covers a slow disk and is hardly felt.
 const AT_REST_NS: i64 = 500_000_000;
 
+/// Where rules of the space's policy stand, in words.
+pub const SPACE_POLICY: &str = "space policy";
+
 /// A rule file as it was read last.
 #[derive(Debug, Clone)]
 struct Known {
@@ -34,6 +37,8 @@ struct Known {
 /// The ignore rules of one folder.
 #[derive(Debug, Default)]
 pub struct Ignore {
+    /// The space's policy with its text.
+    space: (String, Arc<RuleFile>),
     device: Arc<RuleFile>,
     known: BTreeMap<RelPath, Known>,
     /// Rules in force after the last scan.
@@ -67,6 +72,7 @@ impl Ignore {
             }
         }
         Ok(Self {
+            space: Default::default(),
             device: Arc::new(RuleFile::parse(patterns.join("\n").as_bytes())),
             known: BTreeMap::new(),
             rules: Rules::default(),
@@ -83,10 +89,21 @@ impl Ignore {
         }
     }
 
+    /// Takes the policy of the space; true when it is another than before.
+    pub fn obey(&mut self, policy: String) -> bool {
+        let is_other = self.space.0 != policy;
+        if is_other {
+            let rules = Arc::new(RuleFile::parse(policy.as_bytes()));
+            self.space = (policy, rules);
+        }
+        is_other
+    }
+
     /// The rules at the start of a scan.
     #[must_use]
     pub fn begin(&self) -> Loaded {
         let rules = Rules {
+            space: Arc::clone(&self.space.1),
             device: Arc::clone(&self.device),
             ..Rules::default()
         };

@@ -28,6 +28,7 @@ pub mod folder;
 pub mod ignore;
 pub mod keystore;
 pub mod log;
+pub mod marker;
 pub mod past;
 pub mod push;
 pub mod remote;

@@ -7,8 +7,10 @@
 
 use fst_crypto::batch::{self, OpenedOp};
 use fst_crypto::key::SpaceKeys;
+use fst_crypto::space::open_ignore_policy;
+use fst_engine::ignore::RuleFile;
 use fst_proto::account::Chain;
-use fst_proto::control::Control;
+use fst_proto::control::{Control, Pin, Retention};
 use fst_proto::error::ErrorCode;
 use fst_proto::hash::{is_signed_by, sha256};
 use fst_proto::ids::{DeviceId, Hash32, SpaceId, VerifyKey};
@@ -112,11 +114,22 @@ pub struct Verified {
     header_hash: Hash32,
     row: EntryRow,
     opened: Vec<OpenedOp>,
-    control: Option<Control>,
+    ruling: Option<Ruling>,
 }
 
 /// What a payload says: nodes of a batch, or a change of rules.
-type Opened = (Vec<OpenedOp>, Option<Control>);
+type Opened = (Vec<OpenedOp>, Option<Ruling>);
+
+/// A control entry after the genesis, opened.
+#[derive(Debug)]
+enum Ruling {
+    /// Versions are kept by other rules.
+    Retention(Retention),
+    /// A revision is pinned or no more.
+    Pin(Pin),
+    /// Text of the rules of what nobody syncs.
+    Ignore(String),
+}
 
 impl Verifier<'_> {
     /// Checks the server's promise against what is known: signature, no rollback, no fork.
@@ -176,7 +189,7 @@ impl Verifier<'_> {
         if entry.time_ms > self.now.0.saturating_add(limits::SERVER_TIME_SKEW_MS_MAX) {
             return Err(invalid("its server time lies ahead of this device's clock").into());
         }
-        let (opened, control) = self.open(&header, entry, idx)?;
+        let (opened, ruling) = self.open(&header, entry, idx)?;
         let hash = log::entry_hash(&entry.header, &entry.sig);
         state.range.append(&log::leaf(&hash, entry.time_ms));
         let row = EntryRow {
@@ -193,7 +206,7 @@ impl Verifier<'_> {
             header_hash,
             row,
             opened,
-            control,
+            ruling,
         })
     }
 
@@ -237,19 +250,19 @@ impl Verifier<'_> {
                 rule: "a log begins with its genesis",
             }),
             EntryKind::Control => {
-                let control = self.control(header, payload, idx)?;
-                Ok((Vec::new(), control))
+                let ruling = self.ruling(header, payload, idx)?;
+                Ok((Vec::new(), ruling))
             },
         }
     }
 
-    /// A log begins with its genesis; later control entries change how long versions are kept, and nothing else.
-    fn control(
+    /// A log begins with its genesis; later control entries change how long versions are kept or what nobody syncs.
+    fn ruling(
         &self,
         header: &Header,
         payload: &[u8],
         idx: u64,
-    ) -> Result<Option<Control>, LogFault> {
+    ) -> Result<Option<Ruling>, LogFault> {
         let invalid = |rule| LogFault::Invalid { idx, rule };
         let is_named = header.ops.len() == 1
             && header
@@ -260,7 +273,7 @@ impl Verifier<'_> {
             return Err(invalid("control entry"));
         }
         let control = wire::from_canonical(payload).map_err(|_| invalid("control payload"))?;
-        match &control {
+        match control {
             Control::Genesis(genesis) if idx == 0 => {
                 if genesis.space == self.space && genesis.owner == self.chain.account {
                     Ok(None)
@@ -269,10 +282,18 @@ impl Verifier<'_> {
                 }
             },
             Control::Retention(retention) if idx > 0 && retention.is_acceptable() => {
-                Ok(Some(control))
+                Ok(Some(Ruling::Retention(retention)))
             },
-            Control::Pin(_) if idx > 0 => Ok(Some(control)),
-            Control::Genesis(_) | Control::Retention(_) | Control::Pin(_) => {
+            Control::Pin(pin) if idx > 0 => Ok(Some(Ruling::Pin(pin))),
+            Control::Ignore(policy) if idx > 0 && policy.is_acceptable() => {
+                let text = open_ignore_policy(self.keys, &policy)
+                    .map_err(|_| LogFault::CannotOpen { idx })?;
+                match RuleFile::parse(text.as_bytes()).damage() {
+                    None => Ok(Some(Ruling::Ignore(text))),
+                    Some(_) => Err(invalid("ignore policy")),
+                }
+            },
+            Control::Genesis(_) | Control::Retention(_) | Control::Pin(_) | Control::Ignore(_) => {
                 Err(invalid("control entry"))
             },
         }

@@ -9,19 +9,17 @@ use std::io::Read as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
+use fst_crypto::space::seal_ignore_policy;
 use fst_engine::restore::{self as planning, Newer};
 use fst_engine::tree::Tree;
 use fst_fs::real::RealVault;
 use fst_fs::vault::{FileKind, Vault as _, VaultError};
 use fst_proto::control::{Control, Pin, Retention};
 use fst_proto::error::ErrorCode;
-use fst_proto::hash::sha256;
-use fst_proto::ids::{Hash32, NodeId};
+use fst_proto::ids::NodeId;
 use fst_proto::limits;
-use fst_proto::log::{self, EntryKind, Header, Op};
 use fst_proto::path::RelPath;
 use fst_proto::time::{Clock as _, UnixMillis};
-use fst_proto::wire::{self, Commit};
 
 use crate::client::Client;
 use crate::clock::SystemClock;
@@ -379,6 +377,32 @@ impl Past<'_> {
         self.commit(&Control::Retention(retention))
     }
 
+    /// Rules of what no device of the space syncs, a line each.
+    ///
+    /// # Errors
+    /// [`ErrorCode::BadState`].
+    pub fn ignore_policy(&self) -> Result<Vec<String>, ClientError> {
+        let text = self.db.read().ignore_policy()?;
+        Ok(text.lines().map(str::to_owned).collect())
+    }
+
+    /// Replaces the rules of what no device of the space syncs.
+    ///
+    /// # Errors
+    /// [`ErrorCode::TooLarge`]; as [`Past::pin`].
+    pub fn set_ignore_policy(&self, rules: &[String]) -> Result<(), ClientError> {
+        let text: String = rules.iter().map(|rule| format!("{rule}\n")).collect();
+        let policy = seal_ignore_policy(&self.space.salts(), &self.space.keys, &text);
+        let policy =
+            policy.map_err(|e| ClientError::caused(ErrorCode::Internal, "seal the rules", e))?;
+        if policy.is_acceptable() {
+            self.commit(&Control::Ignore(policy))
+        } else {
+            let detail = format!("the rules have {} bytes", text.len());
+            Err(ClientError::new(ErrorCode::TooLarge, detail))
+        }
+    }
+
     /// Keeps a version for as long as it is pinned, or lets the rules decide again.
     ///
     /// The next sync tells this device and the others.
@@ -394,36 +418,9 @@ impl Past<'_> {
 
     /// Signs a control entry on top of what this device has verified.
     fn commit(&self, control: &Control) -> Result<(), ClientError> {
-        let (space, state) = (&self.space, self.db.load()?);
-        let payload = wire::to_cbor(control);
-        let (ctr, prev) = state
-            .chains
-            .get(&space.device)
-            .copied()
-            .unwrap_or((0, Hash32::ZERO));
-        let header = log::encode_header(&Header {
-            version: log::VERSION,
-            space: space.id,
-            epoch: space.keys.epoch(),
-            generation: space.keys.generation(),
-            account: space.members.chain.account,
-            device: space.device,
-            account_len: space.members.chain.len,
-            account_hash: space.members.chain.head(),
-            dev_ctr: ctr + 1,
-            dev_prev: prev,
-            seen: state.range.head(),
-            kind: EntryKind::Control,
-            ops: vec![Op::control(sha256(&[&payload]))],
-        });
-        let commit = Commit {
-            sig: space.sign_key.sign_entry(&header),
-            header,
-            payload,
-            objects: Vec::new(),
-        };
+        let commit = self.space.control(&self.db.load()?, control);
         // The receipt is checked when the entry comes with the next pull, as any entry.
-        self.remote().commit(space.id, &commit)?;
+        self.remote().commit(self.space.id, &commit)?;
         Ok(())
     }
 

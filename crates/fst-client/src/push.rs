@@ -18,10 +18,10 @@ use fst_engine::tree::Tree;
 use fst_fs::vault::{Vault, VaultError};
 use fst_proto::entry::{Content, Kind, NodeMeta, Place};
 use fst_proto::hash::sha256;
-use fst_proto::ids::{Hash32, NodeId, ObjectId};
+use fst_proto::ids::{NodeId, ObjectId};
 use fst_proto::ipc::PathProblem;
 use fst_proto::limits;
-use fst_proto::log::{self, EntryKind, Flags, Header, Op, OpCode};
+use fst_proto::log::{self, EntryKind, Flags, Op, OpCode};
 use fst_proto::path::RelPath;
 use fst_proto::recipe::Body;
 use fst_proto::time::UnixMillis;
@@ -432,7 +432,8 @@ impl Pusher<'_> {
             ops[hashes.op_index].meta_hash = Some(hashes.meta);
             ops[hashes.op_index].body_hash = hashes.body;
         }
-        let header = log::encode_header(&self.header(ctr, ops));
+        let header = space.header(self.state, ctr, EntryKind::Batch, ops);
+        let header = log::encode_header(&header);
         let sig = space.sign_key.sign_entry(&header);
         Ok(Commit {
             header,
@@ -440,30 +441,6 @@ impl Pusher<'_> {
             payload: sealed.payload,
             objects,
         })
-    }
-
-    fn header(&self, dev_ctr: u64, ops: Vec<Op>) -> Header {
-        let space = self.space;
-        let prev = self
-            .state
-            .chains
-            .get(&space.device)
-            .map_or(Hash32::ZERO, |(_, hash)| *hash);
-        Header {
-            version: log::VERSION,
-            space: space.id,
-            epoch: space.keys.epoch(),
-            generation: space.keys.generation(),
-            account: space.members.chain.account,
-            device: space.device,
-            account_len: space.members.chain.len,
-            account_hash: space.members.chain.head(),
-            dev_ctr,
-            dev_prev: prev,
-            seen: self.state.range.head(),
-            kind: EntryKind::Batch,
-            ops,
-        }
     }
 }
 

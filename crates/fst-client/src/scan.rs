@@ -13,7 +13,7 @@ use std::vec;
 
 use fst_crypto::key::SpaceKeys;
 use fst_engine::identify::{FileKey, Scan, Seen};
-use fst_engine::ignore::{Damage, Level, RULE_FILE, Verdict};
+use fst_engine::ignore::{Level, Verdict};
 use fst_engine::survey::{self, Finding};
 use fst_fs::vault::{DirEntry, FileKind, Permissions, Stat, Vault, VaultError};
 use fst_proto::entry::{Content, Kind, ROOT};
@@ -21,7 +21,6 @@ use fst_proto::error::ErrorCode;
 use fst_proto::ids::{ContentId, Hash32, NodeId};
 use fst_proto::ipc::PathProblem;
 use fst_proto::path::{Name, PRIVATE_DIR, RelPath};
-use fst_proto::text;
 use fst_proto::time::UnixMillis;
 
 use crate::db::{BaseRow, DbError, Reader, StatRow, path_in};
@@ -31,10 +30,13 @@ use crate::ignore::{self, Ignore};
 mod bytes;
 mod places;
 mod print;
+mod problems;
 
 pub use bytes::{Run, content_of, for_each_run, hash_file, hash_zeros};
 pub use places::{Places, Reach};
 use print::Print;
+pub use problems::problem;
+use problems::{bad_name, fail, note_damage};
 
 /// A file changed this recently may change again without its times showing it: clocks of file systems
 /// tick every 4–10 ms.
@@ -319,7 +321,7 @@ impl Scanner<'_> {
     ) -> Result<(), FolderError> {
         self.ignore
             .enter(self.vault, (&dir.path, &entries), self.now, &mut out.loaded);
-        out.problems.extend(damage_of(&out.loaded, &dir.path));
+        note_damage(&dir.path, out);
         let mut aside: Vec<Option<Seen>> = Vec::with_capacity(entries.len());
         let mut level = out.loaded.rules.level(&dir.path);
         for entry in &entries {
@@ -599,17 +601,6 @@ fn aside_of(level: &mut Level<'_>, name: &Name, stat: &Result<Stat, VaultError>)
     })
 }
 
-/// What is wrong with the rule file of a directory. One that is being written is no problem yet.
-fn damage_of(loaded: &ignore::Loaded, dir: &RelPath) -> Option<PathProblem> {
-    let damage = loaded.rules.files.get(dir)?.damage()?;
-    if *damage == Damage::Changing {
-        return None;
-    }
-    let reason = format!("{damage}; nothing here is synced until it is repaired");
-    let path = dir.child(Name::new(RULE_FILE.as_bytes()).ok()?).ok()?;
-    Some(problem(&path, ErrorCode::BadIgnoreFile, &reason))
-}
-
 fn key_of_file(stat: &Stat) -> FileKey {
     FileKey {
         dev: stat.dev,
@@ -737,28 +728,6 @@ fn is_telling(error: &VaultError) -> bool {
     )
 }
 
-/// What a path counts as that could not be looked at; `None` when nothing is there any more.
-fn fail(path: &RelPath, error: &VaultError, out: &mut Scanned) -> Option<Seen> {
-    out.again.insert(path.clone());
-    match error {
-        VaultError::NotFound { .. } => {
-            out.is_unsettled = true;
-            None
-        },
-        VaultError::Changed { .. }
-        | VaultError::NotADirectory { .. }
-        | VaultError::SymlinkInPath { .. } => {
-            out.is_unsettled = true;
-            Some(Seen::Problem)
-        },
-        other => {
-            out.problems
-                .push(problem(path, ErrorCode::Unreadable, &other.to_string()));
-            Some(Seen::Problem)
-        },
-    }
-}
-
 /// Line of the stat cache for a file that looks like `stat` and holds `content`.
 #[must_use]
 pub fn row_of(stat: &Stat, content: ContentId) -> StatRow {
@@ -771,29 +740,5 @@ pub fn row_of(stat: &Stat, content: ContentId) -> StatRow {
         mtime_ns: stat.mtime_ns,
         ctime_ns: stat.ctime_ns,
         content,
-    }
-}
-
-/// A problem of one path, with its next step.
-#[must_use]
-pub fn problem(path: &RelPath, code: ErrorCode, reason: &str) -> PathProblem {
-    PathProblem {
-        path: path.to_string(),
-        code: code.to_string(),
-        reason: reason.to_owned(),
-        next: code.next_step().to_owned(),
-    }
-}
-
-fn bad_name(dir: &RelPath, raw: &[u8]) -> PathProblem {
-    let shown = text::printable(raw);
-    let path = if dir.is_root() {
-        shown
-    } else {
-        format!("{dir}/{shown}")
-    };
-    PathProblem {
-        path,
-        ..problem(dir, ErrorCode::BadName, ErrorCode::BadName.title())
     }
 }

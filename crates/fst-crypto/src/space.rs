@@ -7,7 +7,7 @@
 //! Source: docs/design/crypto-format.md §1.7, §3.3.
 
 use fst_proto::account::KEM_X25519;
-use fst_proto::control::{Control, Policy, SpaceGenesis, Wrap};
+use fst_proto::control::{Control, IgnorePolicy, Policy, SpaceGenesis, Wrap};
 use fst_proto::hash::sha256;
 use fst_proto::ids::{AccountId, DeviceId, Hash32, KemKey, SpaceId};
 use fst_proto::log::{self, EntryKind, Header, Op};
@@ -147,16 +147,39 @@ pub fn open_space(account: &AccountKeys, genesis: &SpaceGenesis) -> Result<Space
 /// # Errors
 /// [`OpenError`] when it was not sealed for this space under these keys.
 pub fn open_space_name(keys: &SpaceKeys, genesis: &SpaceGenesis) -> Result<String, OpenError> {
-    let ctx = name_ctx(keys.space());
-    let opened = envelope::open(
-        keys.meta.expose_secret(),
-        Kind::Blob,
-        &ctx,
+    open_blob(
+        keys,
+        &name_ctx(keys.space()),
         &genesis.name_sealed,
-    )?;
-    String::from_utf8(opened.payload).map_err(|_| OpenError::Malformed {
-        what: "space name is not text",
-    })
+        "space name is not text",
+    )
+}
+
+/// Seals the text of a space's ignore policy.
+///
+/// # Errors
+/// [`SealError`] when the system gives no randomness.
+pub fn seal_ignore_policy(
+    salts: &SaltSource<'_>,
+    keys: &SpaceKeys,
+    text: &str,
+) -> Result<IgnorePolicy, SealError> {
+    let ctx = ignore_ctx(keys.space());
+    let sealed = seal_blob(salts, keys, &ctx, text)?;
+    Ok(IgnorePolicy { sealed })
+}
+
+/// Opens the text of a space's ignore policy.
+///
+/// # Errors
+/// [`OpenError`] when it was not sealed for this space under these keys.
+pub fn open_ignore_policy(keys: &SpaceKeys, policy: &IgnorePolicy) -> Result<String, OpenError> {
+    open_blob(
+        keys,
+        &ignore_ctx(keys.space()),
+        &policy.sealed,
+        "ignore policy is not text",
+    )
 }
 
 fn genesis_header(owner: &Owner<'_>, space: SpaceId, payload_hash: Hash32) -> Header {
@@ -226,21 +249,44 @@ fn seal_space_name(
     keys: &SpaceKeys,
     name: &str,
 ) -> Result<Vec<u8>, SealError> {
-    let ctx = name_ctx(keys.space());
+    seal_blob(salts, keys, &name_ctx(keys.space()), name)
+}
+
+fn seal_blob(
+    salts: &SaltSource<'_>,
+    keys: &SpaceKeys,
+    ctx: &[u8],
+    text: &str,
+) -> Result<Vec<u8>, SealError> {
     let scope = Scope {
         kind: Kind::Blob,
         epoch: keys.epoch(),
-        ctx: &ctx,
+        ctx,
     };
     envelope::seal(
         salts,
         keys.meta.expose_secret(),
         &scope,
-        &Payload::raw(name.as_bytes()),
+        &Payload::raw(text.as_bytes()),
     )
+}
+
+fn open_blob(
+    keys: &SpaceKeys,
+    ctx: &[u8],
+    sealed: &[u8],
+    what: &'static str,
+) -> Result<String, OpenError> {
+    let opened = envelope::open(keys.meta.expose_secret(), Kind::Blob, ctx, sealed)?;
+    String::from_utf8(opened.payload).map_err(|_| OpenError::Malformed { what })
 }
 
 /// `space ‖ "name"`.
 fn name_ctx(space: SpaceId) -> Vec<u8> {
     [space.as_bytes(), b"name"].concat()
+}
+
+/// `space ‖ "ignore"`.
+fn ignore_ctx(space: SpaceId) -> Vec<u8> {
+    [space.as_bytes(), b"ignore"].concat()
 }

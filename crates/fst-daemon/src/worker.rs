@@ -336,6 +336,7 @@ impl Running {
         let client = Client::open(&self.worker.dirs).map_err(|error| Fault::from(&error))?;
         let folder = client.open_folder(&self.worker.seat.config);
         let folder = folder.map_err(|error| Fault::from(&error))?;
+        self.worker.board.count_devices(folder.device_count());
         let notice = self.notice_change();
         self.is_watched.store(true, Ordering::Release);
         let is_watched = Arc::clone(&self.is_watched);

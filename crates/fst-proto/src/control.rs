@@ -74,7 +74,7 @@ impl Policy {
 
 /// How long superseded versions are kept, signed by a device of the owner. FROZEN v1: CBOR array in this order.
 ///
-/// Nothing else of a space's rules can be changed after its genesis.
+/// Of a space's policy nothing else can be changed after its genesis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
 #[cbor(array)]
 pub struct Retention {
@@ -108,6 +108,25 @@ pub struct Pin {
     /// Pinned from here on, or no more.
     #[n(2)]
     pub is_pinned: bool,
+}
+
+/// What no device of the space syncs: rules in gitignore syntax, sealed for its members. Replaces those before it.
+/// FROZEN v1: CBOR array in this order.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(array)]
+pub struct IgnorePolicy {
+    /// Blob under the epoch's meta key; its plaintext is the text of a rule file.
+    #[n(0)]
+    #[cbor(with = "minicbor::bytes")]
+    pub sealed: Vec<u8>,
+}
+
+impl IgnorePolicy {
+    /// True when its size is within what a server and a client accept.
+    #[must_use]
+    pub fn is_acceptable(&self) -> bool {
+        self.sealed.len() <= limits::IGNORE_POLICY_BYTES_MAX
+    }
 }
 
 /// Epoch and generation secrets, wrapped by HPKE for one account.
@@ -170,6 +189,9 @@ pub enum Control {
     /// A revision is pinned or no more.
     #[n(2)]
     Pin(#[n(0)] Pin),
+    /// Other rules say from here on what nobody syncs.
+    #[n(3)]
+    Ignore(#[n(0)] IgnorePolicy),
 }
 
 impl Control {
@@ -178,7 +200,7 @@ impl Control {
     pub fn genesis(self) -> Option<SpaceGenesis> {
         match self {
             Self::Genesis(genesis) => Some(genesis),
-            Self::Retention(_) | Self::Pin(_) => None,
+            Self::Retention(_) | Self::Pin(_) | Self::Ignore(_) => None,
         }
     }
 }

@@ -83,6 +83,9 @@ pub const SLOT_BYTES_MAX: usize = 64 << 10;
 /// Largest control payload (wraps, policy).
 pub const CONTROL_BYTES_MAX: usize = 1 << 20;
 
+/// Largest sealed ignore policy of a space: a text of 64 KiB, padded.
+pub const IGNORE_POLICY_BYTES_MAX: usize = 72 << 10;
+
 /// Longest time that a space may ask superseded versions to be kept, days: a hundred years.
 pub const RETENTION_DAYS_MAX: u32 = 36_500;
 

@@ -1,15 +1,16 @@
-//! `fst ignore add | list | check`: what is not synced, and by which rule.
+//! `fst ignore add | remove | list | check`: what is not synced, and by which rule.
 
 use std::path::{Path, PathBuf};
 
-use fst_client::Client;
 use fst_client::config::FolderConfig;
 use fst_client::views::{Rule, WhyItem};
+use fst_client::{Client, ClientError};
 use fst_proto::error::ErrorCode;
 use serde_json::json;
 
 use super::account::reload_daemon;
 use super::local::find;
+use super::versions::sync_first;
 use super::why::place;
 use crate::args::IgnoreCommand;
 use crate::context::{Context, absolute, shown};
@@ -22,9 +23,35 @@ pub(super) fn run(context: &Context, command: &IgnoreCommand) -> Result<Answer, 
             pattern,
             folder,
             device,
-        } => add(context, pattern, folder.as_deref(), *device),
+            space,
+        } => add(context, pattern, folder.as_deref(), scope(*device, *space)),
+        IgnoreCommand::Remove {
+            pattern,
+            folder,
+            space,
+            device: _,
+        } => remove(context, pattern, folder.as_deref(), *space),
         IgnoreCommand::List { folder } => list(context, folder.as_deref()),
         IgnoreCommand::Check { paths } => check(context, paths),
+    }
+}
+
+/// For whom a rule is.
+#[derive(Clone, Copy)]
+enum Scope {
+    /// Every device, by a file in the folder.
+    Folder,
+    /// Every device, by the policy of the space.
+    Space,
+    /// This device.
+    Device,
+}
+
+fn scope(is_device: bool, is_space: bool) -> Scope {
+    match (is_device, is_space) {
+        (true, _) => Scope::Device,
+        (false, true) => Scope::Space,
+        (false, false) => Scope::Folder,
     }
 }
 
@@ -32,22 +59,25 @@ fn add(
     context: &Context,
     pattern: &str,
     folder: Option<&Path>,
-    is_device: bool,
+    scope: Scope,
 ) -> Result<Answer, Failure> {
     let mut client = context.client()?;
     let folder = chosen(context, &client, folder)?.clone();
-    let rule = if is_device {
-        let rule = client.ignore_here(&folder.path, pattern)?;
-        reload_daemon(context)?;
-        rule
-    } else {
-        client.ignore_everywhere(&folder, pattern)?
+    let rule = match scope {
+        Scope::Folder => client.ignore_everywhere(&folder, pattern)?,
+        Scope::Space => client
+            .ignore_in_space(&folder, pattern)
+            .map_err(sync_first)?,
+        Scope::Device => {
+            let rule = client.ignore_here(&folder.path, pattern)?;
+            reload_daemon(context)?;
+            rule
+        },
     };
     let look = &context.look;
-    let whom = if is_device {
-        "this device"
-    } else {
-        "every device"
+    let whom = match scope {
+        Scope::Device => "this device",
+        Scope::Folder | Scope::Space => "every device",
     };
     let text = format!(
         "{} {} ignores {pattern} on {whom} ({}:{})\n  Nothing is deleted by it, here or anywhere.\n",
@@ -59,6 +89,42 @@ fn add(
     let data = json!({ "folder": shown(&folder.path), "rule": drawn::value(&rule) });
     let next = format!("fst ignore list {}", look.quoted(&folder.path));
     Ok(Answer::new("fst.ignore.add/1", data, text).then(next))
+}
+
+fn remove(
+    context: &Context,
+    pattern: &str,
+    folder: Option<&Path>,
+    is_space: bool,
+) -> Result<Answer, Failure> {
+    let mut client = context.client()?;
+    let folder = chosen(context, &client, folder)?.clone();
+    if is_space {
+        let heeded = client.heed_in_space(&folder, pattern);
+        heeded.map_err(|error| named(error, sync_first))?;
+    } else {
+        let heeded = client.heed_here(&folder.path, pattern);
+        heeded.map_err(|error| named(error, Failure::from))?;
+        reload_daemon(context)?;
+    }
+    let look = &context.look;
+    let good = look.symbol(Symbol::Good);
+    let text = format!(
+        "{good} {} has no rule {pattern} any more\n",
+        look.tilde(&folder.path)
+    );
+    let data = json!({ "folder": shown(&folder.path), "pattern": pattern });
+    let next = format!("fst ignore list {}", look.quoted(&folder.path));
+    Ok(Answer::new("fst.ignore.remove/1", data, text).then(next))
+}
+
+/// A rule that is not there has a list to be looked up in.
+fn named(error: ClientError, otherwise: impl FnOnce(ClientError) -> Failure) -> Failure {
+    if error.code() == ErrorCode::NotFound {
+        Failure::from(error).hint("fst ignore list")
+    } else {
+        otherwise(error)
+    }
 }
 
 /// The folder that is named, else the one around the working directory, else the only one.

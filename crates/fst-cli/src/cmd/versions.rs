@@ -76,7 +76,8 @@ fn keep(
     Ok(Answer::new("fst.keep/1", data, text))
 }
 
-fn sync_first(error: ClientError) -> Failure {
+/// A rule of the space is signed on top of everything known: what is behind has to catch up.
+pub(super) fn sync_first(error: ClientError) -> Failure {
     let is_behind = error.code() == ErrorCode::Conflict;
     let failure = Failure::from(error);
     if is_behind {

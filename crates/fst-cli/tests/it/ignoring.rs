@@ -208,3 +208,53 @@ fn a_directory_deleted_elsewhere_keeps_what_is_ignored_in_it() {
         (&"held".into(), &"S-084".into())
     );
 }
+
+#[test]
+fn the_policy_of_the_space_holds_on_every_device_and_no_file_lifts_it() {
+    let (_server, anna, bo) = pair();
+    anna.write("Documents/.fstignore", "!*.pem\n");
+    anna.write("Documents/a", "a");
+    anna.wait();
+    bo.wait();
+    let folder = anna.path("Documents").to_string_lossy().into_owned();
+    anna.fst(["ignore", "add", "*.pem", "--space", "--folder", &folder])
+        .ok();
+    bo.wait();
+    for home in [&anna, &bo] {
+        home.write("Documents/own.pem", "a key");
+        home.wait();
+        home.wait();
+        let said = check(home, "own.pem");
+        assert_eq!(
+            (&said["ignored"], &said["rule"]["file"]),
+            (&true.into(), &"space policy".into())
+        );
+    }
+    bo.write("Documents/from-bo.pem", "a key");
+    bo.wait();
+    anna.wait();
+    assert!(!exists(&anna, "from-bo.pem"));
+
+    bo.fst(["ignore", "remove", "*.key", "--space"])
+        .failed("FST-1201", 5);
+    bo.fst(["ignore", "remove", "*.pem", "--space"]).ok();
+    bo.wait();
+    anna.wait();
+    assert_eq!(anna.read("Documents/from-bo.pem"), "a key");
+    let rules = anna.fst(["ignore", "list"]).ok().out;
+    assert_eq!(rules, "~/Documents\n  .fstignore:1: !*.pem\n");
+}
+
+#[test]
+fn a_rule_of_this_device_is_taken_back() {
+    let (_server, anna, bo) = pair();
+    anna.fst(["ignore", "add", "*.iso", "--device"]).ok();
+    anna.write("Documents/a.iso", "a");
+    anna.wait();
+    anna.fst(["ignore", "remove", "*.iso", "--device"]).ok();
+    anna.wait();
+    bo.wait();
+    assert_eq!(bo.read("Documents/a.iso"), "a");
+    anna.fst(["ignore", "remove", "*.iso", "--device"])
+        .failed("FST-1201", 5);
+}

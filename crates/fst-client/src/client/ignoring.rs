@@ -18,7 +18,7 @@ use fst_proto::time::Clock as _;
 
 use super::{Client, ClientError, Config, ErrorCode, FolderConfig, OsRandom};
 use crate::clock::SystemClock;
-use crate::ignore::shown_rule_file;
+use crate::ignore::{SPACE_POLICY, shown_rule_file};
 use crate::views::Rule;
 
 /// Attempts to add a line while somebody else edits the file.
@@ -74,6 +74,56 @@ impl Client {
         })
     }
 
+    /// Adds a rule to the signed policy of the space: it holds on every device, and no rule file lifts it.
+    ///
+    /// # Errors
+    /// [`ErrorCode::Usage`] for a pattern that can never match; as [`crate::past::Past::set_ignore_policy`].
+    pub fn ignore_in_space(
+        &self,
+        folder: &FolderConfig,
+        pattern: &str,
+    ) -> Result<Rule, ClientError> {
+        check_pattern(pattern)?;
+        let past = self.past(&folder.path)?;
+        let mut rules = past.ignore_policy()?;
+        let known = rules.iter().position(|known| known == pattern);
+        let line = known.unwrap_or(rules.len());
+        if known.is_none() {
+            rules.push(pattern.to_owned());
+            past.set_ignore_policy(&rules)?;
+        }
+        Ok(Rule {
+            source: "space".to_owned(),
+            file: SPACE_POLICY.to_owned(),
+            line: u32::try_from(line + 1).unwrap_or(u32::MAX),
+            pattern: pattern.to_owned(),
+        })
+    }
+
+    /// Takes a rule out of the policy of the space.
+    ///
+    /// # Errors
+    /// [`ErrorCode::NotFound`] when it is not there; as [`crate::past::Past::set_ignore_policy`].
+    pub fn heed_in_space(&self, folder: &FolderConfig, pattern: &str) -> Result<(), ClientError> {
+        let past = self.past(&folder.path)?;
+        let mut rules = past.ignore_policy()?;
+        take_out(&mut rules, pattern, SPACE_POLICY)?;
+        past.set_ignore_policy(&rules)
+    }
+
+    /// Takes a rule out of this device's own list.
+    ///
+    /// # Errors
+    /// [`ErrorCode::NotFound`] when it is not there; [`ErrorCode::BadConfig`], [`ErrorCode::Io`].
+    pub fn heed_here(&mut self, folder: &Path, pattern: &str) -> Result<(), ClientError> {
+        let mut config = Config::load(&self.dirs)?;
+        let at = super::folders::position(&config, folder)?;
+        take_out(&mut config.folders[at].ignore, pattern, "config.yaml")?;
+        config.save(&self.dirs)?;
+        self.config = config;
+        Ok(())
+    }
+
     /// All rules of a folder on this device, in the order in which they are asked.
     ///
     /// # Errors
@@ -81,6 +131,16 @@ impl Client {
     pub fn ignore_rules(&self, folder: &FolderConfig) -> Result<Vec<Rule>, ClientError> {
         Ok(self.open_to_look(folder)?.ignore_rules()?)
     }
+}
+
+fn take_out(rules: &mut Vec<String>, pattern: &str, from: &str) -> Result<(), ClientError> {
+    let n_before = rules.len();
+    rules.retain(|rule| rule != pattern);
+    if rules.len() < n_before {
+        return Ok(());
+    }
+    let detail = format!("no rule {pattern:?} in {from}");
+    Err(ClientError::new(ErrorCode::NotFound, detail))
 }
 
 fn check_pattern(pattern: &str) -> Result<(), ClientError> {

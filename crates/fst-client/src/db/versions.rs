@@ -18,6 +18,9 @@ use super::{DbError, Reader, Tx, get_array, get_blob, get_u64, node_of, sql, to_
 /// Key of the named value that holds how long versions are kept.
 pub const RETENTION_KEY: &str = "retention";
 
+/// Key of the named value that holds the ignore policy of the space.
+pub const IGNORE_KEY: &str = "ignore";
+
 /// One revision of a node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RevisionRow {
@@ -127,6 +130,18 @@ impl Reader<'_> {
         let stored = self.meta(RETENTION_KEY)?;
         let read = stored.map(|bytes| wire::from_canonical(&bytes));
         read.transpose().map_err(damaged)
+    }
+
+    /// Text of the space's ignore policy; empty when there never was one.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub fn ignore_policy(self) -> Result<String, DbError> {
+        let damaged = |_| DbError::Damaged {
+            what: "ignore policy",
+        };
+        let stored = self.meta(IGNORE_KEY)?.unwrap_or_default();
+        String::from_utf8(stored).map_err(damaged)
     }
 
     fn each_revision(

@@ -20,7 +20,7 @@ use fst_proto::path::RelPath;
 
 use super::{Folder, Look, Planned, Scanned};
 use crate::error::FolderError;
-use crate::ignore::shown_rule_file;
+use crate::ignore::{SPACE_POLICY, shown_rule_file};
 use crate::scan::{Noted, Places};
 use crate::views::{FolderPlan, IgnoredItem, PlannedItem, Rule, StopItem, WhyItem};
 
@@ -331,7 +331,7 @@ fn by_damage(why: &mut WhyItem, dir: &RelPath, damage: &Damage) {
 /// A rule as it is shown.
 pub(crate) fn rule_of(by: Match<'_>) -> Rule {
     let (source, file) = match by.source {
-        Source::Space => ("space", String::new()),
+        Source::Space => ("space", SPACE_POLICY.to_owned()),
         Source::Device => ("device", "config.yaml".to_owned()),
         Source::File(dir) => ("file", shown_rule_file(dir)),
     };

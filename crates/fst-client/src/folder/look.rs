@@ -101,6 +101,8 @@ impl Folder {
     pub(super) fn look(&mut self, places: &Places, noted: Noted) -> Result<Look, FolderError> {
         let mut places = places.clone();
         self.add_ahead(&mut places)?;
+        let policy = self.db.read().ignore_policy()?;
+        places.is_everything |= self.settings.ignore.obey(policy);
         let may_hold_rules = |path| self.may_hold_rules(path);
         places.is_everything |= self.folds_names || places.spots.keys().any(may_hold_rules);
         let scanner = Scanner {

@@ -18,6 +18,13 @@ pub struct Members {
 }
 
 impl Members {
+    /// Devices of the account that are not revoked.
+    #[must_use]
+    pub fn n_live(&self) -> u64 {
+        let devices = self.chain.devices.values();
+        devices.filter(|device| device.revoked_at.is_none()).count() as u64
+    }
+
     /// Opens the device names of a verified chain.
     #[must_use]
     pub fn new(chain: Chain, enrolled: Arc<Enrolled>) -> Self {

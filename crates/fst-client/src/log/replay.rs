@@ -6,15 +6,16 @@ use std::collections::BTreeMap;
 
 use fst_engine::scope::Replica as _;
 use fst_engine::tree::Node;
-use fst_proto::control::Control;
 use fst_proto::entry::{NodeMeta, Place, ROOT};
 use fst_proto::ids::{DeviceId, NodeId, ObjectId};
 use fst_proto::log::{EntryKind, Flags, Op, OpCode};
 use fst_proto::path::RelPath;
 use fst_proto::recipe::Body;
 
-use super::{LogError, LogFault, Verified};
-use crate::db::{DbError, HistoryRow, Loaded, RETENTION_KEY, RemoteRow, RevisionRow, Tx, path_in};
+use super::{LogError, LogFault, Ruling, Verified};
+use crate::db::{
+    DbError, HistoryRow, IGNORE_KEY, Loaded, RETENTION_KEY, RemoteRow, RevisionRow, Tx, path_in,
+};
 
 /// What an applied entry means for the local side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,12 +47,13 @@ pub(super) fn apply(
     if entry.header.device == device {
         tx.remove_intents(entry.header.dev_ctr)?;
     }
-    match &entry.control {
-        Some(Control::Retention(retention)) => {
+    match &entry.ruling {
+        Some(Ruling::Retention(retention)) => {
             tx.set_meta(RETENTION_KEY, &fst_proto::wire::to_cbor(retention))?;
         },
-        Some(Control::Pin(pin)) => tx.put_pin(pin)?,
-        Some(Control::Genesis(_)) | None => {},
+        Some(Ruling::Pin(pin)) => tx.put_pin(pin)?,
+        Some(Ruling::Ignore(text)) => tx.set_meta(IGNORE_KEY, text.as_bytes())?,
+        None => {},
     }
     if entry.header.kind == EntryKind::Batch {
         Replay {

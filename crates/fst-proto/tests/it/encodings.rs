@@ -1,5 +1,6 @@
 //! Encodings that are frozen: descriptions, recipes, frames, headers.
 
+use fst_proto::control::{Control, IgnorePolicy, Pin, Retention};
 use fst_proto::entry::{Kind, NodeMeta};
 use fst_proto::ids::{ContentId, NodeId, ObjectId};
 use fst_proto::path::Name;
@@ -173,4 +174,40 @@ fn frozen_headers_have_one_encoding() {
         let padded = [&cbor[..1], &[0x18], &cbor[1..]].concat();
         assert_eq!(log::decode_header(&padded), Err(log::BadHeader::Malformed));
     }
+}
+
+/// Control payloads after the genesis, as bytes that never change.
+#[test]
+fn rulings_are_frozen() {
+    let node = NodeId([0xab; 16]);
+    let hex_node = "ab".repeat(16);
+    let rows = [
+        (
+            Control::Retention(Retention {
+                days: 30,
+                versions: 10,
+            }),
+            "82018182181e0a".to_owned(),
+        ),
+        (
+            Control::Pin(Pin {
+                node,
+                rev: 7,
+                is_pinned: true,
+            }),
+            format!("8202818350{hex_node}07f5"),
+        ),
+        (
+            Control::Ignore(IgnorePolicy {
+                sealed: b"sealed".to_vec(),
+            }),
+            "82038181467365616c6564".to_owned(),
+        ),
+    ];
+    for (control, hex) in rows {
+        let bytes = wire::to_cbor(&control);
+        assert_eq!(to_hex(&bytes), hex);
+        assert_eq!(wire::from_canonical::<Control>(&bytes), Ok(control));
+    }
+    assert!(wire::from_canonical::<Control>(&[0x82, 4, 0x80]).is_err());
 }

@@ -277,12 +277,13 @@ pub(super) fn pack_items(objects: &[u8]) -> Served<Vec<PackItem>> {
     Ok(parsed.iter().map(item).collect())
 }
 
-/// A control entry after the first changes how long versions are kept, within bounds, and nothing else.
+/// A control entry after the first changes how long versions are kept or what nobody syncs, within bounds, and nothing else.
 fn check_control(commit: &Commit) -> Served<()> {
     let is_acceptable = match wire::from_canonical(&commit.payload)? {
         Control::Genesis(_) => false,
         Control::Retention(retention) => retention.is_acceptable(),
         Control::Pin(_) => true,
+        Control::Ignore(policy) => policy.is_acceptable(),
     };
     if is_acceptable && commit.objects.is_empty() {
         Ok(())

@@ -144,6 +144,8 @@ impl Service {
                 Control::Pin(pin) => {
                     read.held.pins.remove(&(pin.node, pin.rev));
                 },
+                // Sealed, and no matter of versions.
+                Control::Ignore(_) => {},
             }
         }
         Ok(())

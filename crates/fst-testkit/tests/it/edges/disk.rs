@@ -1,5 +1,7 @@
 //! The disk: kinds that change, directories that move, what cannot be seen, written or found.
 
+use fst_fs::vault::Vault as _;
+
 use super::{
     FakeEntry, RootState, Scene, VaultError, assert_nothing_to_do, contents, copies, names, pair,
     path, text,
@@ -175,6 +177,35 @@ fn another_folder_in_its_place_is_refused() {
     assert_ne!(scene.devices[1].sync(), "Quiet", "it has no marker");
     scene.sync(0);
     assert_eq!(names(&scene, 0), ["x"]);
+}
+
+#[test]
+fn a_marker_of_another_device_or_a_damaged_one_stops_the_folder() {
+    let of_the_other = |scene: &Scene| scene.devices[0].vault.marker_read();
+    let damaged = |scene: &Scene| {
+        let marker = scene.devices[1].vault.marker_read();
+        marker.map(|bytes| bytes.map(|bytes| bytes[..bytes.len() - 1].to_vec()))
+    };
+    let other_bit = |scene: &Scene| {
+        let marker = scene.devices[1].vault.marker_read();
+        marker.map(|bytes| {
+            bytes.map(|bytes| [&bytes[..bytes.len() - 1], &[!bytes[bytes.len() - 1]]].concat())
+        })
+    };
+    let kinds: [&dyn Fn(&Scene) -> _; 3] = [&of_the_other, &damaged, &other_bit];
+    for marker in kinds {
+        let mut scene = pair();
+        let bytes = marker(&scene).expect("readable").expect("there is one");
+        scene.devices[1].close();
+        scene.user(1, |vault| vault.user_remove(&path("x")));
+        scene.devices[1]
+            .vault
+            .marker_write(&bytes)
+            .expect("written");
+        assert_ne!(scene.devices[1].sync(), "Quiet");
+        scene.sync(0);
+        assert_eq!(names(&scene, 0), ["x"], "the deletion was not believed");
+    }
 }
 
 #[test]
