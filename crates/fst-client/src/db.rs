@@ -15,15 +15,16 @@ use fst_proto::log::OrderClass;
 use fst_proto::merkle::CompactRange;
 use fst_proto::path::Name;
 use fst_proto::recipe::Body;
-use fst_proto::wire;
 use rusqlite::{Connection, Row};
 
 mod read;
 mod sides;
+mod sum;
 mod tx;
 mod versions;
 
 pub use read::{HistoryLine, Reader};
+use sides::NODE;
 pub use sides::{Base, BaseRow, Remote, path_in};
 use tx::kind_number;
 pub use tx::{HistoryRow, Tx};
@@ -335,10 +336,12 @@ impl Db {
     /// [`DbError`].
     pub fn trees(&self) -> Result<(Tree, Tree), DbError> {
         let (mut base, mut remote) = (Tree::new(), Tree::new());
-        let columns = "SELECT node,parent,name,kind,content,exec,mtime_ns,size,rev FROM";
-        for (table, tree) in [("base", &mut base), ("remote WHERE deleted=0", &mut remote)] {
-            self.each(&format!("{columns} {table}"), |row| {
-                let (id, node) = node_of(row)?;
+        for (table, kind, tree) in [
+            ("base", sum::Side::Base, &mut base),
+            ("remote WHERE deleted=0", sum::Side::Remote, &mut remote),
+        ] {
+            self.each(&format!("SELECT {NODE} FROM {table}"), |row| {
+                let (id, node) = sum::checked_node(row, kind)?;
                 tree.insert(id, node);
                 Ok(())
             })?;
@@ -351,9 +354,7 @@ impl Db {
     /// # Errors
     /// [`DbError`].
     pub fn load(&self) -> Result<Loaded, DbError> {
-        let mut loaded = Loaded::default();
-        self.load_log(&mut loaded)?;
-        Ok(loaded)
+        self.read().log_state()
     }
 
     fn each(
@@ -367,36 +368,6 @@ impl Db {
             visit(row)?;
         }
         Ok(())
-    }
-
-    fn load_log(&self, loaded: &mut Loaded) -> Result<(), DbError> {
-        if let Some(bytes) = self.read().meta("range")? {
-            let damaged = |_| DbError::Damaged {
-                what: "merkle range",
-            };
-            loaded.range = wire::from_canonical(&bytes).map_err(damaged)?;
-        }
-        if let Some(bytes) = self.read().meta("account-len")? {
-            let damaged = |_| DbError::Damaged {
-                what: "account length",
-            };
-            loaded.account_len = u64::from_be_bytes(bytes.try_into().map_err(damaged)?);
-        }
-        let size = loaded.range.size();
-        if size > 0 {
-            let newest = self
-                .read()
-                .entry(size - 1)?
-                .ok_or(DbError::Damaged { what: "log entry" })?;
-            loaded.last_time_ms = newest.time_ms;
-        }
-        self.each("SELECT device,dev_ctr,hash FROM chains", |row| {
-            let device = DeviceId(get_array(row, 0)?);
-            loaded
-                .chains
-                .insert(device, (get_u64(row, 1)?, Hash32(get_array(row, 2)?)));
-            Ok(())
-        })
     }
 
     /// Queries outside a transaction.
@@ -441,7 +412,7 @@ fn get_array<const N: usize>(row: &Row<'_>, column: usize) -> Result<[u8; N], Db
     get_blob(row, column)?.try_into().map_err(damaged)
 }
 
-/// Reads the nine leading columns shared by `base` and `remote`.
+/// Reads the nine leading columns shared by `base`, `remote` and `versions`.
 fn node_of(row: &Row<'_>) -> Result<(NodeId, Node), DbError> {
     let kind = match get_u64(row, 3)? {
         0 => Kind::File,

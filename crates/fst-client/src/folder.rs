@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use fst_engine::agree;
-use fst_engine::guard::{self, Accept, Root};
+use fst_engine::guard::{self, Accept, Peak, Root};
 use fst_engine::identify::{FileKey, Identified, Seen};
 use fst_engine::ignore::{RULE_FILE, Rules, hide_part};
 use fst_engine::plan::{DiskStep, Plan, Why};
@@ -127,6 +127,7 @@ pub struct Folder {
     db: Db,
     state: Loaded,
     accept: Accept,
+    peak: Peak,
     is_recovered: bool,
     /// Step of the file system's times, nanoseconds.
     grain_ns: u32,
@@ -182,6 +183,7 @@ impl Folder {
             db,
             state,
             accept: Accept::Nothing,
+            peak: Peak::default(),
             is_recovered: false,
             grain_ns,
             folds_names,
@@ -223,6 +225,7 @@ impl Folder {
             db,
             state,
             accept: Accept::Nothing,
+            peak: Peak::default(),
             is_recovered: false,
             // Looking writes nothing, so the file system is not tried out.
             grain_ns: GRAIN_NS_MAX,
@@ -299,8 +302,9 @@ impl Folder {
         if result.is_err() {
             self.places.extend(places);
         }
-        if matches!(result, Ok(Outcome::Quiet)) {
+        if matches!(result, Ok(Outcome::Quiet)) && self.accept == Accept::Deletions {
             self.accept = Accept::Nothing;
+            self.peak.forget();
         }
         let totals = self.db.read().totals()?;
         let newest = self.state.last_time_ms;
@@ -384,9 +388,11 @@ impl Folder {
         let mut planned = self.decide(look)?;
         self.status.note_plan(&planned.plan);
         let totals = self.db.read().totals()?;
+        let files = usize::try_from(totals.leaves).unwrap_or(usize::MAX);
         let whole = guard::Whole {
             base: &planned.part.base,
-            files: usize::try_from(totals.leaves).unwrap_or(usize::MAX),
+            files,
+            peak: self.peak.note(self.seams.clock.now(), files),
             is_empty: look.seen.local.is_empty()
                 && look.scanned.looked.len() as u64 == totals.nodes,
         };

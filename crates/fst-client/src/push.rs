@@ -398,7 +398,7 @@ impl Pusher<'_> {
             entries: vec![entry_of(commit, receipt)],
             receipt: receipt.clone(),
         };
-        evidence::freeze(self.space.id, self.evidence, fault, &page)
+        evidence::freeze(self.db.read(), self.space.id, self.evidence, fault, &page)
     }
 
     fn next_ctr(&self) -> u64 {

@@ -1,14 +1,20 @@
 //! Vetoes: a plan that looks like an accident is not carried out.
 //!
 //! `fst-client` asks between [`crate::reconcile`] and running the plan; a [`Stop`] halts the folder until a
-//! person answers. Invariant: no veto depends on a clock, and moves never count as deletions.
+//! person answers. Invariant: the only time that counts is that of deletions gone before, and moves never count as
+//! deletions.
 //! Not here: finding out whether the root is there (the scan says so), asking the person.
-//! Source: docs/design/sync-semantics.md, rows S-130 to S-137.
+//! Source: docs/design/sync-semantics.md, rows S-130 to S-138.
+
+use std::collections::VecDeque;
 
 use fst_proto::entry::Kind;
 use fst_proto::ids::NodeId;
+use fst_proto::time::UnixMillis;
 
-use crate::limits::{EMPTIED_FILES_MIN, MASS_DELETE_FILES, MASS_DELETE_ONE_IN};
+use crate::limits::{
+    EMPTIED_FILES_MIN, MASS_DELETE_FILES, MASS_DELETE_ONE_IN, MASS_DELETE_WINDOW_MS,
+};
 use crate::plan::{DiskStep, Plan, PushKind, PushOp};
 use crate::reconcile::Side;
 use crate::tree::Tree;
@@ -48,14 +54,14 @@ pub enum Stop {
         /// Files it had when it was last in sync.
         files: usize,
     },
-    /// A large part of the files would go at once.
+    /// A large part of the files would go at once, or little by little in a short time.
     #[error("{gone} of {of} files would be deleted")]
     MassDelete {
         /// Side on which they would be deleted.
         side: Side,
-        /// Files that would go.
+        /// Files that would be gone.
         gone: usize,
-        /// Files there were when last in sync.
+        /// Files there were before.
         of: usize,
     },
 }
@@ -67,6 +73,8 @@ pub struct Whole<'a> {
     pub base: &'a Tree,
     /// Files and links in base.
     pub files: usize,
+    /// The most that were in base lately: [`Peak::note`].
+    pub peak: usize,
     /// Nothing that could be synced lies in the folder.
     pub is_empty: bool,
 }
@@ -78,11 +86,54 @@ impl<'a> Whole<'a> {
         let files = base
             .iter()
             .filter(|(_, node)| node.content.kind != Kind::Dir);
+        let files = files.count();
         Self {
             base,
-            files: files.count(),
+            files,
+            peak: files,
             is_empty: local.is_empty(),
         }
+    }
+}
+
+/// How many files a folder had at the most within [`MASS_DELETE_WINDOW_MS`]; deletions that trickle in are seen by it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Peak {
+    /// Since when there were how many files, the numbers falling from first to last.
+    falling: VecDeque<(UnixMillis, usize)>,
+}
+
+impl Peak {
+    /// Of numbers closer together than this only first and last are kept, so that the window holds few of them.
+    const STEP_MS: u64 = MASS_DELETE_WINDOW_MS / 64;
+
+    /// Notes how many files there are now, and returns the most of the window.
+    pub fn note(&mut self, now: UnixMillis, files: usize) -> usize {
+        let age_ms = |at: UnixMillis| now.0.saturating_sub(at.0);
+        // The first stands until the second does.
+        while self
+            .falling
+            .get(1)
+            .is_some_and(|&(at, _)| age_ms(at) >= MASS_DELETE_WINDOW_MS)
+        {
+            self.falling.pop_front();
+        }
+        while self.falling.back().is_some_and(|&(_, most)| most < files) {
+            self.falling.pop_back();
+        }
+        if self.falling.back().is_none_or(|&(_, most)| most != files) {
+            let before_last = self.falling.iter().rev().nth(1);
+            if before_last.is_some_and(|&(at, _)| age_ms(at) < Self::STEP_MS) {
+                self.falling.pop_back();
+            }
+            self.falling.push_back((now, files));
+        }
+        self.falling.front().map_or(files, |&(_, most)| most)
+    }
+
+    /// Forgets what is gone: a person has agreed to it.
+    pub fn forget(&mut self) {
+        self.falling.clear();
     }
 }
 
@@ -103,33 +154,22 @@ pub fn check(plan: &Plan, whole: &Whole<'_>, root: Root, accept: Accept) -> Resu
 }
 
 fn check_deletions(plan: &Plan, whole: &Whole<'_>) -> Result<(), Stop> {
-    let &Whole { base, files, .. } = whole;
+    let files = whole.files;
     if whole.is_empty && files >= EMPTIED_FILES_MIN {
         return Err(Stop::RootEmptied { files });
     }
-    mass(
-        Side::Remote,
-        plan.push.iter().filter_map(deleted_remotely),
-        base,
-        files,
-    )?;
-    mass(
-        Side::Local,
-        plan.steps.iter().filter_map(deleted_locally),
-        base,
-        files,
-    )
+    let there = plan.push.iter().filter_map(deleted_remotely);
+    mass(Side::Remote, there, whole)?;
+    let here = plan.steps.iter().filter_map(deleted_locally);
+    mass(Side::Local, here, whole)
 }
 
-fn mass(
-    side: Side,
-    deleted: impl Iterator<Item = NodeId>,
-    base: &Tree,
-    of: usize,
-) -> Result<(), Stop> {
-    let gone = deleted.filter(|&id| base.contains(id)).count();
+fn mass(side: Side, deleted: impl Iterator<Item = NodeId>, whole: &Whole<'_>) -> Result<(), Stop> {
+    let next = deleted.filter(|&id| whole.base.contains(id)).count();
+    let of = whole.peak.max(whole.files);
+    let gone = of - whole.files + next;
     let is_mass = gone > MASS_DELETE_FILES && gone * MASS_DELETE_ONE_IN > of;
-    if is_mass {
+    if next > 0 && is_mass {
         Err(Stop::MassDelete { side, gone, of })
     } else {
         Ok(())

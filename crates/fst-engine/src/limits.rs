@@ -12,6 +12,12 @@ pub const MASS_DELETE_FILES: usize = 50;
 /// A quarter: deleting one of several projects is normal, deleting most of a folder is not.
 pub const MASS_DELETE_ONE_IN: usize = 4;
 
+/// Deletions within this time count together, milliseconds.
+///
+/// A script or a failing disk takes its time, and a folder is looked at while it does; what somebody tidied up before
+/// lunch is not held against what they do after it.
+pub const MASS_DELETE_WINDOW_MS: u64 = 5 * 60 * 1000;
+
 /// Files that a folder must have had for "the folder is empty" to be suspicious.
 ///
 /// A folder of a few files is emptied on purpose every day.

@@ -1,13 +1,18 @@
 //! Point queries of the folder's database, inside or outside a transaction.
 
+use std::collections::BTreeMap;
+
 use fst_proto::ids::{DeviceId, Hash32, NodeId, ObjectId};
+use fst_proto::log;
+use fst_proto::merkle::CompactRange;
 use fst_proto::path::RelPath;
 use fst_proto::wire;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
+use super::sum::{Side, checked_node, sum_of_value};
 use super::{
-    DbError, EntryRow, RemoteRow, entry_of, get_array, get_blob, get_u64, node_of, refs_of, sql,
-    to_i64,
+    DbError, EntryRow, Loaded, NODE, RemoteRow, entry_of, get_array, get_blob, get_u64, refs_of,
+    sql, to_i64,
 };
 
 /// Answers queries on an open connection.
@@ -39,12 +44,77 @@ impl Reader<'_> {
     pub fn meta(&self, key: &str) -> Result<Option<Vec<u8>>, DbError> {
         let mut statement = self
             .conn
-            .prepare_cached("SELECT value FROM meta WHERE key=?1")
+            .prepare_cached("SELECT value,sum FROM meta WHERE key=?1")
             .map_err(sql("prepare"))?;
-        statement
-            .query_row([key], |row| row.get(0))
+        let stored: Option<(Vec<u8>, i64)> = statement
+            .query_row([key], |row| Ok((row.get(0)?, row.get(1)?)))
             .optional()
-            .map_err(sql("read meta"))
+            .map_err(sql("read meta"))?;
+        match stored {
+            Some((value, sum)) if sum_of_value(key, &value) != sum => Err(DbError::Damaged {
+                what: "named value",
+            }),
+            stored => Ok(stored.map(|(value, _)| value)),
+        }
+    }
+
+    /// What is kept in memory of the verified log.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub fn log_state(self) -> Result<Loaded, DbError> {
+        let mut loaded = Loaded::default();
+        if let Some(bytes) = self.meta("range")? {
+            let damaged = |_| DbError::Damaged {
+                what: "merkle range",
+            };
+            loaded.range = wire::from_canonical(&bytes).map_err(damaged)?;
+        }
+        if let Some(bytes) = self.meta("account-len")? {
+            let damaged = |_| DbError::Damaged {
+                what: "account length",
+            };
+            loaded.account_len = u64::from_be_bytes(bytes.try_into().map_err(damaged)?);
+        }
+        let size = loaded.range.size();
+        if size > 0 {
+            let newest = self
+                .entry(size - 1)?
+                .ok_or(DbError::Damaged { what: "log entry" })?;
+            loaded.last_time_ms = newest.time_ms;
+        }
+        let chains = self.rows("SELECT device,dev_ctr,hash FROM chains", [], |row| {
+            let device = DeviceId(get_array(row, 0)?);
+            Ok((device, (get_u64(row, 1)?, Hash32(get_array(row, 2)?))))
+        })?;
+        loaded.chains.extend(chains);
+        Ok(loaded)
+    }
+
+    /// Whether the log that is stored here is one that was verified: its entries have the roots that were noted with
+    /// them, up to the newest, and each device's chain ends where it should.
+    ///
+    /// Cost: grows with the log. Asked before the server is accused of showing another.
+    /// # Errors
+    /// [`DbError::Damaged`] when it is not.
+    pub fn check_log(&self) -> Result<(), DbError> {
+        let damaged = Err(DbError::Damaged { what: "log" });
+        let mut range = CompactRange::new();
+        let mut newest: BTreeMap<DeviceId, (u64, Hash32)> = BTreeMap::new();
+        for entry in self.entries_from(0)? {
+            range.append(&log::leaf(&entry.hash, entry.time_ms));
+            if range.root() != entry.root {
+                return damaged;
+            }
+            let (ctr, hash) = newest.entry(entry.device).or_insert((0, Hash32::ZERO));
+            (*ctr, *hash) = (*ctr + 1, entry.hash);
+        }
+        let stored = self.log_state()?;
+        if stored.range.head() == range.head() && stored.chains == newest {
+            Ok(())
+        } else {
+            damaged
+        }
     }
 
     /// The verified entry at `idx`.
@@ -89,25 +159,26 @@ impl Reader<'_> {
     /// # Errors
     /// [`DbError`].
     pub fn remote_row(&self, node: NodeId) -> Result<Option<RemoteRow>, DbError> {
-        let query = "SELECT node,parent,name,kind,content,exec,mtime_ns,size,rev,deleted,body,refs,
-                     idx,device,time_ms FROM remote WHERE node=?1";
-        let mut statement = self.conn.prepare_cached(query).map_err(sql("prepare"))?;
+        let query =
+            format!("SELECT {NODE},deleted,body,refs,idx,device,time_ms FROM remote WHERE node=?1");
+        let mut statement = self.conn.prepare_cached(&query).map_err(sql("prepare"))?;
         let mut rows = statement
             .query([node.as_bytes()])
             .map_err(sql("read remote"))?;
         let Some(row) = rows.next().map_err(sql("read remote"))? else {
             return Ok(None);
         };
-        let (_, stored) = node_of(row)?;
-        let body = get_blob(row, 10)?;
+        let is_deleted = get_u64(row, 10)? != 0;
+        let (_, stored) = checked_node(row, Side::remote(is_deleted))?;
+        let body = get_blob(row, 11)?;
         Ok(Some(RemoteRow {
             node: stored,
-            is_deleted: get_u64(row, 9)? != 0,
+            is_deleted,
             body: wire::from_cbor(&body).map_err(|_| DbError::Damaged { what: "body" })?,
-            refs: refs_of(&get_blob(row, 11)?)?,
-            idx: get_u64(row, 12)?,
-            device: DeviceId(get_array(row, 13)?),
-            time_ms: get_u64(row, 14)?,
+            refs: refs_of(&get_blob(row, 12)?)?,
+            idx: get_u64(row, 13)?,
+            device: DeviceId(get_array(row, 14)?),
+            time_ms: get_u64(row, 15)?,
         }))
     }
 

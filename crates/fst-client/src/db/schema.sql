@@ -1,8 +1,9 @@
 -- State of one folder. Everything here can be rebuilt from the folder and the server.
-CREATE TABLE meta    (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+-- `sum` is a checksum: what a disk changed in a row is noticed.
+CREATE TABLE meta    (key TEXT PRIMARY KEY, value BLOB NOT NULL, sum INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE base    (node BLOB NOT NULL UNIQUE, parent BLOB NOT NULL, name BLOB NOT NULL, kind INTEGER NOT NULL,
                       content BLOB NOT NULL, exec INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, size INTEGER NOT NULL,
-                      rev INTEGER NOT NULL, dev INTEGER NOT NULL, ino INTEGER NOT NULL, copy INTEGER NOT NULL);
+                      rev INTEGER NOT NULL, dev INTEGER NOT NULL, ino INTEGER NOT NULL, copy INTEGER NOT NULL, sum INTEGER NOT NULL);
 CREATE INDEX base_place  ON base (parent, name);
 CREATE INDEX base_dirs   ON base (parent) WHERE kind = 1;
 CREATE INDEX base_copies ON base (copy)   WHERE copy != 0;
@@ -10,7 +11,7 @@ CREATE INDEX base_keys   ON base (ino, dev);
 CREATE TABLE remote  (node BLOB NOT NULL UNIQUE, parent BLOB NOT NULL, name BLOB NOT NULL, kind INTEGER NOT NULL,
                       content BLOB NOT NULL, exec INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, size INTEGER NOT NULL,
                       rev INTEGER NOT NULL, deleted INTEGER NOT NULL, body BLOB NOT NULL, refs BLOB NOT NULL,
-                      idx INTEGER NOT NULL, device BLOB NOT NULL, time_ms INTEGER NOT NULL);
+                      idx INTEGER NOT NULL, device BLOB NOT NULL, time_ms INTEGER NOT NULL, sum INTEGER NOT NULL);
 CREATE INDEX remote_place ON remote (parent, name) WHERE deleted = 0;
 -- Nodes whose base may differ from remote.
 CREATE TABLE ahead   (node BLOB PRIMARY KEY) WITHOUT ROWID;

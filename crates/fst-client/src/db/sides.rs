@@ -14,12 +14,13 @@ use fst_proto::ids::{ContentId, Hash32, NodeId};
 use fst_proto::path::{Name, RelPath};
 use rusqlite::{Params, Row, params};
 
+use super::sum::{Side, checked_node};
 use super::{
-    DbError, Reader, StatRow, Totals, get_array, get_bits, get_blob, get_u64, node_of, sql, to_bits,
+    DbError, Reader, StatRow, Totals, get_array, get_bits, get_blob, get_u64, sql, to_bits,
 };
 
-/// Columns that [`node_of`] reads.
-const NODE: &str = "node,parent,name,kind,content,exec,mtime_ns,size,rev";
+/// Columns that [`checked_node`] reads.
+pub(super) const NODE: &str = "node,parent,name,kind,content,exec,mtime_ns,size,rev,sum";
 
 /// A base node and where it lies.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,7 +58,7 @@ impl<'a> Reader<'a> {
         Remote(*self)
     }
 
-    fn rows<T>(
+    pub(super) fn rows<T>(
         self,
         query: &str,
         values: impl Params,
@@ -281,8 +282,14 @@ impl Remote<'_> {
     fn state(self, id: NodeId) -> Result<Option<(Node, bool)>, DbError> {
         let query = format!("SELECT {NODE},deleted FROM remote WHERE node=?1");
         let mut rows = self.0.rows(&query, [id.as_bytes()], |row| {
-            Ok((node_of(row)?.1, get_u64(row, 9)? != 0))
+            let is_deleted = get_u64(row, 10)? != 0;
+            let (_, node) = checked_node(row, Side::remote(is_deleted))?;
+            Ok((node, is_deleted))
         })?;
+        // What base has came from the server or went there: its state, or its deletion, is on record.
+        if rows.is_empty() && self.0.base().row(id)?.is_some() {
+            return Err(DbError::Damaged { what: "node" });
+        }
         Ok(rows.pop())
     }
 }
@@ -338,8 +345,8 @@ fn id_of(row: &Row<'_>) -> Result<NodeId, DbError> {
 }
 
 fn base_row(row: &Row<'_>) -> Result<BaseRow, DbError> {
-    let (id, node) = node_of(row)?;
-    let (dev, ino) = (get_bits(row, 9)?, get_bits(row, 10)?);
+    let (id, node) = checked_node(row, Side::Base)?;
+    let (dev, ino) = (get_bits(row, 10)?, get_bits(row, 11)?);
     let key = (ino != 0).then_some(FileKey { dev, ino });
     Ok(BaseRow { id, node, key })
 }

@@ -9,6 +9,7 @@ use fst_proto::path::RelPath;
 use fst_proto::wire;
 use rusqlite::{Transaction, params};
 
+use super::sum::{Side, sum_of, sum_of_value};
 use super::{DbError, EntryRow, Reader, RemoteRow, StatRow, sql, to_bits, to_i64};
 
 /// An open transaction; [`super::Db::transaction`] makes and ends it.
@@ -59,8 +60,8 @@ impl<'a> Tx<'a> {
     /// [`DbError`].
     pub fn set_meta(&self, key: &str, value: &[u8]) -> Result<(), DbError> {
         self.run(
-            "INSERT OR REPLACE INTO meta VALUES (?1,?2)",
-            params![key, value],
+            "INSERT OR REPLACE INTO meta VALUES (?1,?2,?3)",
+            params![key, value, sum_of_value(key, value)],
         )
     }
 
@@ -94,15 +95,16 @@ impl<'a> Tx<'a> {
             to_bits(stored.dev),
             to_bits(stored.ino),
             is_copy,
+            sum_of(id, node, Side::Base),
         ];
         let keyed = "dev=excluded.dev, ino=excluded.ino, ";
         let keyed = if key.is_some() { keyed } else { "" };
         self.run(
             &format!(
-                "INSERT INTO base VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12)
+                "INSERT INTO base VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13)
                  ON CONFLICT (node) DO UPDATE SET {keyed}parent=excluded.parent, name=excluded.name,
                  kind=excluded.kind, content=excluded.content, exec=excluded.exec, mtime_ns=excluded.mtime_ns,
-                 size=excluded.size, rev=excluded.rev, copy=excluded.copy"
+                 size=excluded.size, rev=excluded.rev, copy=excluded.copy, sum=excluded.sum"
             ),
             values,
         )?;
@@ -185,13 +187,14 @@ impl<'a> Tx<'a> {
             to_i64(row.idx),
             row.device.as_bytes(),
             to_i64(row.time_ms),
+            sum_of(id, node, Side::remote(row.is_deleted)),
         ];
         self.run(
-            "INSERT INTO remote VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15)
+            "INSERT INTO remote VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16)
              ON CONFLICT (node) DO UPDATE SET parent=excluded.parent, name=excluded.name, kind=excluded.kind,
              content=excluded.content, exec=excluded.exec, mtime_ns=excluded.mtime_ns, size=excluded.size,
              rev=excluded.rev, deleted=excluded.deleted, body=excluded.body, refs=excluded.refs,
-             idx=excluded.idx, device=excluded.device, time_ms=excluded.time_ms",
+             idx=excluded.idx, device=excluded.device, time_ms=excluded.time_ms, sum=excluded.sum",
             values,
         )
     }

@@ -123,6 +123,7 @@ impl Folder {
 
     fn freeze(&self, fault: LogFault, page: &Changes) -> FolderError {
         evidence::freeze(
+            self.db.read(),
             self.space.id,
             self.settings.evidence.as_deref(),
             fault,

@@ -1,10 +1,11 @@
 //! Rows S-130 to S-139: when a plan is not carried out.
 
-use fst_engine::guard::{Accept, Root, Stop, Whole, check};
+use fst_engine::guard::{Accept, Peak, Root, Stop, Whole, check};
 use fst_engine::plan::{DiskStep, Plan, PushKind, PushOp};
 use fst_engine::reconcile::Side;
 use fst_engine::tree::Tree;
 use fst_proto::path::RelPath;
+use fst_proto::time::UnixMillis;
 
 use crate::lang::{Scenario, id, leaf, tree};
 
@@ -144,4 +145,57 @@ fn s137_a_person_can_agree_to_deletions() {
     };
     assert_eq!(agreed(&deletes(60), &Tree::new()), Ok(()));
     assert_eq!(agreed(&removals(60), &files(60)), Ok(()));
+}
+
+#[test]
+fn s138_deletions_that_trickle_in_count_together() {
+    let after = |peak, next| {
+        let base = files(160);
+        let whole = Whole {
+            peak,
+            ..Whole::of(&base, &base)
+        };
+        check(&deletes(next), &whole, Root::Present, Accept::Nothing)
+    };
+    let stop = |gone, of| {
+        Err(Stop::MassDelete {
+            side: Side::Remote,
+            gone,
+            of,
+        })
+    };
+    assert_eq!(after(160, 41), Ok(()));
+    assert_eq!(after(200, 11), stop(51, 200));
+    assert_eq!(after(200, 10), Ok(()));
+    assert_eq!(after(400, 0), Ok(()), "nothing more is deleted");
+}
+
+/// `seconds files most`: what is noted when, and the answer.
+#[test]
+fn s138_the_most_files_of_five_minutes_are_known() {
+    let rows = "
+        0 100 100
+        10 90 100
+        299 80 100
+        300 70 100
+        301 69 100
+        302 68 100
+        310 68 90
+        598 68 90
+        599 68 80
+        600 68 80
+        602 68 68
+        621 75 75
+        622 10 75
+        900 200 200
+        100 10 200";
+    let mut peak = Peak::default();
+    for row in rows.trim().lines() {
+        let numbers: Vec<u64> = row.split_whitespace().map(|n| n.parse().unwrap()).collect();
+        let files = usize::try_from(numbers[1]).unwrap();
+        let most = peak.note(UnixMillis(numbers[0] * 1000), files);
+        assert_eq!(most as u64, numbers[2], "{row}");
+    }
+    peak.forget();
+    assert_eq!(peak.note(UnixMillis(1_000_000), 5), 5);
 }
