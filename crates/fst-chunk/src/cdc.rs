@@ -16,16 +16,18 @@
 //! Lengths below the minimum are not tested; the minimum exceeds the window, so the window never reaches
 //! into the chunk before.
 
+use std::ops::Range;
+
 use aes::Aes128;
-use aes::cipher::{Array, BlockCipherEncrypt as _, KeyInit as _};
+use aes::cipher::{
+    Array, BlockCipherEncBackend, BlockCipherEncClosure, BlockCipherEncrypt as _, BlockSizeUser,
+    KeyInit as _, consts::U16,
+};
 use fst_proto::control::Chunking;
 use zeroize::Zeroize as _;
 
-use crate::field::{Digest, Tables, WINDOW};
+use crate::field::{Digest, LANES, Lanes, Tables, WINDOW};
 use crate::params::ChunkParams;
-
-/// Stretches of content that are hashed side by side, so that the processor has independent work.
-const LANES: usize = 4;
 
 /// Bytes per lane and round.
 const STEP: usize = 32;
@@ -131,62 +133,93 @@ impl Secret {
 
     /// First length in `from..end` whose hash has no bit of `mask`; `from` is at least the minimum.
     fn find_in(&self, rest: &[u8], from: usize, end: usize, mask: [u8; 8]) -> Option<usize> {
-        let mut at = from;
-        while at < end {
+        let mut found = None;
+        self.cipher.encrypt_with_backend(Search {
+            tables: &self.tables,
+            rest,
+            range: from..end,
+            mask,
+            found: &mut found,
+        });
+        found
+    }
+}
+
+/// A search that runs inside the cipher, so that hashing is compiled for the same processor features as it.
+struct Search<'a> {
+    tables: &'a Tables,
+    rest: &'a [u8],
+    /// Lengths to test.
+    range: Range<usize>,
+    mask: [u8; 8],
+    found: &'a mut Option<usize>,
+}
+
+impl BlockSizeUser for Search<'_> {
+    type BlockSize = U16;
+}
+
+impl BlockCipherEncClosure for Search<'_> {
+    #[inline(always)]
+    fn call<B: BlockCipherEncBackend<BlockSize = U16>>(self, cipher: &B) {
+        let (mut at, end) = (self.range.start, self.range.end);
+        while at < end && self.found.is_none() {
             let left = end - at;
             let (n, found) = if left >= LANES * LANE_LEN {
-                let found = self.find_in_lanes::<LANES>(rest, at, LANE_LEN, mask);
-                (LANES * LANE_LEN, found)
-            } else if left >= STEP {
-                let n = left - left % STEP;
-                (n, self.find_in_lanes::<1>(rest, at, n, mask))
+                (LANES * LANE_LEN, self.in_lanes(cipher, at))
             } else {
-                (left, self.find_singly(rest, at, left, mask))
+                (left, self.singly(cipher, at))
             };
-            if found.is_some() {
-                return found;
-            }
+            *self.found = found;
             at += n;
         }
-        None
     }
+}
 
-    /// As [`Self::find_in`] over `N` adjacent lanes of `lane_len` lengths each, a multiple of [`STEP`].
-    fn find_in_lanes<const N: usize>(
+impl Search<'_> {
+    /// Tests [`LANES`] adjacent lanes of [`LANE_LEN`] lengths each.
+    #[inline(always)]
+    fn in_lanes<B: BlockCipherEncBackend<BlockSize = U16>>(
         &self,
-        rest: &[u8],
+        cipher: &B,
         from: usize,
-        lane_len: usize,
-        mask: [u8; 8],
     ) -> Option<usize> {
-        let starts: [usize; N] = std::array::from_fn(|lane| from + lane * lane_len);
+        let starts: [usize; LANES] = std::array::from_fn(|lane| from + lane * LANE_LEN);
         // The hash before the first step covers the window that ends one byte earlier.
-        let mut hashes: [Digest; N] =
-            starts.map(|start| self.tables.warm(&rest[start - 1 - WINDOW..start - 1]));
+        let before = starts.map(|start| &self.rest[start - 1 - WINDOW..start - 1]);
+        let mut hashes: Lanes = [0; 2 * LANES];
+        for (pair, window) in hashes.as_chunks_mut().0.iter_mut().zip(before) {
+            *pair = self.tables.warm(window);
+        }
+        let mut rows: [Lanes; STEP] = [[0; 2 * LANES]; STEP];
+        let mut blocks = [[aes::Block::default(); LANES]; STEP];
         let mut first: Option<usize> = None;
-        for offset in (0..lane_len).step_by(STEP) {
-            let mut blocks = [[aes::Block::default(); STEP]; N];
-            let entering: [&[u8; STEP]; N] = starts.map(|s| step_at(rest, s - 1 + offset));
-            let leaving: [&[u8; STEP]; N] = starts.map(|s| step_at(rest, s - 1 - WINDOW + offset));
-            for i in 0..STEP {
-                for lane in 0..N {
-                    let h = self
-                        .tables
-                        .roll(hashes[lane], entering[lane][i], leaving[lane][i]);
-                    hashes[lane] = h;
-                    blocks[lane][i] = block(h);
-                }
+        for offset in (0..LANE_LEN).step_by(STEP) {
+            let entering: [&[u8; STEP]; LANES] =
+                starts.map(|start| step_at(self.rest, start - 1 + offset));
+            let leaving: [&[u8; STEP]; LANES] =
+                starts.map(|start| step_at(self.rest, start - 1 - WINDOW + offset));
+            for (i, row) in rows.iter_mut().enumerate() {
+                hashes = self.tables.roll_lanes(
+                    hashes,
+                    entering.map(|bytes| bytes[i]),
+                    leaving.map(|bytes| bytes[i]),
+                );
+                *row = hashes.map(u64::to_be);
             }
-            self.cipher.encrypt_blocks(blocks.as_flattened_mut());
-            if !blocks
-                .as_flattened()
-                .iter()
-                .any(|block| is_cut(block, mask))
-            {
+            let digests = rows.as_flattened().as_chunks().0;
+            for (block, [h1, h2]) in blocks.as_flattened_mut().iter_mut().zip(digests) {
+                let (head, tail) = block.0.split_at_mut(8);
+                head.copy_from_slice(&h1.to_ne_bytes());
+                tail.copy_from_slice(&h2.to_ne_bytes());
+            }
+            encrypt(cipher, blocks.as_flattened_mut());
+            if !has_cut(&blocks, self.mask) {
                 continue;
             }
             for (lane, start) in starts.iter().enumerate() {
-                if let Some(i) = blocks[lane].iter().position(|block| is_cut(block, mask)) {
+                let at = blocks.iter().position(|row| is_cut(&row[lane], self.mask));
+                if let Some(i) = at {
                     let len = start + offset + i;
                     first = Some(first.map_or(len, |first| first.min(len)));
                 }
@@ -195,21 +228,43 @@ impl Secret {
         first
     }
 
-    /// As [`Self::find_in`] over `n` lengths, one at a time.
-    fn find_singly(&self, rest: &[u8], from: usize, n: usize, mask: [u8; 8]) -> Option<usize> {
-        let mut hash = self.tables.warm(&rest[from - WINDOW..from]);
-        for len in from..from + n {
+    /// Tests the lengths from `from` to the end of the range, one at a time.
+    #[inline(always)]
+    fn singly<B: BlockCipherEncBackend<BlockSize = U16>>(
+        &self,
+        cipher: &B,
+        from: usize,
+    ) -> Option<usize> {
+        let mut hash = self.tables.warm(&self.rest[from - WINDOW..from]);
+        for len in from..self.range.end {
             let mut tested = block(hash);
-            self.cipher.encrypt_block(&mut tested);
-            if is_cut(&tested, mask) {
+            cipher.encrypt_block_inplace(&mut tested);
+            if is_cut(&tested, self.mask) {
                 return Some(len);
             }
-            if let Some(&entering) = rest.get(len) {
-                hash = self.tables.roll(hash, entering, rest[len - WINDOW]);
+            if let Some(&entering) = self.rest.get(len) {
+                hash = self.tables.roll(hash, entering, self.rest[len - WINDOW]);
             }
         }
         None
     }
+}
+
+/// Encrypts every block, as many at once as the cipher can.
+#[inline(always)]
+fn encrypt<B: BlockCipherEncBackend<BlockSize = U16>>(cipher: &B, blocks: &mut [aes::Block]) {
+    let (groups, tail) = Array::<aes::Block, B::ParBlocksSize>::slice_as_chunks_mut(blocks);
+    for group in groups {
+        cipher.encrypt_par_blocks_inplace(group);
+    }
+    cipher.encrypt_tail_blocks_inplace(tail);
+}
+
+/// True when some block passes; without a branch per block, since nearly none does.
+#[inline(always)]
+fn has_cut(blocks: &[[aes::Block; LANES]; STEP], mask: [u8; 8]) -> bool {
+    let blocks = blocks.as_flattened().iter();
+    blocks.fold(false, |found, block| found | is_cut(block, mask))
 }
 
 fn step_at(rest: &[u8], at: usize) -> &[u8; STEP] {

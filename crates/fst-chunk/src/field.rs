@@ -26,6 +26,13 @@ const P: u64 = 0x1b;
 /// Two hash values, one per table.
 pub(crate) type Digest = [u64; 2];
 
+/// The two hash values of [`LANES`] windows side by side: lane by lane, as the cipher takes them.
+pub(crate) type Lanes = [u64; 2 * LANES];
+
+/// Stretches of content that are hashed side by side, so that the processor has independent work and one wide
+/// register holds the hashes of all.
+pub(crate) const LANES: usize = 4;
+
 /// Secret tables for bytes that enter and bytes that leave the window.
 pub(crate) struct Tables {
     enter: Box<[Digest; 256]>,
@@ -54,6 +61,23 @@ impl Tables {
         let [e1, e2] = self.enter[usize::from(entering)];
         let [l1, l2] = self.leave[usize::from(leaving)];
         [times_x(h[0]) ^ (e1 ^ l1), times_x(h[1]) ^ (e2 ^ l2)]
+    }
+
+    /// [`Self::roll`] in every lane at once.
+    #[inline(always)]
+    pub(crate) fn roll_lanes(
+        &self,
+        h: Lanes,
+        entering: [u8; LANES],
+        leaving: [u8; LANES],
+    ) -> Lanes {
+        let mut change: Lanes = [0; 2 * LANES];
+        for (lane, pair) in change.as_chunks_mut().0.iter_mut().enumerate() {
+            let [e1, e2] = self.enter[usize::from(entering[lane])];
+            let [l1, l2] = self.leave[usize::from(leaving[lane])];
+            *pair = [e1 ^ l1, e2 ^ l2];
+        }
+        std::array::from_fn(|i| times_x(h[i]) ^ change[i])
     }
 
     /// Hash of 64 bytes from nothing.
