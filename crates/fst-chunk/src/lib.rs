@@ -1,8 +1,8 @@
-//! Cutting contents into chunks and compressing them: the two pure tools before sealing.
+//! Cutting contents into chunks, comparing versions and compressing: the pure tools before sealing.
 //!
 //! `fst-client` cuts new content here, compresses each chunk, and hands both to `fst-crypto`. Invariant: cuts
 //! depend on the bytes, the space's policy and the space's secret key only, never on how the bytes arrive.
-//! Not here: sealing, ids, files, deltas against an old version (`fst-client`).
+//! Not here: sealing, ids, files (`fst-client`).
 //! Source: docs/design/crypto-format.md §2.4, §2.6.
 //!
 //! ```
@@ -27,5 +27,6 @@
 
 pub mod cdc;
 pub mod compress;
+pub mod delta;
 mod field;
 pub mod params;

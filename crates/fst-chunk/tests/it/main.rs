@@ -6,6 +6,7 @@
 mod cdc;
 mod compress;
 mod corpus;
+mod delta;
 mod vectors;
 
 #[test]
