@@ -20,6 +20,7 @@ use rusqlite::{Connection, Row};
 mod read;
 mod sides;
 mod sum;
+mod sketches;
 mod tx;
 mod versions;
 
@@ -31,7 +32,7 @@ pub use tx::{HistoryRow, Tx};
 pub use versions::{IGNORE_KEY, RETENTION_KEY, RevisionRow};
 
 /// Version of the schema; another one is rebuilt, never migrated by guessing.
-const SCHEMA_VERSION: i64 = 3;
+const SCHEMA_VERSION: i64 = 5;
 /// Prepared statements kept.
 const STATEMENTS_MAX: usize = 64;
 

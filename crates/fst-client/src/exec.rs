@@ -166,7 +166,7 @@ impl Applier<'_> {
     ) -> Result<Vec<Done<'s>>, FolderError> {
         let rows = self.rows(page)?;
         let mut fetcher = Fetcher::new(self.space, self.remote, self.db.read());
-        fetcher.prefetch(rows.values())?;
+        fetcher.prefetch(self.unknown(page, &rows)?.into_iter())?;
         let mut staged = Vec::new();
         for step in page {
             match self.stage(step, &rows, progress, &mut fetcher) {
@@ -174,8 +174,12 @@ impl Applier<'_> {
                 Err(error) => note_failure(step, error, out)?,
             }
         }
+        let sketches = fetcher.take_sketches();
         if !staged.is_empty() {
             self.vault.sync_stage()?;
+        }
+        if !sketches.is_empty() {
+            self.db.transaction(|tx| tx.put_sketches(&sketches))?;
         }
         let mut settled = Vec::new();
         for (step, tag) in staged {
@@ -213,6 +217,30 @@ impl Applier<'_> {
         Ok(rows)
     }
 
+    /// Rows whose bytes are fetched, since no old version on this disk is known well enough to help.
+    fn unknown<'r>(
+        &self,
+        page: &[DiskStep],
+        rows: &'r BTreeMap<NodeId, RemoteRow>,
+    ) -> Result<Vec<&'r RemoteRow>, FolderError> {
+        let mut out = Vec::new();
+        for step in page {
+            let DiskStep::Write {
+                source: Source::Remote(node),
+                expect,
+                ..
+            } = step
+            else {
+                continue;
+            };
+            let old = expect.as_ref().map(|old| self.db.read().has_sketch(old.id));
+            if !old.transpose()?.unwrap_or(false) {
+                out.extend(rows.get(node));
+            }
+        }
+        Ok(out)
+    }
+
     fn stage(
         &self,
         step: &DiskStep,
@@ -223,9 +251,10 @@ impl Applier<'_> {
         let DiskStep::Write {
             node,
             source,
+            path,
             content,
             mtime_ns,
-            ..
+            expect,
         } = step
         else {
             return Err(VaultError::Changed { op: "stage file" }.into());
@@ -249,8 +278,21 @@ impl Applier<'_> {
                     self.vault.stage_link(&tag, &target)?;
                     return Ok(tag);
                 }
+                let own = match expect {
+                    Some(old) => fetcher.own(self.vault, path, old.id)?,
+                    None => None,
+                };
+                let has_own = own.is_some();
                 let mut file = self.vault.stage_file(&tag)?;
-                fetcher.write(*from, row, content, file.as_mut())?;
+                let mut written = fetcher.write(*from, row, content, file.as_mut(), own);
+                if has_own && written.is_err() {
+                    // The old file may have changed: everything is fetched.
+                    drop(file);
+                    self.vault.discard(&tag).or_else(ignore_missing)?;
+                    file = self.vault.stage_file(&tag)?;
+                    written = fetcher.write(*from, row, content, file.as_mut(), None);
+                }
+                written?;
                 let like = self.expected_stat(*node).map(|stat| stat.permissions);
                 let attrs = FileAttrs {
                     exec: content.exec,

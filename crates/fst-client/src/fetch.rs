@@ -1,21 +1,23 @@
 //! Brings the bytes of remote versions: slot bodies, recipes, objects.
 //!
 //! [`crate::exec`] asks for them page by page. Invariant: bytes are handed on only after they opened in their own
-//! context, and a whole file only when its content id fits. Memory: one page of objects.
+//! context, and a whole file only when its content id fits. Bytes that the old version on the disk has are copied from
+//! it and not fetched (module `own`). Memory: [`CACHE_BYTES_MAX`] and one page of objects.
 //! Not here: deciding what to fetch, writing to the folder.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read as _, Write};
 
+use fst_chunk::delta::SignatureBuilder;
 use fst_crypto::batch::{self, OpenedOp};
 use fst_crypto::ids::ContentHasher;
 use fst_fs::vault::{StagedFile, VaultError};
 use fst_proto::entry::Content;
 use fst_proto::frame;
-use fst_proto::ids::{NodeId, ObjectId};
+use fst_proto::ids::{ContentId, NodeId, ObjectId};
 use fst_proto::limits;
 use fst_proto::log::{self, OpCode};
-use fst_proto::recipe::{self, Body, Extent, PartRef};
+use fst_proto::recipe::{self, Body, Extent, ExtentBudget, PartRef};
 use fst_proto::time::UnixMillis;
 use fst_proto::wire::Entry;
 
@@ -25,7 +27,15 @@ use crate::folder::Space;
 use crate::remote::Remote;
 use crate::scan::hash_zeros;
 use crate::sealed;
+use crate::sketch::{SKETCH_EXTENTS_MAX, Sketch};
 use crate::versions;
+
+mod own;
+
+pub use own::Own;
+
+/// Plain bytes of objects kept for the extents to come: a file that was edited often uses few bytes of each of many.
+const CACHE_BYTES_MAX: usize = 64 << 20;
 
 /// Fetches contents of one space.
 #[derive(Debug)]
@@ -34,6 +44,12 @@ pub struct Fetcher<'a> {
     remote: &'a dyn Remote,
     db: Reader<'a>,
     page: BTreeMap<ObjectId, Vec<u8>>,
+    page_bytes: usize,
+    /// Parts of recipes that were asked for together.
+    recipes: BTreeMap<ObjectId, Vec<u8>>,
+    /// The old version of the file that is being written.
+    own: Option<Own>,
+    sketches: Vec<(ContentId, Sketch)>,
     /// The page of the log fetched last, and the position of its first entry.
     entries: (u64, Vec<Entry>),
     now: Option<UnixMillis>,
@@ -99,6 +115,10 @@ impl<'a> Fetcher<'a> {
             remote,
             db,
             page: BTreeMap::new(),
+            page_bytes: 0,
+            recipes: BTreeMap::new(),
+            own: None,
+            sketches: Vec::new(),
             entries: (0, Vec::new()),
             now: None,
         }
@@ -119,17 +139,13 @@ impl<'a> Fetcher<'a> {
         &mut self,
         rows: impl Iterator<Item = &'r RemoteRow>,
     ) -> Result<(), FolderError> {
-        self.page.clear();
-        let mut ids: Vec<ObjectId> = Vec::new();
+        let mut ids: BTreeSet<ObjectId> = BTreeSet::new();
         for row in rows {
-            match &row.body {
-                Body::Inline(extents) => ids.extend(extents.iter().filter_map(object_of)),
-                Body::Parts { parts, .. } => ids.extend(parts.iter().map(|part| part.object)),
-                Body::None | Body::Slot => {},
+            if let Body::Inline(extents) = &row.body {
+                ids.extend(extents.iter().filter_map(Extent::object));
             }
         }
-        ids.sort_unstable();
-        ids.dedup();
+        let ids: Vec<ObjectId> = ids.into_iter().collect();
         match self.load(&ids) {
             // A bad object concerns the files that need it, and they ask for it again; others go on.
             Err(FolderError::Sealed(_) | FolderError::NotDelivered(_)) => Ok(()),
@@ -137,23 +153,34 @@ impl<'a> Fetcher<'a> {
         }
     }
 
-    /// Writes the bytes of `row` into `file` and checks them against `content`.
+    /// What is to be kept of the contents written since the last call.
+    #[must_use]
+    pub fn take_sketches(&mut self) -> Vec<(ContentId, Sketch)> {
+        std::mem::take(&mut self.sketches)
+    }
+
+    /// Writes the bytes of `row` into `file` and checks them against `content`; what `own` has is copied from there.
     ///
     /// # Errors
-    /// [`FolderError::Sealed`] when they do not open or do not fit; nothing is then used.
+    /// [`FolderError::Sealed`] when they do not open or do not fit; nothing is then used. With `own` it may be the
+    /// reason: try again without it.
     pub fn write(
         &mut self,
         node: NodeId,
         row: &RemoteRow,
         content: &Content,
         file: &mut dyn StagedFile,
+        own: Option<Own>,
     ) -> Result<(), FolderError> {
+        self.own = own;
         let slot = match &row.body {
             Body::Slot => Some(self.slot(node, row)?),
             Body::None | Body::Inline(_) | Body::Parts { .. } => None,
         };
         let mut staged = Staged(file);
-        self.fill(&row.body, slot.as_deref(), content, &mut staged)
+        let done = self.fill(&row.body, slot.as_deref(), content, &mut staged);
+        self.own = None;
+        done
     }
 
     /// Writes the bytes of any revision that the verified log tells of into `target`: of a file its contents, of a
@@ -199,9 +226,15 @@ impl<'a> Fetcher<'a> {
         content: &Content,
         target: &mut dyn Target,
     ) -> Result<(), FolderError> {
+        let size = size_of(body);
+        let key = fst_crypto::random::bytes(self.space.random.as_ref());
         let mut sink = Sink {
             target,
             hasher: ContentHasher::new(&self.space.keys),
+            signature: SignatureBuilder::new(key, size),
+            budget: ExtentBudget::of_size(size),
+            extents: Vec::new(),
+            lens: BTreeMap::new(),
         };
         match body {
             Body::None => {},
@@ -209,13 +242,14 @@ impl<'a> Fetcher<'a> {
             Body::Inline(extents) => self.extents(extents, &mut sink)?,
             Body::Parts { level, parts } => self.parts(*level, parts, &mut sink)?,
         }
-        if sink.hasher.finish() == content.id {
-            Ok(())
-        } else {
-            Err(FolderError::Sealed(
+        let (id, sketch) = sink.finish();
+        if id != content.id {
+            return Err(FolderError::Sealed(
                 "content differs from its id".to_owned(),
-            ))
+            ));
         }
+        self.sketches.extend(sketch.map(|sketch| (id, sketch)));
+        Ok(())
     }
 
     /// Bytes of a body slot: kept since the pull, or asked for again.
@@ -261,6 +295,7 @@ impl<'a> Fetcher<'a> {
     }
 
     fn extents(&mut self, extents: &[Extent], sink: &mut Sink<'_>) -> Result<(), FolderError> {
+        sink.budget.take(extents.len()).map_err(malformed)?;
         for (i, extent) in extents.iter().enumerate() {
             match extent {
                 Extent::Hole { len } => sink.hole(*len)?,
@@ -269,18 +304,28 @@ impl<'a> Fetcher<'a> {
                     offset,
                     len,
                 } => {
-                    if !self.page.contains_key(object) {
-                        self.load_run(&extents[i..])?;
+                    if let Some(own) = &mut self.own
+                        && let Some(at) = own.find(extent)
+                    {
+                        own.copy(at, *len, &mut |bytes| sink.data(bytes))?;
+                        sink.lens.extend(own.len_of(object).map(|n| (*object, n)));
+                    } else {
+                        if !self.page.contains_key(object) {
+                            self.load_run(&extents[i..])?;
+                        }
+                        let plain = self.page.get(object).ok_or_else(|| missing(*object))?;
+                        let start = *offset as usize;
+                        let range = start..start.saturating_add(*len as usize);
+                        let bytes = plain.get(range).ok_or_else(|| {
+                            FolderError::Sealed(format!("extent reaches beyond object {object}"))
+                        })?;
+                        sink.data(bytes)?;
+                        sink.lens
+                            .insert(*object, u32::try_from(plain.len()).unwrap_or(u32::MAX));
                     }
-                    let plain = self.page.get(object).ok_or_else(|| missing(*object))?;
-                    let start = *offset as usize;
-                    let range = start..start.saturating_add(*len as usize);
-                    let bytes = plain.get(range).ok_or_else(|| {
-                        FolderError::Sealed(format!("extent reaches beyond object {object}"))
-                    })?;
-                    sink.data(bytes)?;
                 },
             }
+            sink.extents.push(*extent);
         }
         Ok(())
     }
@@ -294,9 +339,13 @@ impl<'a> Fetcher<'a> {
         if level > limits::PARTS_LEVEL_MAX {
             return Err(FolderError::Sealed("recipe is too deep".to_owned()));
         }
-        for part in parts {
-            let plain = self.recipe_part(part.object)?;
-            let malformed = |e: recipe::BadRecipe| FolderError::Sealed(e.to_string());
+        for (i, part) in parts.iter().enumerate() {
+            let segment = self.own.as_ref().and_then(|own| own.segment(part));
+            if let Some(extents) = segment {
+                self.extents(&extents, sink)?;
+                continue;
+            }
+            let plain = self.recipe_part(&parts[i..])?;
             if level == 0 {
                 let extents = recipe::decode_segment(&plain, part.len).map_err(malformed)?;
                 self.extents(&extents, sink)?;
@@ -308,32 +357,48 @@ impl<'a> Fetcher<'a> {
         Ok(())
     }
 
-    fn recipe_part(&mut self, id: ObjectId) -> Result<Vec<u8>, FolderError> {
-        let frame = self.remote.objects(self.space.id, &[id])?;
-        let items = frame::parse(&frame).map_err(|_| missing(id))?;
-        let item = items
-            .iter()
-            .find(|item| item.id == id)
-            .ok_or_else(|| missing(id))?;
-        sealed::open_recipe(self.space, id, item.envelope)
+    /// Plain bytes of the first of `parts`; those behind it come along as far as one page holds.
+    fn recipe_part(&mut self, parts: &[PartRef]) -> Result<Vec<u8>, FolderError> {
+        let Some(first) = parts.first().map(|part| part.object) else {
+            return Err(FolderError::Sealed("recipe has no parts".to_owned()));
+        };
+        if let Some(plain) = self.recipes.remove(&first) {
+            return Ok(plain);
+        }
+        self.recipes.clear();
+        let is_own = |part: &&PartRef| self.own.as_ref().is_some_and(|own| own.has(part));
+        let lacking = parts.iter().filter(|part| !is_own(part));
+        let ids: Vec<ObjectId> = lacking
+            .map(|part| part.object)
+            .take(limits::PARTS_MAX)
+            .collect();
+        let frame = self.remote.objects(self.space.id, &ids)?;
+        for item in frame::parse(&frame).map_err(|_| missing(first))? {
+            if ids.contains(&item.id) {
+                let plain = sealed::open_recipe(self.space, item.id, item.envelope)?;
+                self.recipes.insert(item.id, plain);
+            }
+        }
+        self.recipes.remove(&first).ok_or_else(|| missing(first))
     }
 
     /// Loads the objects of the next extents, up to one page.
     fn load_run(&mut self, extents: &[Extent]) -> Result<(), FolderError> {
-        self.page.clear();
         let mut ids: Vec<ObjectId> = Vec::new();
+        let mut seen: BTreeSet<ObjectId> = BTreeSet::new();
         let mut bytes = 0;
         for extent in extents {
-            if let Some(object) = object_of(extent)
-                && ids.last() != Some(&object)
-            {
+            let is_own = self
+                .own
+                .as_ref()
+                .is_some_and(|own| own.find(extent).is_some());
+            let Some(object) = extent.object().filter(|_| !is_own) else {
+                continue;
+            };
+            if !self.page.contains_key(&object) && seen.insert(object) {
                 ids.push(object);
             }
-            bytes += if matches!(extent, Extent::Data { .. }) {
-                extent.len()
-            } else {
-                0
-            };
+            bytes += extent.len();
             if bytes >= limits::PAGE_BYTES_TARGET as u64 {
                 break;
             }
@@ -347,6 +412,10 @@ impl<'a> Fetcher<'a> {
         if wanted.is_empty() {
             return Ok(());
         }
+        if self.page_bytes > CACHE_BYTES_MAX {
+            self.page.clear();
+            self.page_bytes = 0;
+        }
         let frame = self.remote.objects(self.space.id, wanted)?;
         let items = frame::parse(&frame)
             .map_err(|e| FolderError::Sealed(format!("answered frame: {e}")))?;
@@ -354,6 +423,7 @@ impl<'a> Fetcher<'a> {
             // An object nobody asked for is ignored: the server may not fill our memory.
             if wanted.contains(&item.id) {
                 let plain = sealed::open_chunk(self.space, item.id, item.envelope)?;
+                self.page_bytes += plain.len();
                 self.page.insert(item.id, plain);
             }
         }
@@ -361,10 +431,16 @@ impl<'a> Fetcher<'a> {
     }
 }
 
-fn object_of(extent: &Extent) -> Option<ObjectId> {
-    match extent {
-        Extent::Data { object, .. } => Some(*object),
-        Extent::Hole { .. } => None,
+fn malformed(error: recipe::BadRecipe) -> FolderError {
+    FolderError::Sealed(error.to_string())
+}
+
+/// Bytes that a body stands for; its description was checked against it when the entry was.
+fn size_of(body: &Body) -> u64 {
+    match body {
+        Body::None | Body::Slot => 0,
+        Body::Inline(extents) => extents.iter().map(Extent::len).sum(),
+        Body::Parts { parts, .. } => parts.iter().map(|part| part.len).sum(),
     }
 }
 
@@ -380,16 +456,36 @@ fn no_such_body(idx: u64) -> FolderError {
 struct Sink<'a> {
     target: &'a mut dyn Target,
     hasher: ContentHasher,
+    signature: Option<SignatureBuilder>,
+    budget: ExtentBudget,
+    extents: Vec<Extent>,
+    lens: BTreeMap<ObjectId, u32>,
 }
 
 impl Sink<'_> {
     fn data(&mut self, bytes: &[u8]) -> Result<(), FolderError> {
         self.hasher.update(bytes);
+        if let Some(signature) = &mut self.signature {
+            signature.update(bytes);
+        }
         Ok(self.target.data(bytes)?)
     }
 
     fn hole(&mut self, len: u64) -> Result<(), FolderError> {
         hash_zeros(&mut self.hasher, len);
+        if let Some(signature) = &mut self.signature {
+            signature.update_zeros(len);
+        }
         Ok(self.target.hole(len)?)
+    }
+
+    fn finish(self) -> (ContentId, Option<Sketch>) {
+        let is_kept = self.extents.len() <= SKETCH_EXTENTS_MAX;
+        let sketch = self.signature.filter(|_| is_kept).map(|signature| Sketch {
+            signature: signature.finish(),
+            extents: self.extents,
+            lens: self.lens,
+        });
+        (self.hasher.finish(), sketch)
     }
 }

@@ -35,6 +35,7 @@ pub mod remote;
 pub mod restore;
 pub mod scan;
 pub mod sealed;
+pub mod sketch;
 pub mod versions;
 pub mod views;
 

@@ -18,7 +18,7 @@ use fst_engine::tree::Tree;
 use fst_fs::vault::{Vault, VaultError};
 use fst_proto::entry::{Content, Kind, NodeMeta, Place};
 use fst_proto::hash::sha256;
-use fst_proto::ids::{NodeId, ObjectId};
+use fst_proto::ids::{ContentId, NodeId, ObjectId};
 use fst_proto::ipc::PathProblem;
 use fst_proto::limits;
 use fst_proto::log::{self, EntryKind, Flags, Op, OpCode};
@@ -36,6 +36,7 @@ use crate::remote::Remote;
 use crate::scan::{Scanned, content_of, problem};
 use upload::Uploader;
 
+mod delta;
 mod upload;
 
 /// Sealed bytes that an operation adds to a batch besides its body: header, meta slot, frame heads.
@@ -142,6 +143,10 @@ impl Pusher<'_> {
                 },
                 Err(error) => return Err(error),
             };
+            if uploader.is_heavy() {
+                let sketches = uploader.take_sketches();
+                self.db.transaction(|tx| tx.put_sketches(&sketches))?;
+            }
             let bytes: usize = batch.iter().map(Ready::len).sum();
             let is_full = batch.len() == limits::BATCH_OPS_MAX
                 || bytes + ready.len() > limits::BATCH_BYTES_MAX;
@@ -206,7 +211,10 @@ impl Pusher<'_> {
                 slot: None,
                 refs: row.refs.clone(),
             },
-            _ => self.read_bytes(&path, content, size, uploader)?,
+            _ => {
+                let base = before.map(|node| node.content.id);
+                self.read_bytes(&path, content, size, base, uploader)?
+            },
         };
         let mut flags = flags_of(
             before.map(|node| (&node.place, &node.content)),
@@ -254,6 +262,7 @@ impl Pusher<'_> {
         path: &RelPath,
         content: &Content,
         size: u64,
+        base: Option<ContentId>,
         uploader: &mut Uploader<'_>,
     ) -> Result<Stored, FolderError> {
         let changed = || VaultError::Changed { op: "read file" };
@@ -285,6 +294,7 @@ impl Pusher<'_> {
                         remote: self.remote,
                         db: self.db.read(),
                         space: self.space,
+                        base,
                     },
                 )?;
                 let after = file.stat()?;
@@ -307,7 +317,11 @@ impl Pusher<'_> {
         let commit = self.seal(ready, uploader.take_frame())?;
         let header_hash = sha256(&[&commit.header]);
         let ctr = self.next_ctr();
-        self.db.transaction(|tx| tx.put_intent(&header_hash, ctr))?;
+        let sketches = uploader.take_sketches();
+        self.db.transaction(|tx| {
+            tx.put_sketches(&sketches)?;
+            tx.put_intent(&header_hash, ctr)
+        })?;
         let receipt = match self.remote.commit(self.space.id, &commit) {
             Ok(receipt) => receipt,
             Err(error) => return self.refused(error, uploader, out),
@@ -482,6 +496,8 @@ struct Stage<'a> {
     remote: &'a dyn Remote,
     db: crate::db::Reader<'a>,
     space: &'a Space,
+    /// Content of the node's version before, if it has one.
+    base: Option<ContentId>,
 }
 
 /// How a pass over the operations ended.

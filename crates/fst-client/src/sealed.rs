@@ -45,12 +45,18 @@ pub fn seal_chunk(space: &Space, id: ObjectId, raw: &[u8]) -> Result<Vec<u8>, Fo
         .map_err(|e| failed(id, &e))
 }
 
+/// Id of a part of a recipe.
+#[must_use]
+pub fn recipe_id(space: &Space, raw: &[u8]) -> ObjectId {
+    object::object_id(&space.keys, ObjectKind::Recipe, raw)
+}
+
 /// Seals a part of a recipe; returns its id and envelope.
 ///
 /// # Errors
 /// [`FolderError::Sealed`] when it is too large.
 pub fn seal_recipe(space: &Space, raw: &[u8]) -> Result<(ObjectId, Vec<u8>), FolderError> {
-    let id = object::object_id(&space.keys, ObjectKind::Recipe, raw);
+    let id = recipe_id(space, raw);
     let payload = Payload::raw(raw);
     let sealed = object::seal_object(
         &space.salts(),

@@ -14,6 +14,12 @@ pub const SEGMENT_EXTENTS_MAX: usize = 1024;
 /// Distinct objects in one recipe segment: bounds what opening a segment may fetch.
 pub const SEGMENT_OBJECTS_MAX: usize = 64;
 
+/// Extents that a file of any size may have.
+pub const FILE_EXTENTS_FREE: u64 = 1024;
+
+/// Fewest bytes per further extent on average: a recipe may not cost more to read than the file.
+pub const FILE_BYTES_PER_EXTENT_MIN: u64 = 64;
+
 /// Parts listed by one inner node of a recipe.
 pub const PARTS_MAX: usize = 128;
 

@@ -45,6 +45,15 @@ impl Extent {
         }
     }
 
+    /// The object that holds its bytes.
+    #[must_use]
+    pub fn object(&self) -> Option<ObjectId> {
+        match self {
+            Self::Data { object, .. } => Some(*object),
+            Self::Hole { .. } => None,
+        }
+    }
+
     /// True for an extent of no bytes, which no valid recipe has.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -111,6 +120,9 @@ pub enum BadRecipe {
 }
 
 /// Cuts `extents` into segments of at most 1 024 extents and 64 distinct objects.
+///
+/// Where a segment ends depends on the extents around it alone, so that an edit leaves the segments elsewhere as they
+/// were and their objects need not be sent again. A reader accepts any cut within the limits.
 #[must_use]
 pub fn segments(extents: &[Extent]) -> Vec<&[Extent]> {
     let mut out = Vec::new();
@@ -122,7 +134,8 @@ pub fn segments(extents: &[Extent]) -> Vec<&[Extent]> {
             Extent::Hole { .. } => false,
         };
         let is_full = i - start == limits::SEGMENT_EXTENTS_MAX
-            || (is_new && objects.len() == limits::SEGMENT_OBJECTS_MAX);
+            || (is_new && objects.len() == limits::SEGMENT_OBJECTS_MAX)
+            || (i - start >= SEGMENT_EXTENTS_MIN && begins_segment(extent));
         if is_full {
             out.push(&extents[start..i]);
             start = i;
@@ -136,6 +149,19 @@ pub fn segments(extents: &[Extent]) -> Vec<&[Extent]> {
         out.push(&extents[start..]);
     }
     out
+}
+
+/// Fewest extents of a segment that ends by [`begins_segment`].
+const SEGMENT_EXTENTS_MIN: usize = 16;
+
+/// One object in 32 begins a segment; its id is as good as random.
+fn begins_segment(extent: &Extent) -> bool {
+    match extent {
+        Extent::Data {
+            object, offset: 0, ..
+        } => object.0[ObjectId::LEN - 1].is_multiple_of(32),
+        Extent::Data { .. } | Extent::Hole { .. } => false,
+    }
 }
 
 /// Canonical bytes of one segment.
@@ -153,6 +179,32 @@ pub fn decode_segment(bytes: &[u8], expected_len: u64) -> Result<Vec<Extent>, Ba
         crate::wire::from_canonical(bytes).map_err(|_| BadRecipe::Malformed)?;
     check_extents(&extents, expected_len)?;
     Ok(extents)
+}
+
+/// Counts the extents of one file while it is read.
+#[derive(Debug)]
+pub struct ExtentBudget {
+    left: u64,
+}
+
+impl ExtentBudget {
+    /// What a file of `size` bytes may have.
+    #[must_use]
+    pub fn of_size(size: u64) -> Self {
+        Self {
+            left: limits::FILE_EXTENTS_FREE + size / limits::FILE_BYTES_PER_EXTENT_MIN,
+        }
+    }
+
+    /// Takes `n` extents off.
+    ///
+    /// # Errors
+    /// [`BadRecipe::TooLarge`] when there are more than allowed.
+    pub fn take(&mut self, n: usize) -> Result<(), BadRecipe> {
+        let left = self.left.checked_sub(n as u64);
+        self.left = left.ok_or(BadRecipe::TooLarge)?;
+        Ok(())
+    }
 }
 
 /// Checks that `extents` are non-empty, few enough and cover `expected_len` bytes.

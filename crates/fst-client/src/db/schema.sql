@@ -52,3 +52,4 @@ CREATE TABLE versions (node BLOB NOT NULL, parent BLOB NOT NULL, name BLOB NOT N
                       rev INTEGER NOT NULL, deleted INTEGER NOT NULL, idx INTEGER NOT NULL, device BLOB NOT NULL,
                       time_ms INTEGER NOT NULL, PRIMARY KEY (node, rev)) WITHOUT ROWID;
 CREATE TABLE pins    (node BLOB NOT NULL, rev INTEGER NOT NULL, PRIMARY KEY (node, rev)) WITHOUT ROWID;
+CREATE TABLE sketches (seq INTEGER PRIMARY KEY, content BLOB NOT NULL UNIQUE, n_bytes INTEGER NOT NULL, bytes BLOB NOT NULL);

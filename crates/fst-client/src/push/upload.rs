@@ -3,30 +3,35 @@
 //! Invariant: at most one chunk buffer and one frame are in memory, whatever the size of the file; the bytes
 //! sent have the content id that was planned, or nothing is committed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use fst_chunk::cdc::Chunker;
+use fst_chunk::delta::SignatureBuilder;
 use fst_chunk::params::ChunkParams;
 use fst_crypto::ids::ContentHasher;
 use fst_fs::vault::{ReadFile, VaultError};
 use fst_proto::entry::Content;
 use fst_proto::frame;
-use fst_proto::ids::ObjectId;
+use fst_proto::ids::{ContentId, ObjectId};
 use fst_proto::limits;
 use fst_proto::recipe::{self, Body, Extent, PartRef};
 use fst_proto::wire;
 
-use super::{Stage, Stored};
+use super::{Stage, Stored, delta};
 use crate::error::FolderError;
 use crate::folder::Space;
 use crate::scan::{Run, for_each_run, hash_zeros};
 use crate::sealed;
+use crate::sketch::{SKETCH_EXTENTS_MAX, Sketch};
 
 /// Files up to this size are one chunk: cutting them would cost more than it saves.
 const ONE_CHUNK_MAX: u64 = 1 << 20;
 
 /// Shortest hole kept as a hole; shorter ones are bytes like any others.
-const HOLE_MIN: u64 = 4096;
+pub(super) const HOLE_MIN: u64 = 4096;
+
+/// Sketches are written to the database when they take this many bytes in memory.
+const SKETCHES_PENDING_MAX: usize = 8 << 20;
 
 /// Parts that fit into a meta slot beside everything else.
 const ROOT_PARTS_MAX: usize = 40;
@@ -38,6 +43,7 @@ pub(super) struct Uploader<'a> {
     frame: Vec<u8>,
     n_objects: usize,
     sent: BTreeSet<ObjectId>,
+    sketches: Vec<(ContentId, Sketch)>,
 }
 
 impl<'a> Uploader<'a> {
@@ -47,7 +53,19 @@ impl<'a> Uploader<'a> {
             frame: Vec::new(),
             n_objects: 0,
             sent: BTreeSet::new(),
+            sketches: Vec::new(),
         }
+    }
+
+    /// What is to be kept of the contents sent since the last call.
+    pub(super) fn take_sketches(&mut self) -> Vec<(ContentId, Sketch)> {
+        std::mem::take(&mut self.sketches)
+    }
+
+    /// True when the sketches should be taken before more is sent.
+    pub(super) fn is_heavy(&self) -> bool {
+        let weights = self.sketches.iter().map(|(_, sketch)| sketch.weight());
+        weights.sum::<usize>() > SKETCHES_PENDING_MAX
     }
 
     /// The frame that is not sent yet; it travels with the commit.
@@ -61,9 +79,9 @@ impl<'a> Uploader<'a> {
         self.sent.clear();
     }
 
-    fn chunk(&mut self, stage: &Stage<'_>, raw: &[u8]) -> Result<ObjectId, FolderError> {
+    pub(super) fn chunk(&mut self, stage: &Stage<'_>, raw: &[u8]) -> Result<ObjectId, FolderError> {
         let id = sealed::chunk_id(self.space, raw);
-        if self.is_needed(stage, id)? {
+        if !self.has(stage, id)? {
             let envelope = sealed::seal_chunk(self.space, id, raw)?;
             self.add(stage, id, &envelope)?;
         }
@@ -72,14 +90,21 @@ impl<'a> Uploader<'a> {
 
     fn recipe_part(&mut self, stage: &Stage<'_>, raw: &[u8]) -> Result<ObjectId, FolderError> {
         let (id, envelope) = sealed::seal_recipe(self.space, raw)?;
-        if self.is_needed(stage, id)? {
+        if !self.has(stage, id)? {
             self.add(stage, id, &envelope)?;
         }
         Ok(id)
     }
 
-    fn is_needed(&mut self, stage: &Stage<'_>, id: ObjectId) -> Result<bool, FolderError> {
-        Ok(!self.sent.contains(&id) && !stage.db.knows_object(id)?)
+    fn keep(&mut self, content: ContentId, sketch: Sketch) {
+        if sketch.extents.len() <= SKETCH_EXTENTS_MAX {
+            self.sketches.push((content, sketch));
+        }
+    }
+
+    /// True when the server has the object, or will have it with this batch.
+    pub(super) fn has(&self, stage: &Stage<'_>, id: ObjectId) -> Result<bool, FolderError> {
+        Ok(self.sent.contains(&id) || stage.db.knows_object(id)?)
     }
 
     fn add(&mut self, stage: &Stage<'_>, id: ObjectId, envelope: &[u8]) -> Result<(), FolderError> {
@@ -111,6 +136,46 @@ pub(super) fn read_file(
     if size <= limits::INLINE_BODY_MAX as u64 {
         return read_small(file, size, content, stage);
     }
+    if let Some(extents) = known(content, size, uploader, stage)? {
+        return store(&extents, uploader, stage);
+    }
+    let base = stage.base.map(|base| stage.db.sketch(base)).transpose()?;
+    if let Some(base) = base.flatten()
+        && let Some(sketch) = delta::read_file(file, size, content, &base, uploader, stage)?
+    {
+        let stored = store(&sketch.extents, uploader, stage)?;
+        uploader.keep(content.id, sketch);
+        return Ok(stored);
+    }
+    read_whole(file, size, content, uploader, stage)
+}
+
+/// The recipe of a content that this device has had in hands before, if the server still has all of it.
+fn known(
+    content: &Content,
+    size: u64,
+    uploader: &Uploader<'_>,
+    stage: &Stage<'_>,
+) -> Result<Option<Vec<Extent>>, FolderError> {
+    let Some(sketch) = stage.db.sketch(content.id)? else {
+        return Ok(None);
+    };
+    for id in sketch.extents.iter().filter_map(Extent::object) {
+        if !uploader.has(stage, id)? {
+            return Ok(None);
+        }
+    }
+    Ok((sketch.signature.content_len() == size).then_some(sketch.extents))
+}
+
+/// Cuts the whole file into chunks.
+fn read_whole(
+    file: &mut dyn ReadFile,
+    size: u64,
+    content: &Content,
+    uploader: &mut Uploader<'_>,
+    stage: &Stage<'_>,
+) -> Result<Stored, FolderError> {
     let params = ChunkParams::from_policy(&stage.space.policy)
         .map_err(|e| FolderError::Sealed(e.to_string()))?;
     let mut cutter = Cutter::new(params, size, uploader, stage);
@@ -125,11 +190,29 @@ pub(super) fn read_file(
         return Err(error);
     }
     read?;
-    let (extents, hasher) = cutter.finish()?;
+    let (extents, hasher, signature) = cutter.finish()?;
     if hasher.finish() != content.id {
         return Err(VaultError::Changed { op: "read file" }.into());
     }
-    store(&extents, uploader, stage)
+    let stored = store(&extents, uploader, stage)?;
+    if let Some(signature) = signature {
+        let sketch = Sketch {
+            signature: signature.finish(),
+            lens: lens_of_whole(&extents),
+            extents,
+        };
+        uploader.keep(content.id, sketch);
+    }
+    Ok(stored)
+}
+
+/// Lengths of objects that are all used whole.
+fn lens_of_whole(extents: &[Extent]) -> BTreeMap<ObjectId, u32> {
+    let data = extents.iter().filter_map(|extent| match extent {
+        Extent::Data { object, len, .. } => Some((*object, *len)),
+        Extent::Hole { .. } => None,
+    });
+    data.collect()
 }
 
 fn read_small(
@@ -154,12 +237,16 @@ fn read_small(
     }
 }
 
+/// A file that was cut: its extents, and what its bytes hash to.
+type Cut = (Vec<Extent>, ContentHasher, Option<SignatureBuilder>);
+
 struct Cutter<'a, 'u, 's> {
     chunker: Chunker,
     is_one_chunk: bool,
     buffer: Vec<u8>,
     extents: Vec<Extent>,
     hasher: ContentHasher,
+    signature: Option<SignatureBuilder>,
     uploader: &'a mut Uploader<'u>,
     stage: &'a Stage<'s>,
 }
@@ -172,7 +259,9 @@ impl<'a, 'u, 's> Cutter<'a, 'u, 's> {
         stage: &'a Stage<'s>,
     ) -> Self {
         let space = stage.space;
+        let key = fst_crypto::random::bytes(space.random.as_ref());
         Self {
+            signature: SignatureBuilder::new(key, size),
             chunker: Chunker::new(params, space.keys.cdc().expose_secret()),
             is_one_chunk: size <= ONE_CHUNK_MAX,
             buffer: Vec::new(),
@@ -188,6 +277,9 @@ impl<'a, 'u, 's> Cutter<'a, 'u, 's> {
             Run::Data(bytes) => self.data(bytes),
             Run::Hole(len) if *len >= HOLE_MIN => {
                 hash_zeros(&mut self.hasher, *len);
+                if let Some(signature) = &mut self.signature {
+                    signature.update_zeros(*len);
+                }
                 self.flush()?;
                 self.extents.push(Extent::Hole { len: *len });
                 Ok(())
@@ -198,6 +290,9 @@ impl<'a, 'u, 's> Cutter<'a, 'u, 's> {
 
     fn data(&mut self, bytes: &[u8]) -> Result<(), FolderError> {
         self.hasher.update(bytes);
+        if let Some(signature) = &mut self.signature {
+            signature.update(bytes);
+        }
         self.buffer.extend_from_slice(bytes);
         if self.is_one_chunk {
             return Ok(());
@@ -236,9 +331,9 @@ impl<'a, 'u, 's> Cutter<'a, 'u, 's> {
         Ok(())
     }
 
-    fn finish(mut self) -> Result<(Vec<Extent>, ContentHasher), FolderError> {
+    fn finish(mut self) -> Result<Cut, FolderError> {
         self.flush()?;
-        Ok((self.extents, self.hasher))
+        Ok((self.extents, self.hasher, self.signature))
     }
 }
 
@@ -248,12 +343,7 @@ fn store(
     uploader: &mut Uploader<'_>,
     stage: &Stage<'_>,
 ) -> Result<Stored, FolderError> {
-    let mut refs: BTreeSet<ObjectId> = BTreeSet::new();
-    for extent in extents {
-        if let Extent::Data { object, .. } = extent {
-            refs.insert(*object);
-        }
-    }
+    let mut refs: BTreeSet<ObjectId> = extents.iter().filter_map(Extent::object).collect();
     if wire::to_cbor(&extents).len() <= limits::INLINE_RECIPE_MAX {
         let body = Body::Inline(extents.to_vec());
         return Ok(Stored {

@@ -1,0 +1,71 @@
+//! What is kept of a content that this device has had in hands, so that its next version travels as a delta.
+//!
+//! [`crate::push`] makes one of what it sends, [`crate::fetch`] of what it writes; the database keeps them. Derived state:
+//! without a sketch a content travels whole, cut into chunks. Invariant: what the signature tells of never leaves the
+//! device. Not here: comparing (`fst_chunk::delta`). Source: ADR 0018.
+
+use std::collections::BTreeMap;
+
+use fst_chunk::delta::Signature;
+use fst_proto::ids::ObjectId;
+use fst_proto::recipe::Extent;
+use fst_proto::wire;
+use minicbor::{Decode, Encode};
+
+/// Most extents of a sketch: 50 MiB in memory. Contents with more travel whole.
+pub const SKETCH_EXTENTS_MAX: usize = 1 << 20;
+
+/// Block hashes of a content and where its bytes are at the server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sketch {
+    /// Hashes of its blocks, under a key of this device.
+    pub signature: Signature,
+    /// Its recipe, in file order.
+    pub extents: Vec<Extent>,
+    /// Plain length of every object in it.
+    pub lens: BTreeMap<ObjectId, u32>,
+}
+
+#[derive(Encode, Decode)]
+#[cbor(array)]
+struct Stored {
+    #[n(0)]
+    #[cbor(with = "minicbor::bytes")]
+    signature: Vec<u8>,
+    #[n(1)]
+    extents: Vec<Extent>,
+    #[n(2)]
+    lens: Vec<(ObjectId, u32)>,
+}
+
+impl Sketch {
+    /// Bytes for the database.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        wire::to_cbor(&Stored {
+            signature: self.signature.encode(),
+            extents: self.extents.clone(),
+            lens: self.lens.iter().map(|(id, len)| (*id, *len)).collect(),
+        })
+    }
+
+    /// Reads what [`Self::encode`] wrote; `None` when it is damaged or contradicts itself.
+    #[must_use]
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let stored: Stored = wire::from_cbor(bytes).ok()?;
+        let signature = Signature::decode(&stored.signature).ok()?;
+        let len: u64 = stored.extents.iter().map(Extent::len).sum();
+        (len == signature.content_len()).then(|| Self {
+            signature,
+            extents: stored.extents,
+            lens: stored.lens.into_iter().collect(),
+        })
+    }
+
+    /// Roughly what it takes in memory, in bytes.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        let blocks = self.signature.content_len() / self.signature.block() as u64;
+        usize::try_from(blocks * 16).unwrap_or(usize::MAX) + self.extents.len() * 96
+    }
+}
