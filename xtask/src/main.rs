@@ -27,7 +27,9 @@ cargo xtask sim [--seeds N] [--from S] [--seed S [--killing]] [--kills client=N,
                                run the world simulation, or one world with its trace, or
                                worlds until so many processes were killed in the middle
 cargo xtask bench scale [--entries N] [--at DIR]
-                               measure a folder of many files on two devices";
+                               measure a folder of many files on two devices
+cargo xtask bench delta [--size BYTES] [--rounds N] [--fst PATH]
+                               bytes that edits of a large file cost, through server and daemons";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -50,7 +52,7 @@ fn run(args: &[String]) -> anyhow::Result<bool> {
         ["codegen"] => codegen::write(),
         ["codegen", "--check"] => codegen::check(),
         ["sim", rest @ ..] => sim::run(rest),
-        ["bench", "scale", rest @ ..] => bench::run(rest),
+        ["bench", rest @ ..] => bench::run(rest),
         [] | ["help" | "--help" | "-h"] => {
             say(HELP);
             Ok(true)

@@ -178,7 +178,9 @@ impl<'a> Fetcher<'a> {
             Body::None | Body::Inline(_) | Body::Parts { .. } => None,
         };
         let mut staged = Staged(file);
-        let done = self.fill(&row.body, slot.as_deref(), content, &mut staged);
+        let key = fst_crypto::random::bytes(self.space.random.as_ref());
+        let signature = SignatureBuilder::new(key, size_of(&row.body));
+        let done = self.fill(&row.body, slot.as_deref(), signature, content, &mut staged);
         self.own = None;
         done
     }
@@ -203,7 +205,8 @@ impl<'a> Fetcher<'a> {
                 revision.idx
             )));
         }
-        let filled = self.fill(&op.meta.body, op.body.as_deref(), &content, target);
+        let body = op.body.as_deref();
+        let filled = self.fill(&op.meta.body, body, None, &content, target);
         match (filled, self.now) {
             (Err(FolderError::NotDelivered(_)), Some(now)) if self.is_over(revision, now)? => {
                 Err(FolderError::Pruned)
@@ -223,16 +226,15 @@ impl<'a> Fetcher<'a> {
         &mut self,
         body: &Body,
         slot: Option<&[u8]>,
+        signature: Option<SignatureBuilder>,
         content: &Content,
         target: &mut dyn Target,
     ) -> Result<(), FolderError> {
-        let size = size_of(body);
-        let key = fst_crypto::random::bytes(self.space.random.as_ref());
         let mut sink = Sink {
             target,
             hasher: ContentHasher::new(&self.space.keys),
-            signature: SignatureBuilder::new(key, size),
-            budget: ExtentBudget::of_size(size),
+            signature,
+            budget: ExtentBudget::of_size(size_of(body)),
             extents: Vec::new(),
             lens: BTreeMap::new(),
         };

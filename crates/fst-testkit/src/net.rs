@@ -36,9 +36,24 @@ struct WeatherState {
     /// What a killed client works on: its destructors may not tidy it.
     disk: Mutex<Option<FakeVault>>,
     n_requests: AtomicU64,
+    sent_bytes: AtomicU64,
+    received_bytes: AtomicU64,
 }
 
 impl Weather {
+    /// Bytes of contents and changes sent and received so far: objects, batches and pages of the log.
+    #[must_use]
+    pub fn traffic(&self) -> (u64, u64) {
+        let sent = self.inner.sent_bytes.load(Ordering::Relaxed);
+        (sent, self.inner.received_bytes.load(Ordering::Relaxed))
+    }
+
+    fn note(&self, sent: usize, received: usize) {
+        let add = |sum: &AtomicU64, n: usize| sum.fetch_add(n as u64, Ordering::Relaxed);
+        add(&self.inner.sent_bytes, sent);
+        add(&self.inner.received_bytes, received);
+    }
+
     /// Cuts or heals the line.
     pub fn partition(&self, is_partitioned: bool) {
         self.inner
@@ -222,17 +237,22 @@ impl Remote for SimRemote {
     fn commit(&self, space: SpaceId, commit: &wire::Commit) -> Result<wire::Receipt, RemoteError> {
         let commit = commit.clone();
         let caller = self.caller()?;
+        self.weather.note(wire::to_cbor(&commit).len(), 0);
         self.call(move |service| block_on(service.commit(caller, space, commit.clone())))
     }
 
     fn changes(&self, space: SpaceId, since: u64) -> Result<wire::Changes, RemoteError> {
         let caller = self.caller()?;
-        self.call(move |service| block_on(service.changes(caller, space, since, Duration::ZERO)))
+        let page = self
+            .call(move |service| block_on(service.changes(caller, space, since, Duration::ZERO)))?;
+        self.weather.note(0, wire::to_cbor(&page).len());
+        Ok(page)
     }
 
     fn upload(&self, space: SpaceId, frame: Vec<u8>) -> Result<(), RemoteError> {
         let caller = self.caller()?;
         let frame = bytes::Bytes::from(frame);
+        self.weather.note(frame.len(), 0);
         self.call(move |service| {
             block_on(service.upload_objects(caller, space, frame.clone())).map(drop)
         })
@@ -249,7 +269,9 @@ impl Remote for SimRemote {
     fn objects(&self, space: SpaceId, ids: &[ObjectId]) -> Result<Vec<u8>, RemoteError> {
         let caller = self.caller()?;
         let asked = wire::ObjectIds { ids: ids.to_vec() };
-        self.call(move |service| block_on(service.get_objects(caller, space, asked.clone())))
-            .map(|frame| frame.to_vec())
+        let frame =
+            self.call(move |service| block_on(service.get_objects(caller, space, asked.clone())))?;
+        self.weather.note(0, frame.len());
+        Ok(frame.to_vec())
     }
 }

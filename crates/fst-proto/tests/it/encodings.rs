@@ -211,3 +211,45 @@ fn rulings_are_frozen() {
     }
     assert!(wire::from_canonical::<Control>(&[0x82, 4, 0x80]).is_err());
 }
+
+/// Extents of whole objects whose ids come from their number.
+fn extents_of(objects: impl Iterator<Item = u64>) -> Vec<Extent> {
+    let extent = |n: u64| Extent::Data {
+        object: ObjectId(fst_proto::hash::sha256(&[&n.to_be_bytes()]).0),
+        offset: 0,
+        len: 1 << 20,
+    };
+    objects.map(extent).collect()
+}
+
+#[test]
+fn an_edit_changes_few_segments() {
+    let old = extents_of(0..4096);
+    let known: std::collections::BTreeSet<Vec<u8>> = recipe::segments(&old)
+        .into_iter()
+        .map(recipe::encode_segment)
+        .collect();
+    for at in [0, 1, 1000, 4095] {
+        let mut new = old.clone();
+        new.splice(at..at + 1, extents_of(9000..9003));
+        let segments = recipe::segments(&new);
+        let fresh = segments
+            .iter()
+            .filter(|s| !known.contains(&recipe::encode_segment(s)));
+        let n = fresh.count();
+        assert!(n <= 4, "{n} of {} segments changed at {at}", segments.len());
+        let joined: Vec<Extent> = segments.concat();
+        assert_eq!(joined, new);
+    }
+}
+
+#[test]
+fn a_million_extents_of_one_byte_are_too_many() {
+    let mut budget = recipe::ExtentBudget::of_size(1 << 20);
+    let taken = (0..1024).take_while(|_| budget.take(1024).is_ok()).count();
+    assert!(taken <= 17, "{taken} segments of a 1 MiB file were read");
+    let mut honest = recipe::ExtentBudget::of_size(1 << 30);
+    for _ in 0..1024 {
+        honest.take(1024).expect("pages of 1 KiB are allowed");
+    }
+}

@@ -2,6 +2,7 @@
 
 mod crash;
 mod damage;
+mod delta;
 mod edges;
 mod editors;
 mod evil;
