@@ -1,8 +1,9 @@
-//! Speed of cutting, on one core: `cargo bench -p fst-chunk --bench chunk`.
+//! Speed of cutting, signing and comparing, on one core: `cargo bench -p fst-chunk --bench chunk`.
 
 use divan::counter::BytesCount;
 use divan::{Bencher, black_box};
 use fst_chunk::cdc::Chunker;
+use fst_chunk::delta::{Matcher, Piece, Signature, SignatureBuilder};
 use fst_chunk::params::ChunkParams;
 use fst_proto::control::{Chunking, Policy};
 
@@ -51,4 +52,42 @@ fn with_hashing(bencher: Bencher<'_, '_>, chunking: Chunking) {
             rest = tail;
         }
     });
+}
+
+fn sign(content: &[u8]) -> Signature {
+    let mut builder = SignatureBuilder::new([5; 32], LEN as u64).expect("it is large enough");
+    builder.update(content);
+    builder.finish()
+}
+
+fn compare(signature: &Signature, content: &[u8]) -> Vec<Piece> {
+    let mut matcher = Matcher::new(signature);
+    for part in content.chunks(256 << 10) {
+        matcher.push(part);
+    }
+    matcher.finish()
+}
+
+#[divan::bench(sample_count = 20, sample_size = 1)]
+fn signature(bencher: Bencher<'_, '_>) {
+    let content = random();
+    bencher
+        .counter(BytesCount::new(LEN))
+        .bench_local(|| sign(black_box(&content)));
+}
+
+/// Compares with the same content, in which every `n`-th page is another one; 1 stands for all of them.
+#[divan::bench(args = [1_000_000, 10, 1], sample_count = 10, sample_size = 1)]
+fn diff(bencher: Bencher<'_, '_>, n: usize) {
+    let old = random();
+    let signature = sign(&old);
+    let mut new = old;
+    for page in new.chunks_mut(4096).step_by(n) {
+        for byte in page {
+            *byte = byte.rotate_left(3) ^ 0x55;
+        }
+    }
+    bencher
+        .counter(BytesCount::new(LEN))
+        .bench_local(|| compare(&signature, black_box(&new)));
 }

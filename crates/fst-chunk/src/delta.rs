@@ -5,7 +5,7 @@
 //! 96-bit keyed hash equals that of the old block; hashes are made under a random key of the device, so contents
 //! cannot be chosen to collide, and they never leave the device.
 //! Not here: reading files, sealing, sending, applying (`fst-client`).
-//! Source: docs/design/crypto-format.md §5.1; ADR 0018.
+//! Source: docs/design/crypto-format.md §5.2; docs/adr/0018-deltas-by-a-kept-signature.md.
 //!
 //! ```
 //! use fst_chunk::delta::{Matcher, Piece, SignatureBuilder};

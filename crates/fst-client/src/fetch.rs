@@ -301,34 +301,46 @@ impl<'a> Fetcher<'a> {
         for (i, extent) in extents.iter().enumerate() {
             match extent {
                 Extent::Hole { len } => sink.hole(*len)?,
-                Extent::Data {
-                    object,
-                    offset,
-                    len,
-                } => {
-                    if let Some(own) = &mut self.own
-                        && let Some(at) = own.find(extent)
-                    {
-                        own.copy(at, *len, &mut |bytes| sink.data(bytes))?;
-                        sink.lens.extend(own.len_of(object).map(|n| (*object, n)));
-                    } else {
-                        if !self.page.contains_key(object) {
-                            self.load_run(&extents[i..])?;
-                        }
-                        let plain = self.page.get(object).ok_or_else(|| missing(*object))?;
-                        let start = *offset as usize;
-                        let range = start..start.saturating_add(*len as usize);
-                        let bytes = plain.get(range).ok_or_else(|| {
-                            FolderError::Sealed(format!("extent reaches beyond object {object}"))
-                        })?;
-                        sink.data(bytes)?;
-                        sink.lens
-                            .insert(*object, u32::try_from(plain.len()).unwrap_or(u32::MAX));
+                Extent::Data { object, .. } => {
+                    let at = self.own.as_ref().and_then(|own| own.find(extent));
+                    if at.is_none() && !self.page.contains_key(object) {
+                        self.load_run(&extents[i..])?;
                     }
+                    self.data(extent, at, sink)?;
                 },
             }
             sink.extents.push(*extent);
         }
+        Ok(())
+    }
+
+    /// Bytes of one extent: from place `at` of the old file, else from its object, which is loaded.
+    fn data(
+        &mut self,
+        extent: &Extent,
+        at: Option<u64>,
+        sink: &mut Sink<'_>,
+    ) -> Result<(), FolderError> {
+        let Extent::Data {
+            object,
+            offset,
+            len,
+        } = extent
+        else {
+            return Ok(());
+        };
+        if let (Some(own), Some(at)) = (&mut self.own, at) {
+            own.copy(at, *len, &mut |bytes| sink.data(bytes))?;
+            sink.lens.extend(own.len_of(object).map(|n| (*object, n)));
+            return Ok(());
+        }
+        let plain = self.page.get(object).ok_or_else(|| missing(*object))?;
+        let start = *offset as usize;
+        let bytes = plain.get(start..start.saturating_add(*len as usize));
+        let beyond = || FolderError::Sealed(format!("extent reaches beyond object {object}"));
+        sink.data(bytes.ok_or_else(beyond)?)?;
+        let n = u32::try_from(plain.len()).unwrap_or(u32::MAX);
+        sink.lens.insert(*object, n);
         Ok(())
     }
 
@@ -433,6 +445,7 @@ impl<'a> Fetcher<'a> {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "taken by map_err")]
 fn malformed(error: recipe::BadRecipe) -> FolderError {
     FolderError::Sealed(error.to_string())
 }

@@ -2,7 +2,7 @@
 //!
 //! [`crate::push`] makes one of what it sends, [`crate::fetch`] of what it writes; the database keeps them. Derived state:
 //! without a sketch a content travels whole, cut into chunks. Invariant: what the signature tells of never leaves the
-//! device. Not here: comparing (`fst_chunk::delta`). Source: ADR 0018.
+//! device. Not here: comparing (`fst_chunk::delta`). Source: docs/adr/0018-deltas-by-a-kept-signature.md.
 
 use std::collections::BTreeMap;
 

@@ -3,7 +3,7 @@
 //! `fst-client` passes what the [`super::Matcher`] found and the old recipe. Invariant: the parts of a plan add up to
 //! the pieces; afterwards the objects that a content references hold at most
 //! twice its bytes, and its recipe stays below half a percent of them. Deterministic: no clock, no randomness.
-//! Not here: cutting what is sent into objects. Source: docs/design/crypto-format.md §5.2; ADR 0018.
+//! Not here: cutting what is sent into objects. Source: docs/adr/0018-deltas-by-a-kept-signature.md.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -292,7 +292,7 @@ fn push(parts: &mut Vec<Part>, part: Part) {
     match (parts.last_mut(), part) {
         (Some(Part::New { len }), Part::New { len: more })
         | (Some(Part::Known(Extent::Hole { len })), Part::Known(Extent::Hole { len: more })) => {
-            *len += more
+            *len += more;
         },
         (
             Some(Part::Known(Extent::Data {

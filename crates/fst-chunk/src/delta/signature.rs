@@ -260,9 +260,9 @@ fn strong(key: &[u8; 32], bytes: &[u8]) -> Strong {
 fn block_len(len: u64) -> Option<u32> {
     let entries_max = BYTES_MAX / ENTRY_LEN as u64;
     let block: u64 = match len {
-        ..LEN_MIN => return None,
-        ..0x10_0000 => 1 << 10,
-        ..0x100_0000 => 2 << 10,
+        0..LEN_MIN => return None,
+        LEN_MIN..0x10_0000 => 1 << 10,
+        0x10_0000..0x100_0000 => 2 << 10,
         _ => 4 << 10,
     };
     let least = len.div_ceil(entries_max).next_power_of_two();

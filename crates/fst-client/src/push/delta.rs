@@ -2,7 +2,7 @@
 //!
 //! [`super::upload`] tries it where a sketch of the old version is kept. Two readings: the first compares the whole file
 //! with the old version, the second reads only what is sent. Invariant: every block of the second reading has the
-//! hash it had in the first, whose content id is the planned one. Memory: the pieces, one bundle, one chunk.
+//! hash it had in the first, whose content id is the planned one. Memory: the pieces, one object, one chunk.
 //! Not here: what is worth sending ([`fst_chunk::delta::plan`]).
 
 use std::collections::BTreeMap;
@@ -22,8 +22,8 @@ use crate::error::FolderError;
 use crate::scan::{Run, for_each_run, hash_zeros};
 use crate::sketch::Sketch;
 
-/// New bytes are bundled into objects of this size: a power of two, which sealing does not pad.
-const BUNDLE_LEN: usize = 1 << 20;
+/// Small new stretches are gathered into objects of this size: a power of two, which sealing does not pad.
+const GATHERED_LEN: usize = 1 << 20;
 
 /// New stretches from this size on are cut by content, because they may lie elsewhere too.
 const CUT_MIN: u64 = 4 << 20;
@@ -59,8 +59,8 @@ pub(super) fn read_file(
         uploader,
         stage,
         slots: Vec::new(),
-        bundle: Vec::new(),
-        bundles: Vec::new(),
+        gathered: Vec::new(),
+        gathered_ids: Vec::new(),
         lens: BTreeMap::new(),
     };
     let mut at = 0;
@@ -122,11 +122,7 @@ fn changed() -> VaultError {
 /// An extent whose object may not have its id yet.
 enum Slot {
     Ready(Extent),
-    Bundled {
-        bundle: usize,
-        offset: u32,
-        len: u32,
-    },
+    Gathered { nth: usize, offset: u32, len: u32 },
 }
 
 struct Sender<'a, 'u, 's> {
@@ -136,8 +132,8 @@ struct Sender<'a, 'u, 's> {
     uploader: &'a mut Uploader<'u>,
     stage: &'a Stage<'s>,
     slots: Vec<Slot>,
-    bundle: Vec<u8>,
-    bundles: Vec<ObjectId>,
+    gathered: Vec<u8>,
+    gathered_ids: Vec<ObjectId>,
     lens: BTreeMap<ObjectId, u32>,
 }
 
@@ -154,26 +150,26 @@ impl Sender<'_, '_, '_> {
                 Ok(())
             },
             Part::New { len } if *len >= CUT_MIN => self.cut(at, *len),
-            Part::New { len } => self.pack(at, *len),
+            Part::New { len } => self.gather(at, *len),
         }
     }
 
-    /// Puts `len` bytes into bundles, in file order.
-    fn pack(&mut self, at: u64, len: u64) -> Result<(), FolderError> {
+    /// Gathers `len` bytes with those of other stretches, in file order.
+    fn gather(&mut self, at: u64, len: u64) -> Result<(), FolderError> {
         let (mut at, mut left) = (at, len);
         while left > 0 {
-            let offset = self.bundle.len();
-            let room = BUNDLE_LEN - offset;
+            let offset = self.gathered.len();
+            let room = GATHERED_LEN - offset;
             let take = usize::try_from(left).unwrap_or(usize::MAX).min(room);
-            let mut bundle = std::mem::take(&mut self.bundle);
-            self.read(at, take, &mut bundle)?;
-            self.bundle = bundle;
-            self.slots.push(Slot::Bundled {
-                bundle: self.bundles.len(),
+            let mut gathered = std::mem::take(&mut self.gathered);
+            self.read(at, take, &mut gathered)?;
+            self.gathered = gathered;
+            self.slots.push(Slot::Gathered {
+                nth: self.gathered_ids.len(),
                 offset: short(offset)?,
                 len: short(take)?,
             });
-            if self.bundle.len() == BUNDLE_LEN {
+            if self.gathered.len() == GATHERED_LEN {
                 self.close()?;
             }
             at += take as u64;
@@ -191,7 +187,9 @@ impl Sender<'_, '_, '_> {
         let (mut at, mut left) = (at, len);
         let mut buffer = Vec::new();
         loop {
-            let take = usize::try_from(left).unwrap_or(usize::MAX).min(BUNDLE_LEN);
+            let take = usize::try_from(left)
+                .unwrap_or(usize::MAX)
+                .min(GATHERED_LEN);
             self.read(at, take, &mut buffer)?;
             at += take as u64;
             left -= take as u64;
@@ -233,9 +231,9 @@ impl Sender<'_, '_, '_> {
     }
 
     fn close(&mut self) -> Result<(), FolderError> {
-        let bundle = std::mem::take(&mut self.bundle);
-        let object = self.object(&bundle)?;
-        self.bundles.push(object);
+        let gathered = std::mem::take(&mut self.gathered);
+        let object = self.object(&gathered)?;
+        self.gathered_ids.push(object);
         Ok(())
     }
 
@@ -246,18 +244,14 @@ impl Sender<'_, '_, '_> {
     }
 
     fn finish(mut self) -> Result<(Vec<Extent>, BTreeMap<ObjectId, u32>), FolderError> {
-        if !self.bundle.is_empty() {
+        if !self.gathered.is_empty() {
             self.close()?;
         }
-        let bundles = self.bundles;
+        let ids = self.gathered_ids;
         let extents = self.slots.into_iter().map(|slot| match slot {
             Slot::Ready(extent) => extent,
-            Slot::Bundled {
-                bundle,
-                offset,
-                len,
-            } => Extent::Data {
-                object: bundles[bundle],
+            Slot::Gathered { nth, offset, len } => Extent::Data {
+                object: ids[nth],
                 offset,
                 len,
             },

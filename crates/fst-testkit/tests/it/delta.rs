@@ -1,6 +1,6 @@
 //! New versions of large files travel as deltas, both ways, and arrive byte by byte.
 //!
-//! Source: docs/design/crypto-format.md §5; ADR 0018.
+//! Source: docs/adr/0018-deltas-by-a-kept-signature.md.
 
 use fst_testkit::scene::{Scene, noise, path};
 
