@@ -299,7 +299,7 @@ fn random_page_writes_keep_amplification_and_recipe_bounded() {
         assert_eq!(store.read(), new);
         let amplification = store.amplification();
         assert!(amplification <= 2.0, "{amplification} in round {round}");
-        assert!(store.extents.len() as u64 * 48 <= (4 << 20) / 50 + 64 * 48);
+        assert!(store.extents.len() as u64 * 48 <= (4 << 20) / 200 + 64 * 48);
     }
 }
 
