@@ -260,10 +260,10 @@ impl Db {
                 Ok(())
             },
         )?;
-        // The totals have a row already, and triggers count on it.
+        // The totals have a row already, and triggers count on it. Sketches explain nothing and may be large.
         let copies = tables
             .iter()
-            .filter(|table| *table != "totals")
+            .filter(|table| !["totals", "sketches"].contains(&table.as_str()))
             .map(|table| format!("INSERT INTO main.{table} SELECT * FROM original.{table};"));
         let script = format!("BEGIN; {} COMMIT;", copies.collect::<String>());
         self.conn.execute_batch(&script).map_err(sql("copy"))

@@ -22,7 +22,7 @@ use fst_proto::path::RelPath;
 
 use crate::db::{Db, RemoteRow, StatRow};
 use crate::error::{FolderError, chain};
-use crate::fetch::Fetcher;
+use crate::fetch::{Fetcher, READ_OLD};
 use crate::folder::Space;
 use crate::remote::Remote;
 use crate::scan::{Scanned, hash_file, problem, row_of};
@@ -285,7 +285,7 @@ impl Applier<'_> {
                 let has_own = own.is_some();
                 let mut file = self.vault.stage_file(&tag)?;
                 let mut written = fetcher.write(*from, row, content, file.as_mut(), own);
-                if has_own && written.is_err() {
+                if has_own && written.as_ref().is_err_and(is_doubtful) {
                     // The old file may have changed: everything is fetched.
                     drop(file);
                     self.vault.discard(&tag).or_else(ignore_missing)?;
@@ -632,6 +632,15 @@ fn path_of(step: &DiskStep) -> &RelPath {
         | DiskStep::RemoveDir { path, .. } => path,
         DiskStep::Move { to, .. } | DiskStep::Unstage { to, .. } => to,
         DiskStep::Stage { from, .. } => from,
+    }
+}
+
+/// True when an old version that changed under our hands may be the reason.
+fn is_doubtful(error: &FolderError) -> bool {
+    match error {
+        FolderError::Sealed(_) => true,
+        FolderError::Vault(VaultError::Io { op, .. }) => *op == READ_OLD,
+        _ => false,
     }
 }
 

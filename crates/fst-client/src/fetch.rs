@@ -32,7 +32,7 @@ use crate::versions;
 
 mod own;
 
-pub use own::Own;
+pub use own::{Own, READ_OLD};
 
 /// Plain bytes of objects kept for the extents to come: a file that was edited often uses few bytes of each of many.
 const CACHE_BYTES_MAX: usize = 64 << 20;
@@ -309,7 +309,7 @@ impl<'a> Fetcher<'a> {
                     self.data(extent, at, sink)?;
                 },
             }
-            sink.extents.push(*extent);
+            sink.note(*extent);
         }
         Ok(())
     }
@@ -331,7 +331,9 @@ impl<'a> Fetcher<'a> {
         };
         if let (Some(own), Some(at)) = (&mut self.own, at) {
             own.copy(at, *len, &mut |bytes| sink.data(bytes))?;
-            sink.lens.extend(own.len_of(object).map(|n| (*object, n)));
+            if let Some(n) = own.len_of(object) {
+                sink.note_object(*object, n);
+            }
             return Ok(());
         }
         let plain = self.page.get(object).ok_or_else(|| missing(*object))?;
@@ -340,7 +342,7 @@ impl<'a> Fetcher<'a> {
         let beyond = || FolderError::Sealed(format!("extent reaches beyond object {object}"));
         sink.data(bytes.ok_or_else(beyond)?)?;
         let n = u32::try_from(plain.len()).unwrap_or(u32::MAX);
-        sink.lens.insert(*object, n);
+        sink.note_object(*object, n);
         Ok(())
     }
 
@@ -435,7 +437,8 @@ impl<'a> Fetcher<'a> {
             .map_err(|e| FolderError::Sealed(format!("answered frame: {e}")))?;
         for item in items {
             // An object nobody asked for is ignored: the server may not fill our memory.
-            if wanted.contains(&item.id) {
+            // Small envelopes may hold large objects: what is too much at once is asked for again.
+            if wanted.contains(&item.id) && self.page_bytes <= CACHE_BYTES_MAX {
                 let plain = sealed::open_chunk(self.space, item.id, item.envelope)?;
                 self.page_bytes += plain.len();
                 self.page.insert(item.id, plain);
@@ -454,9 +457,14 @@ fn malformed(error: recipe::BadRecipe) -> FolderError {
 fn size_of(body: &Body) -> u64 {
     match body {
         Body::None | Body::Slot => 0,
-        Body::Inline(extents) => extents.iter().map(Extent::len).sum(),
-        Body::Parts { parts, .. } => parts.iter().map(|part| part.len).sum(),
+        Body::Inline(extents) => add_up(extents.iter().map(Extent::len)),
+        Body::Parts { parts, .. } => add_up(parts.iter().map(|part| part.len)),
     }
+}
+
+/// Lengths come from whoever wrote the version: they may be anything.
+fn add_up(lens: impl Iterator<Item = u64>) -> u64 {
+    lens.fold(0, u64::saturating_add)
 }
 
 fn missing(id: ObjectId) -> FolderError {
@@ -486,17 +494,35 @@ impl Sink<'_> {
         Ok(self.target.data(bytes)?)
     }
 
+    /// The disk is asked first: it refuses lengths that no file has before they are hashed.
     fn hole(&mut self, len: u64) -> Result<(), FolderError> {
+        self.target.hole(len)?;
         hash_zeros(&mut self.hasher, len);
         if let Some(signature) = &mut self.signature {
             signature.update_zeros(len);
         }
-        Ok(self.target.hole(len)?)
+        Ok(())
+    }
+
+    /// Keeps an extent for the sketch, unless there are too many for one.
+    fn note(&mut self, extent: Extent) {
+        if self.signature.is_some() && self.extents.len() < SKETCH_EXTENTS_MAX {
+            self.extents.push(extent);
+        } else {
+            self.signature = None;
+            self.extents = Vec::new();
+            self.lens = BTreeMap::new();
+        }
+    }
+
+    fn note_object(&mut self, object: ObjectId, len: u32) {
+        if self.signature.is_some() {
+            self.lens.insert(object, len);
+        }
     }
 
     fn finish(self) -> (ContentId, Option<Sketch>) {
-        let is_kept = self.extents.len() <= SKETCH_EXTENTS_MAX;
-        let sketch = self.signature.filter(|_| is_kept).map(|signature| Sketch {
+        let sketch = self.signature.map(|signature| Sketch {
             signature: signature.finish(),
             extents: self.extents,
             lens: self.lens,

@@ -7,7 +7,8 @@
 use std::collections::BTreeMap;
 
 use fst_chunk::delta::Signature;
-use fst_proto::ids::ObjectId;
+use fst_proto::hash::sha256;
+use fst_proto::ids::{ContentId, Hash32, ObjectId};
 use fst_proto::recipe::Extent;
 use fst_proto::wire;
 use minicbor::{Decode, Encode};
@@ -39,22 +40,31 @@ struct Stored {
 }
 
 impl Sketch {
-    /// Bytes for the database.
+    /// Bytes for the database, with a hash that binds them to `content`.
     #[must_use]
-    pub fn encode(&self) -> Vec<u8> {
-        wire::to_cbor(&Stored {
+    pub fn encode(&self, content: ContentId) -> Vec<u8> {
+        let mut bytes = wire::to_cbor(&Stored {
             signature: self.signature.encode(),
             extents: self.extents.clone(),
             lens: self.lens.iter().map(|(id, len)| (*id, *len)).collect(),
-        })
+        });
+        let check = check_of(content, &bytes);
+        bytes.extend_from_slice(check.as_bytes());
+        bytes
     }
 
-    /// Reads what [`Self::encode`] wrote; `None` when it is damaged or contradicts itself.
+    /// Reads what [`Self::encode`] wrote for `content`; `None` when it is damaged or contradicts itself: a version
+    /// described by damaged ranges would be one that nobody can read.
     #[must_use]
-    pub fn decode(bytes: &[u8]) -> Option<Self> {
+    pub fn decode(content: ContentId, bytes: &[u8]) -> Option<Self> {
+        let (bytes, check) = bytes.split_last_chunk::<{ Hash32::LEN }>()?;
+        if check_of(content, bytes) != Hash32(*check) {
+            return None;
+        }
         let stored: Stored = wire::from_cbor(bytes).ok()?;
         let signature = Signature::decode(&stored.signature).ok()?;
-        let len: u64 = stored.extents.iter().map(Extent::len).sum();
+        let lens = stored.extents.iter().map(Extent::len);
+        let len = lens.fold(0, u64::saturating_add);
         (len == signature.content_len()).then(|| Self {
             signature,
             extents: stored.extents,
@@ -68,4 +78,8 @@ impl Sketch {
         let blocks = self.signature.content_len() / self.signature.block() as u64;
         usize::try_from(blocks * 16).unwrap_or(usize::MAX) + self.extents.len() * 96
     }
+}
+
+fn check_of(content: ContentId, bytes: &[u8]) -> Hash32 {
+    sha256(&[content.as_bytes(), bytes])
 }

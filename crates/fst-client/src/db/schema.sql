@@ -17,10 +17,10 @@ CREATE INDEX remote_place ON remote (parent, name) WHERE deleted = 0;
 CREATE TABLE ahead   (node BLOB PRIMARY KEY) WITHOUT ROWID;
 -- Directories whose listing, by its hash, shows exactly the base nodes in them.
 CREATE TABLE clean   (dir BLOB PRIMARY KEY, print BLOB NOT NULL, n INTEGER NOT NULL) WITHOUT ROWID;
--- What base adds up to.
+-- What base and the sketches add up to.
 CREATE TABLE totals  (nodes INTEGER NOT NULL, leaves INTEGER NOT NULL, files INTEGER NOT NULL, bytes INTEGER NOT NULL,
-                      copies INTEGER NOT NULL);
-INSERT INTO totals VALUES (0, 0, 0, 0, 0);
+                      copies INTEGER NOT NULL, sketch_bytes INTEGER NOT NULL);
+INSERT INTO totals VALUES (0, 0, 0, 0, 0, 0);
 CREATE TRIGGER base_added AFTER INSERT ON base BEGIN
   UPDATE totals SET nodes = nodes + 1, leaves = leaves + (NEW.kind != 1), files = files + (NEW.kind = 0),
                     bytes = bytes + (NEW.kind = 0) * NEW.size, copies = copies + NEW.copy;
@@ -53,3 +53,9 @@ CREATE TABLE versions (node BLOB NOT NULL, parent BLOB NOT NULL, name BLOB NOT N
                       time_ms INTEGER NOT NULL, PRIMARY KEY (node, rev)) WITHOUT ROWID;
 CREATE TABLE pins    (node BLOB NOT NULL, rev INTEGER NOT NULL, PRIMARY KEY (node, rev)) WITHOUT ROWID;
 CREATE TABLE sketches (seq INTEGER PRIMARY KEY, content BLOB NOT NULL UNIQUE, n_bytes INTEGER NOT NULL, bytes BLOB NOT NULL);
+CREATE TRIGGER sketch_added AFTER INSERT ON sketches BEGIN
+  UPDATE totals SET sketch_bytes = sketch_bytes + NEW.n_bytes;
+END;
+CREATE TRIGGER sketch_removed AFTER DELETE ON sketches BEGIN
+  UPDATE totals SET sketch_bytes = sketch_bytes - OLD.n_bytes;
+END;

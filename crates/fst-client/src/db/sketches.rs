@@ -23,7 +23,7 @@ impl Reader<'_> {
             .query_row([content.as_bytes()], |row| row.get(0))
             .optional()
             .map_err(sql("read sketch"))?;
-        Ok(bytes.and_then(|bytes| Sketch::decode(&bytes)))
+        Ok(bytes.and_then(|bytes| Sketch::decode(content, &bytes)))
     }
 
     /// True when something is known of a content.
@@ -48,19 +48,30 @@ impl Tx<'_> {
     /// [`DbError`].
     pub fn put_sketches(&self, sketches: &[(ContentId, Sketch)]) -> Result<(), DbError> {
         for (content, sketch) in sketches {
-            let bytes = sketch.encode();
+            let bytes = sketch.encode(*content);
+            // Not replaced in place, so that the triggers see what goes.
             self.run(
-                "INSERT OR REPLACE INTO sketches (content,n_bytes,bytes) VALUES (?1,?2,?3)",
+                "DELETE FROM sketches WHERE content=?1",
+                [content.as_bytes()],
+            )?;
+            self.run(
+                "INSERT INTO sketches (content,n_bytes,bytes) VALUES (?1,?2,?3)",
                 params![content.as_bytes(), to_i64(bytes.len() as u64), bytes],
             )?;
         }
-        if sketches.is_empty() {
-            return Ok(());
+        while !sketches.is_empty() && self.sketch_bytes()? > SKETCHES_BYTES_MAX {
+            self.run(
+                "DELETE FROM sketches WHERE seq = (SELECT min(seq) FROM sketches)",
+                [],
+            )?;
         }
-        self.run(
-            "DELETE FROM sketches WHERE seq IN (SELECT seq FROM
-             (SELECT seq, sum(n_bytes) OVER (ORDER BY seq DESC) AS newer FROM sketches) WHERE newer > ?1)",
-            [to_i64(SKETCHES_BYTES_MAX)],
-        )
+        Ok(())
+    }
+
+    fn sketch_bytes(&self) -> Result<u64, DbError> {
+        let query = "SELECT sketch_bytes FROM totals";
+        let read = self.tx.query_row(query, [], |row| row.get::<_, i64>(0));
+        let total = read.map_err(sql("read totals"))?;
+        u64::try_from(total).map_err(|_| DbError::Damaged { what: "number" })
     }
 }

@@ -15,7 +15,7 @@ use super::{DbError, EntryRow, Reader, RemoteRow, StatRow, sql, to_bits, to_i64}
 /// An open transaction; [`super::Db::transaction`] makes and ends it.
 #[derive(Debug)]
 pub struct Tx<'a> {
-    tx: &'a Transaction<'a>,
+    pub(super) tx: &'a Transaction<'a>,
 }
 
 /// One line of history.

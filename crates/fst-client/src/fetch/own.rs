@@ -14,6 +14,9 @@ use super::Fetcher;
 use crate::error::FolderError;
 use crate::sealed;
 
+/// What was tried when the old version could not be read.
+pub const READ_OLD: &str = "read old file";
+
 /// Read at a time while copying.
 const READ_LEN: usize = 256 << 10;
 
@@ -26,10 +29,17 @@ struct Range {
     at: u64,
 }
 
+impl Range {
+    fn end(&self) -> u64 {
+        u64::from(self.offset) + u64::from(self.len)
+    }
+}
+
 /// An open file with known content, and which bytes of which objects it holds.
 #[derive(Debug)]
 pub struct Own {
     file: Box<dyn ReadFile>,
+    /// Of each object, by offset; a later range ends behind those before it, so that one look finds the one that helps.
     ranges: BTreeMap<ObjectId, Vec<Range>>,
     lens: BTreeMap<ObjectId, u32>,
     segments: BTreeMap<ObjectId, Vec<Extent>>,
@@ -52,20 +62,6 @@ impl Fetcher<'_> {
         let Ok(file) = vault.open_read(path) else {
             return Ok(None);
         };
-        let mut ranges: BTreeMap<ObjectId, Vec<Range>> = BTreeMap::new();
-        let mut at = 0;
-        for extent in &sketch.extents {
-            if let Extent::Data {
-                object,
-                offset,
-                len,
-            } = *extent
-            {
-                let range = Range { offset, len, at };
-                ranges.entry(object).or_default().push(range);
-            }
-            at += extent.len();
-        }
         let segments = recipe::segments(&sketch.extents)
             .into_iter()
             .map(|segment| {
@@ -74,11 +70,39 @@ impl Fetcher<'_> {
             });
         Ok(Some(Own {
             file,
-            ranges,
+            ranges: ranges_of(&sketch.extents),
             segments: segments.collect(),
             lens: sketch.lens,
         }))
     }
+}
+
+/// Which bytes of which object lie where in a file of these extents.
+fn ranges_of(extents: &[Extent]) -> BTreeMap<ObjectId, Vec<Range>> {
+    let mut ranges: BTreeMap<ObjectId, Vec<Range>> = BTreeMap::new();
+    let mut at = 0;
+    for extent in extents {
+        if let Extent::Data {
+            object,
+            offset,
+            len,
+        } = *extent
+        {
+            let range = Range { offset, len, at };
+            ranges.entry(object).or_default().push(range);
+        }
+        at += extent.len();
+    }
+    for ranges in ranges.values_mut() {
+        ranges.sort_unstable_by_key(|range| (range.offset, range.end(), range.at));
+        let mut reached = 0;
+        ranges.retain(|range| {
+            let is_further = range.end() > reached;
+            reached = reached.max(range.end());
+            is_further
+        });
+    }
+    ranges
 }
 
 impl Own {
@@ -93,10 +117,9 @@ impl Own {
             return None;
         };
         let end = u64::from(*offset) + u64::from(*len);
-        let is_in = |range: &&Range| {
-            range.offset <= *offset && end <= u64::from(range.offset) + u64::from(range.len)
-        };
-        let range = self.ranges.get(object)?.iter().find(is_in)?;
+        let ranges = self.ranges.get(object)?;
+        let behind = ranges.partition_point(|range| range.offset <= *offset);
+        let range = ranges[..behind].last().filter(|range| end <= range.end())?;
         Some(range.at + u64::from(offset - range.offset))
     }
 
@@ -130,7 +153,7 @@ impl Own {
             let want = left.min(buffer.len());
             let read = self.file.read_at(at, &mut buffer[..want]);
             let n = read.map_err(|source| VaultError::Io {
-                op: "read old file",
+                op: READ_OLD,
                 source,
             })?;
             if n == 0 {

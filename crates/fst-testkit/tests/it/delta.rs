@@ -28,7 +28,8 @@ fn edit(scene: &mut Scene, at: usize, bytes: &[u8]) -> (u64, u64) {
     scene.write(at, "big.bin", bytes);
     scene.quiet();
     let tree = scene.assert_equal();
-    let is_there = matches!(&tree[&path("big.bin")], FakeEntry::File { bytes: found, .. } if found == bytes);
+    let is_there =
+        matches!(&tree[&path("big.bin")], FakeEntry::File { bytes: found, .. } if found == bytes);
     assert!(is_there, "other bytes arrived");
     let after = traffic(scene);
     (after.0 - before.0, after.1 - before.1)
@@ -77,9 +78,8 @@ fn an_old_file_that_changed_meanwhile_costs_bandwidth_and_no_byte() {
     scene.quiet();
     let tree = scene.assert_equal();
     let has = |wanted: &[u8]| {
-        tree.values().any(
-            |entry| matches!(entry, FakeEntry::File { bytes, .. } if bytes == wanted),
-        )
+        tree.values()
+            .any(|entry| matches!(entry, FakeEntry::File { bytes, .. } if bytes == wanted))
     };
     assert!(has(&bytes) && has(&other), "an edit was lost");
 }

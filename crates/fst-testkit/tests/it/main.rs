@@ -8,6 +8,7 @@ mod editors;
 mod evil;
 mod held;
 mod prunes;
+mod recipes;
 mod restores;
 mod versions;
 mod world;
