@@ -16,13 +16,13 @@ use fst_fs::commit::{self, Outcome};
 use fst_fs::vault::{AttrChange, FileAttrs, StageName, Stat, Vault, VaultError};
 use fst_proto::entry::{Content, Kind};
 use fst_proto::error::ErrorCode;
-use fst_proto::ids::NodeId;
+use fst_proto::ids::{ContentId, NodeId};
 use fst_proto::ipc::PathProblem;
 use fst_proto::path::RelPath;
 
-use crate::db::{Db, RemoteRow, StatRow};
+use crate::db::{Db, RemoteRow, StatRow, path_in};
 use crate::error::{FolderError, chain};
-use crate::fetch::{Fetcher, READ_OLD};
+use crate::fetch::{Fetcher, Own, READ_OLD};
 use crate::folder::Space;
 use crate::remote::Remote;
 use crate::scan::{Scanned, hash_file, problem, row_of};
@@ -227,18 +227,56 @@ impl Applier<'_> {
         for step in page {
             let DiskStep::Write {
                 source: Source::Remote(node),
+                path,
+                content,
                 expect,
                 ..
             } = step
             else {
                 continue;
             };
-            let old = expect.as_ref().map(|old| self.db.read().has_sketch(old.id));
-            if !old.transpose()?.unwrap_or(false) {
+            if self.sources(path, content, expect.as_ref())?.is_empty() {
                 out.extend(rows.get(node));
             }
         }
         Ok(out)
+    }
+
+    /// Files on this disk that are known well enough to help, with what should be in them: the old version, or a file
+    /// that has the wanted content already.
+    fn sources(
+        &self,
+        path: &RelPath,
+        content: &Content,
+        expect: Option<&Content>,
+    ) -> Result<Vec<(RelPath, ContentId)>, FolderError> {
+        let db = self.db.read();
+        let mut out = Vec::new();
+        if let Some(old) = expect
+            && db.has_sketch(old.id)?
+        {
+            out.push((path.clone(), old.id));
+        }
+        if db.has_sketch(content.id)?
+            && let Some(holder) = db.base().holder(content.id)?
+            && let Some(path) = path_in(&db.base(), holder)?
+        {
+            out.insert(0, (path, content.id));
+        }
+        Ok(out)
+    }
+
+    fn own(
+        &self,
+        fetcher: &Fetcher<'_>,
+        sources: &[(RelPath, ContentId)],
+    ) -> Result<Option<Own>, FolderError> {
+        for (path, content) in sources {
+            if let Some(own) = fetcher.own(self.vault, path, *content)? {
+                return Ok(Some(own));
+            }
+        }
+        Ok(None)
     }
 
     fn stage(
@@ -278,10 +316,8 @@ impl Applier<'_> {
                     self.vault.stage_link(&tag, &target)?;
                     return Ok(tag);
                 }
-                let own = match expect {
-                    Some(old) => fetcher.own(self.vault, path, old.id)?,
-                    None => None,
-                };
+                let sources = self.sources(path, content, expect.as_ref())?;
+                let own = self.own(fetcher, &sources)?;
                 let has_own = own.is_some();
                 let mut file = self.vault.stage_file(&tag)?;
                 let mut written = fetcher.write(*from, row, content, file.as_mut(), own);

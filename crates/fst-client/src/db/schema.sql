@@ -8,6 +8,8 @@ CREATE INDEX base_place  ON base (parent, name);
 CREATE INDEX base_dirs   ON base (parent) WHERE kind = 1;
 CREATE INDEX base_copies ON base (copy)   WHERE copy != 0;
 CREATE INDEX base_keys   ON base (ino, dev);
+-- Files large enough for a sketch, as sources of equal bytes.
+CREATE INDEX base_contents ON base (content) WHERE kind = 0 AND size >= 65536;
 CREATE TABLE remote  (node BLOB NOT NULL UNIQUE, parent BLOB NOT NULL, name BLOB NOT NULL, kind INTEGER NOT NULL,
                       content BLOB NOT NULL, exec INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, size INTEGER NOT NULL,
                       rev INTEGER NOT NULL, deleted INTEGER NOT NULL, body BLOB NOT NULL, refs BLOB NOT NULL,

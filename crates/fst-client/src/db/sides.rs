@@ -193,6 +193,15 @@ impl Base<'_> {
         self.0.rows(query, values, id_of)
     }
 
+    /// A file of 64 KiB or more with this content.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub fn holder(&self, content: ContentId) -> Result<Option<NodeId>, DbError> {
+        let query = "SELECT node FROM base WHERE content=?1 AND kind=0 AND size>=65536 ORDER BY node LIMIT 1";
+        Ok(self.0.rows(query, [content.as_bytes()], id_of)?.pop())
+    }
+
     /// Files that are conflict copies.
     ///
     /// # Errors

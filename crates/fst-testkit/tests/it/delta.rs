@@ -98,3 +98,25 @@ fn many_rounds_of_page_writes_arrive_and_stay_lean() {
         assert!(up <= 2 << 20 && down <= 2 << 20, "{up} up, {down} down");
     }
 }
+
+/// An editor that keeps the old file under another name, or replaces it by a new one: the path tells the base.
+#[test]
+fn a_new_file_in_the_place_of_an_old_one_travels_as_a_delta() {
+    for keeps_backup in [false, true] {
+        let (mut scene, mut bytes) = settled(45, 3 << 20);
+        bytes[2_000_000] ^= 1;
+        let before = [AUTHOR, READER].map(|at| scene.devices[at].weather.traffic());
+        scene.user(AUTHOR, |vault| {
+            if keeps_backup {
+                vault.user_rename(&path("big.bin"), &path("big.bin~"))?;
+            }
+            vault.user_save(&path("big.bin"), &bytes)
+        });
+        scene.quiet();
+        scene.assert_equal();
+        let after = [AUTHOR, READER].map(|at| scene.devices[at].weather.traffic());
+        let (up, down) = (after[0].0 - before[0].0, after[1].1 - before[1].1);
+        assert!(up <= 16_000, "{up} bytes up, backup {keeps_backup}");
+        assert!(down <= 16_000, "{down} bytes down, backup {keeps_backup}");
+    }
+}

@@ -20,6 +20,7 @@ use fst_proto::frame;
 use fst_proto::ids::{NodeId, ObjectId};
 use fst_proto::limits;
 use fst_proto::recipe::{self, Body, Extent, PartRef};
+use fst_testkit::net::Weather;
 use fst_testkit::scene::{Scene, noise, path};
 
 const SIZE: usize = 3 << 20;
@@ -30,6 +31,7 @@ struct Stage<'a> {
     space: &'a Space,
     remote: &'a dyn Remote,
     vault: FakeVault,
+    weather: Weather,
     node: NodeId,
     row: RemoteRow,
 }
@@ -40,6 +42,7 @@ fn on_stage(look: impl FnOnce(&Stage<'_>)) {
     scene.write(0, "big.bin", &noise(61, SIZE));
     scene.quiet();
     let vault = scene.devices[0].vault.clone();
+    let weather = scene.devices[0].weather.clone();
     scene.devices[0].beside(|db, space, remote| {
         let (_, tree) = db.trees().expect("in memory");
         let node = tree.lookup(&path("big.bin")).expect("it was synced");
@@ -53,6 +56,7 @@ fn on_stage(look: impl FnOnce(&Stage<'_>)) {
             space,
             remote,
             vault,
+            weather,
             node,
             row,
         });
@@ -246,24 +250,27 @@ fn holes_longer_than_any_disk_are_not_even_hashed() {
 #[test]
 fn a_chunk_that_inflates_beyond_its_declared_size_is_refused() {
     on_stage(|stage| {
-        let raw = vec![7; 1 << 20];
-        let packed = fst_chunk::compress::compress(&raw);
-        assert!(packed.is_zstd());
-        for declared in [1, raw.len() - 1, raw.len() + 1] {
-            // Named by what it inflates to, so that only the length is a lie.
-            let marked = [raw.as_slice(), &declared.to_be_bytes()].concat();
-            let id = sealed::chunk_id(stage.space, &marked);
+        let len = 1 << 20;
+        for (n, declared) in (0_u8..).zip([1, len - 1, len + 1]) {
+            let raw = vec![n; len];
+            let packed = fst_chunk::compress::compress(&raw);
+            assert!(packed.is_zstd());
+            // Named by what it inflates to: the length alone is a lie.
+            let id = sealed::chunk_id(stage.space, &raw);
             let payload = Payload::zstd(packed.as_bytes(), declared);
             let (salts, keys) = (stage.space.salts(), &stage.space.keys);
             let envelope = object::seal_object(&salts, keys, ObjectKind::Data, &id, &payload);
             stage.upload(id, &envelope.unwrap());
-            stage.refuses("a bomb", Body::Inline(vec![data(id, 1)]), 0);
+            let mut tap = Tap::new();
+            let told = stage.write(Body::Inline(vec![data(id, 1)]), None, &mut tap);
+            let text = told.unwrap_err().to_string();
+            assert!(text.contains("does not inflate"), "{declared}: {text}");
         }
     });
 }
 
 #[test]
-fn many_small_envelopes_of_large_objects_do_not_fill_the_memory() {
+fn small_envelopes_of_large_objects_are_taken_a_part_at_a_time() {
     on_stage(|stage| {
         let mut raw = vec![0; 4 << 20];
         let extents: Vec<Extent> = (0..40_u8)
@@ -275,11 +282,14 @@ fn many_small_envelopes_of_large_objects_do_not_fill_the_memory() {
         let len = extents.len() as u64;
         let object = stage.part(&recipe::encode_segment(&extents));
         let mut tap = Tap::new();
+        let before = stage.weather.n_requests();
         let parts = vec![PartRef { object, len }];
         let told = stage.write(Body::Parts { level: 0, parts }, None, &mut tap);
-        // All of it can be read, a part at a time; the content is another one in the end.
+        // 160 MiB unpacked, of which 68 are kept at most. All can be read; the content is another one in the end.
         assert!(matches!(told, Err(FolderError::Sealed(_))), "{told:?}");
         assert_eq!(tap.bytes, (0..40).collect::<Vec<u8>>());
+        let n = stage.weather.n_requests() - before;
+        assert!(n >= 4, "{n} requests for the recipe and its objects");
     });
 }
 
