@@ -1,4 +1,4 @@
-//! Measurements of the programs as users run them: `cargo xtask bench scale|delta`.
+//! Measurements of the programs as users run them: `cargo xtask bench scale|delta|server`.
 //!
 //! Invariant: what is measured is a release build, and each figure printed was measured in this run.
 //! Not here: micro-benchmarks (`cargo bench`), comparisons with other programs.
@@ -18,8 +18,23 @@ pub(crate) fn run(args: &[&str]) -> anyhow::Result<bool> {
     match args {
         ["scale", rest @ ..] => scale::run(rest),
         ["delta", rest @ ..] => delta::run(rest),
-        _ => bail!("the benchmarks are `scale` and `delta`; see `cargo xtask help`"),
+        ["server"] => server(),
+        _ => bail!("the benchmarks are `scale`, `delta` and `server`; see `cargo xtask help`"),
     }
+}
+
+/// Runs the load of `fst-server` on each of its stores; it prints what it finds.
+fn server() -> anyhow::Result<bool> {
+    let mut command = process::cargo(&workspace::root()?);
+    command.args([
+        "bench",
+        "--quiet",
+        "--package",
+        "fst-server",
+        "--bench",
+        "load",
+    ]);
+    process::run(&mut command)
 }
 
 /// Builds packages for measuring; `fst` and what belongs to it lie side by side.

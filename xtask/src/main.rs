@@ -29,7 +29,8 @@ cargo xtask sim [--seeds N] [--from S] [--seed S [--killing]] [--kills client=N,
 cargo xtask bench scale [--entries N] [--at DIR]
                                measure a folder of many files on two devices
 cargo xtask bench delta [--size BYTES] [--rounds N] [--fst PATH]
-                               bytes that edits of a large file cost, through server and daemons";
+                               bytes that edits of a large file cost, through server and daemons
+cargo xtask bench server       measure one server under load, on SQLite and on PostgreSQL";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();

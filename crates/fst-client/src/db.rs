@@ -19,8 +19,8 @@ use rusqlite::{Connection, Row};
 
 mod read;
 mod sides;
-mod sum;
 mod sketches;
+mod sum;
 mod tx;
 mod versions;
 

@@ -44,6 +44,9 @@ const STREAMS_MAX: usize = 4096;
 /// Told when a set-up code was used.
 pub type OnSetupCodeUsed = Arc<dyn Fn(&str) + Send + Sync>;
 
+/// Tells whether the server may serve.
+pub type ReadyWhile = Arc<dyn Fn() -> bool + Send + Sync>;
+
 /// What every handler sees.
 #[derive(Clone)]
 pub struct App {
@@ -53,6 +56,7 @@ pub struct App {
     large_bodies: Arc<Semaphore>,
     streams: Arc<Semaphore>,
     on_setup_code_used: Option<OnSetupCodeUsed>,
+    ready_while: Option<ReadyWhile>,
 }
 
 impl std::fmt::Debug for App {
@@ -74,6 +78,7 @@ impl App {
             large_bodies: Arc::new(Semaphore::new(LARGE_BODIES_MAX)),
             streams: Arc::new(Semaphore::new(STREAMS_MAX)),
             on_setup_code_used: None,
+            ready_while: None,
         }
     }
 
@@ -81,6 +86,13 @@ impl App {
     #[must_use]
     pub fn on_setup_code_used(mut self, hook: OnSetupCodeUsed) -> Self {
         self.on_setup_code_used = Some(hook);
+        self
+    }
+
+    /// The same, ready only while `may_serve` says so.
+    #[must_use]
+    pub fn ready_while(mut self, may_serve: ReadyWhile) -> Self {
+        self.ready_while = Some(may_serve);
         self
     }
 

@@ -23,6 +23,7 @@ pub mod refusal;
 pub mod run;
 pub mod seams;
 pub mod service;
+mod stores;
 
 pub use config::Options;
 pub use embedded::Embedded;

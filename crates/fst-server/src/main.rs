@@ -7,13 +7,14 @@
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use fst_proto::error::ErrorCode;
-use fst_server::config::{self, Asked, BadConfig, Options, PlainHttp};
+use fst_server::config::{self, Asked, BadConfig, Database, Options, PlainHttp, Storage};
 use fst_server::run::{self, RunError, Server};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -33,7 +34,7 @@ struct Cli {
 enum Command {
     /// Creates database and configuration and prints the set-up code; may be run again.
     Init {
-        /// Database, `sqlite:///PATH`.
+        /// Database, `sqlite:///PATH` or `postgresql://USER:PASSWORD@HOST/NAME`; made when it is missing.
         #[arg(long, value_name = "URL")]
         db: Option<String>,
         #[command(flatten)]
@@ -57,6 +58,17 @@ enum Command {
         /// Address to ask instead of the running server's.
         #[arg(long, value_name = "ADDR:PORT")]
         listen: Option<SocketAddr>,
+    },
+    /// Brings the database to the version of this program.
+    Migrate {
+        /// Changes nothing; exits with 9 when the database is behind.
+        #[arg(long, conflicts_with = "plan")]
+        check: bool,
+        /// Changes nothing; prints the steps to come.
+        #[arg(long)]
+        plan: bool,
+        #[command(flatten)]
+        place: Place,
     },
     /// Manages set-up codes.
     SetupCode {
@@ -99,6 +111,8 @@ enum Failure {
     },
     #[error("the server is not ready")]
     NotReady,
+    #[error("the database is behind, steps to do: {0}: run fst-server migrate")]
+    Behind(usize),
 }
 
 fn main() -> ExitCode {
@@ -117,8 +131,9 @@ fn execute(command: &Command) -> Result<(), Failure> {
         Command::Init { place, .. } => init(place, &options),
         Command::Start { .. } => start(&options),
         Command::Health { listen, .. } => health(&options, *listen),
+        Command::Migrate { check, plan, .. } => migrate(&options, *check, *plan),
         Command::SetupCode { .. } => {
-            let code = block_on(run::new_setup_code(&options))??;
+            let code = block_on(None, run::new_setup_code(&options))??;
             print(&format!("{code}\n"))
         },
     }
@@ -151,6 +166,7 @@ fn asked(command: &Command) -> Asked {
             ..at(place)
         },
         Command::Health { place, .. }
+        | Command::Migrate { place, .. }
         | Command::SetupCode {
             action: SetupCode::New { place },
         } => at(place),
@@ -158,21 +174,25 @@ fn asked(command: &Command) -> Asked {
 }
 
 fn init(place: &Place, options: &Options) -> Result<(), Failure> {
-    let code = block_on(run::init(options))??;
+    let code = block_on(None, run::init(options))??;
     let file = place
         .config
         .clone()
         .unwrap_or_else(|| options.data.join(config::CONFIG_FILE));
     if !file.exists() {
-        let text = config::render(options);
-        std::fs::write(&file, text).map_err(|source| Failure::Io {
+        // A database URL may hold a password.
+        let mut how = std::fs::OpenOptions::new();
+        let opened = how.write(true).create_new(true).mode(0o600).open(&file);
+        let written =
+            opened.and_then(|mut file| file.write_all(config::render(options).as_bytes()));
+        written.map_err(|source| Failure::Io {
             what: "write the configuration",
             source,
         })?;
     }
     let mut out = format!(
         "database     {}\ndata         {}\n",
-        options.database.display(),
+        options.database,
         options.data.display()
     );
     // Writing to a String cannot fail.
@@ -184,9 +204,28 @@ fn init(place: &Place, options: &Options) -> Result<(), Failure> {
     print(&out)
 }
 
+fn migrate(options: &Options, check: bool, plan: bool) -> Result<(), Failure> {
+    let steps = if check || plan {
+        block_on(None, run::pending_migrations(options))??
+    } else {
+        block_on(None, run::migrate(options))??
+    };
+    if check && !steps.is_empty() {
+        return Err(Failure::Behind(steps.len()));
+    }
+    let what = if plan { "to do" } else { "done" };
+    let mut out: String = steps.iter().fold(String::new(), |out, step| {
+        out + &format!("{what}  {step}\n")
+    });
+    if steps.is_empty() {
+        out = "the database is up to date\n".to_owned();
+    }
+    print(&out)
+}
+
 fn start(options: &Options) -> Result<(), Failure> {
-    let served = block_on(async {
-        let is_new = !options.database.exists();
+    let served = block_on(options.threads, async {
+        let is_new = matches!(&options.database, Database::Sqlite(path) if !path.exists());
         let server = Server::bind(options).await?;
         print(&banner(options, &server, is_new))?;
         server.serve(stop_signal()).await?;
@@ -197,7 +236,11 @@ fn start(options: &Options) -> Result<(), Failure> {
 }
 
 fn banner(options: &Options, server: &Server, is_new: bool) -> String {
-    let state = if is_new { "SQLite, new" } else { "SQLite" };
+    let state = match (&options.database, is_new) {
+        (Database::Sqlite(_), true) => "SQLite, new",
+        (Database::Sqlite(_), false) => "SQLite",
+        (Database::Postgres(_), _) => "PostgreSQL",
+    };
     let reach = if options.listen.ip().is_loopback() {
         "only this machine can connect"
     } else {
@@ -207,9 +250,15 @@ fn banner(options: &Options, server: &Server, is_new: bool) -> String {
     let mut out = format!(
         "FileSyncTool server {}\n  database  {} ({state})\n  data      {}\n  listening {url}   {reach}\n",
         env!("CARGO_PKG_VERSION"),
-        options.database.display(),
+        options.database,
         options.data.display(),
     );
+    if let Storage::S3(place) = &options.storage {
+        writeln!(out, "  storage   {place}").unwrap_or_default();
+    }
+    if let Some(place) = &options.redis {
+        writeln!(out, "  redis     {}", place.url).unwrap_or_default();
+    }
     if let Some(code) = server.setup_code() {
         write!(
             out,
@@ -260,10 +309,12 @@ fn health(options: &Options, listen: Option<SocketAddr>) -> Result<(), Failure> 
     }
 }
 
-fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build();
+fn block_on<T>(threads: Option<usize>, work: impl Future<Output = T>) -> Result<T, Failure> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    if let Some(threads) = threads {
+        builder.worker_threads(threads);
+    }
+    let runtime = builder.enable_all().build();
     let runtime = runtime.map_err(|source| Failure::Io {
         what: "start the runtime",
         source,
@@ -295,6 +346,7 @@ fn report(failure: &Failure) -> ExitCode {
         Failure::Run(error) => error.code(),
         Failure::Io { .. } => ErrorCode::Io,
         Failure::NotReady => ErrorCode::Unreachable,
+        Failure::Behind(_) => ErrorCode::BadConfig,
     };
     let mut text = format!("error[{code}]: {failure}");
     let mut cause = std::error::Error::source(failure);

@@ -71,6 +71,9 @@ pub enum Refusal {
     /// The server stops.
     #[error("the server is stopping")]
     Stopping,
+    /// Another worker took the database that this one needs for itself.
+    #[error("another worker uses the database of this one")]
+    NotAlone,
     /// A store failed; the outcome is unknown.
     #[error("the server's storage failed")]
     Storage(#[source] StoreError),
@@ -97,7 +100,7 @@ impl Refusal {
             Self::Conflict(_) => ErrorCode::Conflict,
             Self::RateLimited { .. } => ErrorCode::RateLimited,
             Self::NeedsClient => ErrorCode::NeedsClient,
-            Self::Stopping => ErrorCode::Stopping,
+            Self::Stopping | Self::NotAlone => ErrorCode::Stopping,
             Self::Storage(_) => ErrorCode::ServerFailed,
         }
     }
@@ -120,6 +123,7 @@ impl Refusal {
             | Self::RateLimited { .. }
             | Self::NeedsClient
             | Self::Stopping
+            | Self::NotAlone
             | Self::Storage(_) => self.code().http_status(),
         }
     }

@@ -15,19 +15,16 @@ use std::time::Duration;
 
 use axum::serve::ListenerExt as _;
 use fst_proto::error::ErrorCode;
-use fst_store::blob::fs::FsBlobs;
-use fst_store::cache::local::LocalCache;
 use fst_store::error::StoreError;
-use fst_store::meta::sqlite::SqliteMeta;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
-use crate::config::{Options, PlainHttp};
+use crate::config::{Database, Options, PlainHttp};
 use crate::http::{self, App};
 use crate::refusal::Refusal;
-use crate::seams::{OsRandom, SystemClock};
-use crate::service::{Parts, Pruned, Service};
+use crate::service::{Pruned, Service};
+use crate::stores::{self, Member};
 
 /// File with the open set-up code.
 pub const SETUP_CODE_FILE: &str = "setup-code";
@@ -36,7 +33,7 @@ pub const SETUP_CODE_FILE: &str = "setup-code";
 pub const URL_FILE: &str = "url";
 
 /// Time for requests to end after a stop was asked for.
-const DRAIN: Duration = Duration::from_secs(10);
+const DRAIN: Duration = Duration::from_secs(30);
 
 /// Time between two looks for what may be pruned: what is due goes within the hour, and a look reads whole logs.
 const PRUNE_EVERY: Duration = Duration::from_secs(60 * 60);
@@ -73,6 +70,12 @@ pub enum RunError {
         #[source]
         source: io::Error,
     },
+    /// Another worker and this one cannot work side by side.
+    #[error("another worker uses the database; {0}")]
+    NotAlone(&'static str),
+    /// Something that this build does not have.
+    #[error("{0} is not supported by this build: use the fst-server program")]
+    Lacks(&'static str),
     /// The stores.
     #[error("open the server's storage")]
     Storage(#[from] StoreError),
@@ -89,7 +92,8 @@ impl RunError {
     #[must_use]
     pub fn code(&self) -> ErrorCode {
         match self {
-            Self::Locked(_) => ErrorCode::Locked,
+            Self::Locked(_) | Self::NotAlone(_) => ErrorCode::Locked,
+            Self::Lacks(_) => ErrorCode::BadConfig,
             Self::InsecureHttp(_) => ErrorCode::InsecureHttp,
             Self::Io { .. } | Self::Listen { .. } | Self::Serve(_) => ErrorCode::Io,
             Self::Storage(_) | Self::Service(_) => ErrorCode::BadState,
@@ -109,6 +113,7 @@ pub struct Server {
     data: PathBuf,
     // Held as long as the server lives.
     _lock: File,
+    _member: Member,
 }
 
 impl Server {
@@ -122,8 +127,16 @@ impl Server {
             return Err(RunError::InsecureHttp(options.listen));
         }
         let lock = lock(&options.data)?;
-        let service = Arc::new(open_service(options).await?);
-        let setup_code = ensure_setup_code(&service, &options.data).await?;
+        for setting in &options.without_effect {
+            tracing::warn!(setting, "this setting has no effect yet");
+        }
+        let stores::Opened { service, member } = stores::open(options).await?;
+        let service = Arc::new(service);
+        let setup_code = match options.database {
+            Database::Sqlite(_) => ensure_setup_code(&service, &options.data).await?,
+            // A worker that starts must not end the code that `init` made on another machine.
+            Database::Postgres(_) => open_setup_code(&service, &options.data).await?,
+        };
         let listen = |source| RunError::Listen {
             address: options.listen,
             source,
@@ -134,7 +147,10 @@ impl Server {
         let (stopping, is_stopping) = watch::channel(false);
         let code_file = options.data.join(SETUP_CODE_FILE);
         let forget = Arc::new(move |code: &str| forget_setup_code(&code_file, code));
-        let app = App::new(Arc::clone(&service), is_stopping).on_setup_code_used(forget);
+        let welcome = member.clone();
+        let app = App::new(Arc::clone(&service), is_stopping)
+            .on_setup_code_used(forget)
+            .ready_while(Arc::new(move || welcome.is_welcome()));
         let data = options.data.clone();
         Ok(Self {
             app,
@@ -145,6 +161,7 @@ impl Server {
             setup_code,
             data,
             _lock: lock,
+            _member: member,
         })
     }
 
@@ -210,6 +227,11 @@ async fn prune_forever(service: Arc<Service>, mut stopping: watch::Receiver<bool
             _ = ticks.tick() => {},
             _ = stopping.wait_for(|is_stopping| *is_stopping) => return,
         }
+        // Of several workers one prunes at a time; that two did would cost work, not data.
+        let leading = service.lead("prune").await;
+        let Ok(Some(_lead)) = leading else {
+            continue;
+        };
         match service.prune().await {
             Ok(pruned) if pruned == Pruned::default() => {},
             Ok(Pruned { objects, blobs }) => tracing::info!(objects, blobs, "pruned"),
@@ -236,8 +258,26 @@ pub async fn run(
 /// [`RunError`].
 pub async fn init(options: &Options) -> Result<Option<String>, RunError> {
     make_private_dir(&options.data)?;
-    let service = open_meta_only(options).await?;
+    stores::prepare(options).await?;
+    let service = stores::open_meta_only(options).await?;
     ensure_setup_code(&service, &options.data).await
+}
+
+/// Steps that would bring the database to this program's version; changes nothing.
+///
+/// # Errors
+/// [`RunError`].
+pub async fn pending_migrations(options: &Options) -> Result<Vec<String>, RunError> {
+    stores::pending(options).await
+}
+
+/// Brings the database to this program's version and returns the steps that ran.
+///
+/// # Errors
+/// [`RunError`].
+pub async fn migrate(options: &Options) -> Result<Vec<String>, RunError> {
+    make_private_dir(&options.data)?;
+    stores::prepare(options).await
 }
 
 /// Makes a new set-up code, beside a running server or not.
@@ -246,39 +286,28 @@ pub async fn init(options: &Options) -> Result<Option<String>, RunError> {
 /// [`RunError`].
 pub async fn new_setup_code(options: &Options) -> Result<String, RunError> {
     make_private_dir(&options.data)?;
-    let service = open_meta_only(options).await?;
+    let service = stores::open_meta_only(options).await?;
     let code = service.create_setup_code().await?;
     write_private(&options.data.join(SETUP_CODE_FILE), &code)?;
     Ok(code)
 }
 
-async fn open_service(options: &Options) -> Result<Service, RunError> {
-    make_parent(&options.database)?;
-    let parts = Parts {
-        meta: Arc::new(SqliteMeta::open(&options.database)?),
-        blobs: Arc::new(FsBlobs::open(&options.data.join("objects"))?),
-        cache: Arc::new(LocalCache::new()),
-        clock: Arc::new(SystemClock),
-        random: Arc::new(OsRandom),
-    };
-    Ok(Service::open(parts).await?)
-}
-
-/// A service for commands that touch no blob: a running server keeps the blob folder for itself.
-async fn open_meta_only(options: &Options) -> Result<Service, RunError> {
-    make_parent(&options.database)?;
-    let parts = Parts {
-        meta: Arc::new(SqliteMeta::open(&options.database)?),
-        blobs: Arc::new(fst_store::blob::memory::MemoryBlobs::new()),
-        cache: Arc::new(LocalCache::new()),
-        clock: Arc::new(SystemClock),
-        random: Arc::new(OsRandom),
-    };
-    Ok(Service::open(parts).await?)
-}
-
 /// The open code: the one in the file, or a new one when there is no account yet.
 async fn ensure_setup_code(service: &Service, data: &Path) -> Result<Option<String>, RunError> {
+    if let Some(code) = open_setup_code(service, data).await? {
+        return Ok(Some(code));
+    }
+    let path = data.join(SETUP_CODE_FILE);
+    if service.totals().await?.accounts > 0 {
+        return Ok(None);
+    }
+    let code = service.create_setup_code().await?;
+    write_private(&path, &code)?;
+    Ok(Some(code))
+}
+
+/// The code in the file, when it is open still.
+async fn open_setup_code(service: &Service, data: &Path) -> Result<Option<String>, RunError> {
     let path = data.join(SETUP_CODE_FILE);
     if let Ok(code) = fs::read_to_string(&path) {
         if service.is_setup_code_open(&code).await? {
@@ -286,12 +315,7 @@ async fn ensure_setup_code(service: &Service, data: &Path) -> Result<Option<Stri
         }
         remove_if_there(&path)?;
     }
-    if service.totals().await?.accounts > 0 {
-        return Ok(None);
-    }
-    let code = service.create_setup_code().await?;
-    write_private(&path, &code)?;
-    Ok(Some(code))
+    Ok(None)
 }
 
 /// Removes the file once its code was used; a newer code in it stays.
@@ -325,7 +349,7 @@ fn lock(data: &Path) -> Result<File, RunError> {
     }
 }
 
-fn make_private_dir(path: &Path) -> Result<(), RunError> {
+pub(crate) fn make_private_dir(path: &Path) -> Result<(), RunError> {
     let is_missing = |path: &&Path| !path.as_os_str().is_empty() && !path.exists();
     let missing: Vec<&Path> = path.ancestors().take_while(is_missing).collect();
     let made = fs::DirBuilder::new()
@@ -344,10 +368,6 @@ fn make_private_dir(path: &Path) -> Result<(), RunError> {
         synced.map_err(io_error("sync the folder", parent))?;
     }
     Ok(())
-}
-
-fn make_parent(path: &Path) -> Result<(), RunError> {
-    path.parent().map_or(Ok(()), make_private_dir)
 }
 
 /// Writes a file that only its owner can read, complete or not at all.

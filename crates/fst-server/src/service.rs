@@ -18,7 +18,7 @@ use fst_store::blob::memory::MemoryBlobs;
 use fst_store::cache::local::LocalCache;
 use fst_store::cache::{Cache, Hint, Rate, Subscription, Taken, Topic};
 use fst_store::meta::memory::MemoryMeta;
-use fst_store::meta::{MetaStore, Totals};
+use fst_store::meta::{Lead, MetaStore, Totals};
 
 use crate::refusal::Refusal;
 use crate::seams::{self, Random};
@@ -79,16 +79,27 @@ impl Service {
     /// # Errors
     /// [`Refusal::Storage`] when the stores fail.
     pub async fn open(parts: Parts) -> Served<Self> {
+        Self::open_with(parts, None).await
+    }
+
+    /// Like [`Service::open`], with tokens made from `token` when it is given: all workers need the same one.
+    ///
+    /// # Errors
+    /// As [`Service::open`].
+    pub(crate) async fn open_with(parts: Parts, token: Option<[u8; 32]>) -> Served<Self> {
         let receipt = seams::bytes(&*parts.random);
         let receipt = parts
             .meta
             .get_or_create_secret("receipt-key-1", receipt)
             .await?;
-        let token = seams::bytes(&*parts.random);
-        let token = parts
-            .meta
-            .get_or_create_secret("token-key-1", token)
-            .await?;
+        let token = match token {
+            Some(token) => token,
+            None => {
+                let fresh = seams::bytes(&*parts.random);
+                let kept = parts.meta.get_or_create_secret("token-key-1", fresh);
+                kept.await?
+            },
+        };
         Ok(Self::assemble(parts, &receipt, &token))
     }
 
@@ -157,12 +168,26 @@ impl Service {
         Ok(self.parts.meta.totals().await?)
     }
 
+    /// Becomes the only worker that has `role`, until the answer is dropped; `None` when another one has it.
+    ///
+    /// # Errors
+    /// [`Refusal::Storage`].
+    pub async fn lead(&self, role: &str) -> Served<Option<Lead>> {
+        Ok(self.parts.meta.lead(role).await?)
+    }
+
     /// Subscribes to hints; a lost hint costs one poll.
     ///
     /// # Errors
     /// [`Refusal::Storage`].
     pub async fn subscribe(&self, topics: &[Topic]) -> Served<Subscription> {
         Ok(self.parts.cache.subscribe(topics).await?)
+    }
+
+    /// Whether changes that other workers take are announced at once, or found by polling.
+    #[must_use]
+    pub fn is_bus_up(&self) -> bool {
+        self.parts.cache.is_shared_now()
     }
 
     async fn publish(&self, hint: Hint) {

@@ -15,6 +15,8 @@ use crate::error::StoreResult;
 pub mod faulty;
 pub mod fs;
 pub mod memory;
+#[cfg(feature = "s3")]
+pub mod s3;
 
 /// Largest blob: a request body, see [`fst_proto::limits::REQUEST_BYTES_MAX`].
 pub const BLOB_BYTES_MAX: usize = fst_proto::limits::REQUEST_BYTES_MAX;

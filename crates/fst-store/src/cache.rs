@@ -13,6 +13,8 @@ use tokio::sync::watch;
 use crate::error::StoreResult;
 
 pub mod local;
+#[cfg(feature = "redis")]
+pub mod redis;
 
 /// What a hint is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -84,11 +86,33 @@ impl Subscription {
     }
 }
 
+/// Values with a short life, such as sign-ins under way.
+#[async_trait::async_trait]
+pub trait ShortValues: Send + Sync + std::fmt::Debug {
+    /// Keeps a value until `ends`; an earlier one of the same key is gone.
+    ///
+    /// # Errors
+    /// Failures of the backend.
+    async fn put_short(
+        &self,
+        key: &str,
+        value: Vec<u8>,
+        now: UnixMillis,
+        ends: UnixMillis,
+    ) -> StoreResult<()>;
+
+    /// Takes a value out: of two callers one gets it.
+    ///
+    /// # Errors
+    /// Failures of the backend.
+    async fn take_short(&self, key: &str, now: UnixMillis) -> StoreResult<Option<Vec<u8>>>;
+}
+
 /// Bus, buckets and short-lived values.
 ///
 /// No method is atomic with any other. Everything may be called twice and may be forgotten.
 #[async_trait::async_trait]
-pub trait Cache: Send + Sync + std::fmt::Debug {
+pub trait Cache: ShortValues {
     /// Tells all subscribers of the topic, on all workers.
     ///
     /// # Errors
@@ -107,21 +131,8 @@ pub trait Cache: Send + Sync + std::fmt::Debug {
     /// Failures of the backend.
     async fn take_token(&self, bucket: &str, rate: Rate, now: UnixMillis) -> StoreResult<Taken>;
 
-    /// Keeps a value until `ends`.
-    ///
-    /// # Errors
-    /// Failures of the backend.
-    async fn put_short(
-        &self,
-        key: &str,
-        value: Vec<u8>,
-        now: UnixMillis,
-        ends: UnixMillis,
-    ) -> StoreResult<()>;
-
-    /// Takes a value out: of two callers one gets it.
-    ///
-    /// # Errors
-    /// Failures of the backend.
-    async fn take_short(&self, key: &str, now: UnixMillis) -> StoreResult<Option<Vec<u8>>>;
+    /// Whether hints of other workers arrive at once now; false while they are found by polling.
+    fn is_shared_now(&self) -> bool {
+        true
+    }
 }

@@ -15,3 +15,6 @@ pub mod blob;
 pub mod cache;
 pub mod make;
 pub mod meta;
+#[cfg(feature = "conformance-s3")]
+pub mod s3;
+pub mod servers;

@@ -16,8 +16,13 @@ use fst_proto::wire::SpaceInfo;
 use crate::blob::BlobKey;
 use crate::error::StoreResult;
 
+mod lead;
 pub mod memory;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 pub mod sqlite;
+
+pub use lead::{Held, Lead};
 
 /// Payloads up to this size stay with the metadata; larger ones go to a pack, so that the write-ahead log
 /// of the database stays small.
@@ -406,6 +411,13 @@ pub trait MetaStore: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// [`crate::error::Refused::NoSpace`].
     async fn forget_objects(&self, tx: ForgetTx) -> StoreResult<Option<Vec<BlobKey>>>;
+
+    /// Becomes the only one of all workers on this database that has `role`, until the [`Lead`] is dropped or its
+    /// [`Lead::is_held`] turns false; `None` when another one has it.
+    ///
+    /// # Errors
+    /// Failures of the backend.
+    async fn lead(&self, role: &str) -> StoreResult<Option<Lead>>;
 
     /// Totals for metrics.
     ///

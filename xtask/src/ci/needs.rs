@@ -31,6 +31,18 @@ const NEEDS: &[Need] = &[
         is_required: true,
     },
     Need {
+        program: "pg_ctlcluster",
+        package: "postgresql",
+        purpose: "tests start their own private PostgreSQL",
+        is_required: true,
+    },
+    Need {
+        program: "redis-server",
+        package: "redis-server",
+        purpose: "tests start their own private Redis",
+        is_required: true,
+    },
+    Need {
         program: "strace",
         package: "strace",
         purpose: "shows in which order files are made durable",

@@ -14,7 +14,6 @@ use axum::http::HeaderMap;
 use axum::response::IntoResponse as _;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use fst_proto::ids::SpaceId;
-use fst_proto::wire::SpaceInfo;
 use fst_store::cache::{Subscription, Topic};
 use futures::stream;
 use tokio::select;
@@ -25,7 +24,7 @@ use super::accounts::{bad_path, bad_query};
 use super::auth::Authed;
 use super::reply::{Answer, Failure};
 use crate::refusal::Refusal;
-use crate::service::Served;
+use crate::service::{Caller, Served, Service};
 
 /// Pause after which a quiet stream sends a comment and its token is verified again.
 const TICK: Duration = Duration::from_secs(15);
@@ -117,9 +116,9 @@ impl Listener {
                 return Some(self.event(space, size));
             }
             // A failure ends the stream; the listener comes back with its cursor.
-            let spaces = self.read().await.ok()?;
-            let sizes = spaces.iter().map(|info| (info.space, info.head.size));
-            let news: Vec<_> = sizes
+            let sizes = self.read().await.ok()?;
+            let news = sizes.into_iter();
+            let news: Vec<_> = news
                 .filter(|(space, size)| *size > self.known(*space))
                 .collect();
             self.ready.extend(news);
@@ -129,16 +128,15 @@ impl Listener {
         }
     }
 
-    /// Verifies the token again and lists the spaces, subscribed to all of them before reading.
-    async fn read(&mut self) -> Served<Vec<SpaceInfo>> {
+    /// Verifies the token again and reads the sizes, subscribed to all of these spaces before reading.
+    async fn read(&mut self) -> Served<Vec<(SpaceId, u64)>> {
         let service = std::sync::Arc::clone(&self.app.service);
         let caller = service.verify_token(&self.authed.token).await?;
         loop {
-            let mut spaces = service.spaces(caller).await?.spaces;
-            spaces.retain(|info| self.only.is_none_or(|only| only == info.space));
-            let ids: Vec<SpaceId> = spaces.iter().map(|info| info.space).collect();
+            let sizes = sizes(&service, caller, self.only).await?;
+            let ids: Vec<SpaceId> = sizes.iter().map(|(space, _)| *space).collect();
             if self.covered.as_ref() == Some(&ids) {
-                return Ok(spaces);
+                return Ok(sizes);
             }
             let mut topics: Vec<Topic> = ids.iter().copied().map(Topic::Space).collect();
             topics.push(Topic::Account(caller.account));
@@ -170,6 +168,19 @@ impl Listener {
             .id(id)
             .data(format!("{{\"space\":\"{space}\",\"size\":{size}}}"))
     }
+}
+
+/// Size of one space, or of all that the caller has: a change of one must not read all of them for each listener.
+async fn sizes(
+    service: &Service,
+    caller: Caller,
+    only: Option<SpaceId>,
+) -> Served<Vec<(SpaceId, u64)>> {
+    if let Some(space) = only {
+        return Ok(vec![(space, service.size_of(caller, space).await?)]);
+    }
+    let all = service.spaces(caller).await?.spaces.into_iter();
+    Ok(all.map(|info| (info.space, info.head.size)).collect())
 }
 
 fn last_id(headers: &HeaderMap) -> Option<String> {

@@ -19,8 +19,20 @@ pub(super) async fn readyz(State(app): State<App>) -> Answer {
     if *app.stopping.borrow() {
         return Err(Failure(Refusal::Stopping));
     }
+    if app
+        .ready_while
+        .as_ref()
+        .is_some_and(|may_serve| !may_serve())
+    {
+        return Err(Failure(Refusal::NotAlone));
+    }
     app.service.totals().await?;
-    Ok("ready\n".into_response())
+    let text = if app.service.is_bus_up() {
+        "ready\n"
+    } else {
+        "ready; redis is down: changes of other workers are polled for\n"
+    };
+    Ok(text.into_response())
 }
 
 /// Prometheus text.

@@ -108,7 +108,7 @@ impl IntoResponse for Failure {
                     HeaderValue::from(retry_ms.div_ceil(1000)),
                 );
             },
-            Refusal::Stopping => {
+            Refusal::Stopping | Refusal::NotAlone => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from(1));
             },
             Refusal::Range { len } => {
@@ -145,6 +145,6 @@ fn kind(refusal: &Refusal) -> ErrorKind {
         Refusal::Conflict(_) => ErrorKind::Conflict,
         Refusal::SlowBody => ErrorKind::Network,
         Refusal::Storage(_) => ErrorKind::Disk,
-        Refusal::RateLimited { .. } | Refusal::Stopping => ErrorKind::Other,
+        Refusal::RateLimited { .. } | Refusal::Stopping | Refusal::NotAlone => ErrorKind::Other,
     }
 }

@@ -2,11 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
-use fst_proto::error::{ErrorCode, Exit};
-use fst_server::config::{Asked, BadConfig, CONFIG_FILE, PlainHttp, render, resolve};
+use fst_server::config::{
+    Asked, BadConfig, CONFIG_FILE, Database, Options, PlainHttp, Storage, render, resolve,
+};
 
 fn none(_: &str) -> Option<String> {
     None
+}
+
+fn sqlite(path: &str) -> Database {
+    Database::Sqlite(path.into())
 }
 
 #[test]
@@ -53,7 +58,7 @@ fn defaults_listen_on_this_machine_only() {
     };
     let options = resolve(&asked, none).unwrap();
     assert_eq!(options.listen.to_string(), "127.0.0.1:8000");
-    assert_eq!(options.database, Path::new("/nowhere/fst.db"));
+    assert_eq!(options.database, sqlite("/nowhere/fst.db"));
     assert_eq!(options.plain_http, PlainHttp::LoopbackOnly);
 }
 
@@ -96,35 +101,22 @@ fn what_cannot_be_honoured_is_an_error() {
         };
         resolve(&asked, none)
     };
-    for db in ["postgresql://localhost/fst", "postgres://localhost/fst"] {
-        let error = with(db).unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .contains("PostgreSQL is not supported by this build")
-        );
-        assert_eq!(error.code().exit(), Exit::Config);
-        assert_eq!(error.code(), ErrorCode::BadConfig);
-    }
     assert!(matches!(with("mysql://x"), Err(BadConfig::UnknownDatabase)));
     assert!(matches!(with("nothing"), Err(BadConfig::UnknownDatabase)));
-    assert_eq!(
-        with("sqlite:").unwrap().database,
-        Path::new("/nowhere/fst.db")
-    );
+    assert_eq!(with("sqlite:").unwrap().database, sqlite("/nowhere/fst.db"));
     assert_eq!(
         with("sqlite:x.db").unwrap().database,
-        Path::new("/nowhere/x.db")
+        sqlite("/nowhere/x.db")
     );
     assert_eq!(
         with("sqlite:///a/x.db").unwrap().database,
-        Path::new("/a/x.db")
+        sqlite("/a/x.db")
     );
 
     let dir = tempfile::tempdir().unwrap();
     let file: PathBuf = dir.path().join("server.yaml");
     for text in [
-        "redis:\n  url: redis://x\n",
+        "redis:\n  uri: redis://x\n",
         "api:\n  prot: 80\n",
         "api:\n  port: many\n",
     ] {
@@ -143,4 +135,184 @@ fn what_cannot_be_honoured_is_an_error() {
         ..Asked::default()
     };
     assert!(matches!(resolve(&asked, none), Err(BadConfig::Read { .. })));
+}
+
+/// The sample of the manual, byte for byte.
+const SAMPLE: &str = "database:
+  url: postgresql://user:pass@localhost/fst
+  pool_size: 20
+  
+redis:
+  url: redis://localhost:6379
+  db: 0
+  
+storage:
+  backend: s3
+  s3_bucket: filesynctool-storage
+  s3_region: us-east-1
+  
+security:
+  jwt_secret: your_secret_here
+  max_file_size: 5gb
+  allowed_extensions: all
+  
+sync:
+  conflict_check_interval: 5s
+  garbage_collection_interval: 1h
+  
+api:
+  port: 8000
+  workers: 4
+";
+
+/// Options of a file with this text.
+fn read(text: &str) -> Result<Options, BadConfig> {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("server.yaml");
+    std::fs::write(&file, text).unwrap();
+    let asked = Asked {
+        config: Some(file),
+        data: Some("/nowhere".into()),
+        ..Asked::default()
+    };
+    resolve(&asked, |name| {
+        let keys = [
+            ("AWS_ACCESS_KEY_ID", "id"),
+            ("AWS_SECRET_ACCESS_KEY", "env-secret"),
+        ];
+        let found = keys.iter().find(|(key, _)| *key == name);
+        found.map(|(_, value)| (*value).to_owned())
+    })
+}
+
+#[test]
+fn the_sample_of_the_manual_loads_unchanged() {
+    let options = read(SAMPLE).unwrap();
+    let Database::Postgres(database) = &options.database else {
+        panic!("{:?}", options.database);
+    };
+    assert_eq!(
+        database.url.expose_secret(),
+        "postgresql://user:pass@localhost/fst"
+    );
+    assert_eq!((database.pool_size, &database.migration_url), (20, &None));
+    let redis = options.redis.as_ref().unwrap();
+    assert_eq!(
+        (redis.url.expose_secret(), redis.db),
+        ("redis://localhost:6379", Some(0))
+    );
+    let Storage::S3(s3) = &options.storage else {
+        panic!("{:?}", options.storage);
+    };
+    assert_eq!(
+        (s3.bucket.as_str(), s3.region.as_str()),
+        ("filesynctool-storage", "us-east-1")
+    );
+    assert_eq!((&s3.endpoint, s3.is_path_style), (&None, false));
+    assert_eq!(
+        s3.credentials,
+        Some(("id".to_owned(), "env-secret".to_owned(), None))
+    );
+    assert_eq!(options.token_secret, None, "a placeholder is no secret");
+    assert_eq!((options.listen.port(), options.threads), (8000, Some(4)));
+    let silent = [
+        "security.max_file_size",
+        "sync.conflict_check_interval",
+        "sync.garbage_collection_interval",
+    ];
+    assert_eq!(options.without_effect, silent);
+    let shown = format!("{options:?} {}", options.database);
+    assert!(
+        !shown.contains("pass") && !shown.contains("env-secret"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn what_is_wrong_is_said_with_its_place() {
+    for (text, says) in [
+        (
+            "api:\n  prot: 80\n",
+            "unknown field `prot`, expected one of host, port",
+        ),
+        ("database:\n  pool_size: 0\n", "line 2"),
+        (
+            "api:\n  workers: many\n",
+            "a number of threads from 1 to 1024, or `auto`",
+        ),
+        ("api:\n  workers: 0\n", "a number of threads from 1 to 1024"),
+        (
+            "api:\n  cors_origins: [\"https://x\"]\n",
+            "leave the list empty",
+        ),
+        (
+            "storage:\n  backend: ftp\n",
+            "expected one of local, memory, s3",
+        ),
+        ("security:\n  jwt_secret: hunter2\n", "openssl rand -hex 32"),
+        ("security:\n  max_file_size: huge\n", "`500mb` or `5gb`"),
+        (
+            "security:\n  allowed_extensions: [pdf]\n",
+            "only `all` is possible",
+        ),
+        (
+            "sync:\n  garbage_collection_interval: often\n",
+            "`30s`, `5m` or `1h`",
+        ),
+        ("database: [\n", "line 1"),
+    ] {
+        let error = read(text).unwrap_err();
+        assert!(matches!(error, BadConfig::Parse { .. }), "{text}: {error}");
+        let error = error.to_string();
+        assert!(error.contains(says), "{text}: {error}");
+        assert!(
+            error.contains("line ") && error.contains("column "),
+            "{text}: {error}"
+        );
+        assert!(!error.contains("hunter2"), "{error}");
+    }
+    for (text, says) in [
+        ("storage:\n  backend: s3\n", "storage.s3_bucket is missing"),
+        (
+            "storage:\n  backend: s3\n  s3_bucket: b\n  s3_access_key_id: x\n",
+            "belong together",
+        ),
+    ] {
+        let error = read(text).unwrap_err().to_string();
+        assert!(error.contains(says), "{text}: {error}");
+    }
+}
+
+#[test]
+fn secrets_come_from_files_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let keys = dir.path().join("keys");
+    std::fs::write(
+        &keys,
+        "[default]\naws_access_key_id = a\naws_secret_access_key = b\n",
+    )
+    .unwrap();
+    let text = format!(
+        "storage:\n  backend: s3\n  s3_bucket: b\n  s3_endpoint: http://localhost:1\n  \
+         s3_credentials_file: {}\nsecurity:\n  jwt_secret: {}\n",
+        keys.display(),
+        "s".repeat(32)
+    );
+    let options = read(&text).unwrap();
+    let Storage::S3(s3) = &options.storage else {
+        panic!("{:?}", options.storage);
+    };
+    assert_eq!(s3.credentials, Some(("a".to_owned(), "b".to_owned(), None)));
+    assert!(
+        s3.is_path_style,
+        "servers other than AWS name the bucket in the path"
+    );
+    assert!(options.token_secret.is_some());
+    std::fs::write(&keys, "nothing\n").unwrap();
+    assert!(
+        read(&text)
+            .unwrap_err()
+            .to_string()
+            .contains("aws_access_key_id")
+    );
 }

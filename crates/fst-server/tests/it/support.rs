@@ -30,6 +30,10 @@ pub(crate) const START: u64 = 1_800_000_000_000;
 pub(crate) struct TestClock(AtomicU64);
 
 impl TestClock {
+    pub(crate) fn new() -> Self {
+        Self(AtomicU64::new(START))
+    }
+
     pub(crate) fn advance(&self, ms: u64) {
         self.0.fetch_add(ms, Ordering::SeqCst);
     }
@@ -43,6 +47,12 @@ impl Clock for TestClock {
 
 #[derive(Debug)]
 pub(crate) struct TestRandom(AtomicU64);
+
+impl TestRandom {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(AtomicU64::new(seed << 32))
+    }
+}
 
 impl Random for TestRandom {
     fn fill(&self, out: &mut [u8]) {
@@ -66,11 +76,8 @@ impl World {
 
     /// A world whose secrets are its own.
     pub(crate) fn seeded(seed: u64) -> Self {
-        let clock = Arc::new(TestClock(AtomicU64::new(START)));
-        let service = Service::in_memory(
-            Arc::clone(&clock) as _,
-            Arc::new(TestRandom(AtomicU64::new(seed << 32))),
-        );
+        let clock = Arc::new(TestClock::new());
+        let service = Service::in_memory(Arc::clone(&clock) as _, Arc::new(TestRandom::new(seed)));
         Self {
             service: Arc::new(service),
             clock,

@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use fst_proto::time::UnixMillis;
 use tokio::sync::watch;
 
-use super::{Cache, Hint, Rate, Subscription, Taken, Topic};
+use super::{Cache, Hint, Rate, ShortValues, Subscription, Taken, Topic};
 use crate::error::StoreResult;
 
 /// Rate buckets kept: more than devices of one installation, 100 bytes each.
@@ -47,6 +47,48 @@ impl LocalCache {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Wakes every subscriber as if its topics had grown.
+    pub fn wake_all(&self) {
+        let topics = self.topics.lock().unwrap_or_else(PoisonError::into_inner);
+        topics
+            .values()
+            .for_each(|sender| sender.send_modify(|_| ()));
+    }
+}
+
+#[async_trait::async_trait]
+impl ShortValues for LocalCache {
+    async fn put_short(
+        &self,
+        key: &str,
+        value: Vec<u8>,
+        now: UnixMillis,
+        ends: UnixMillis,
+    ) -> StoreResult<()> {
+        let mut short = self.short.lock().unwrap_or_else(PoisonError::into_inner);
+        short.forget(key);
+        while short
+            .by_end
+            .first()
+            .is_some_and(|first| first.0 <= now || short.is_full())
+        {
+            if let Some((_, oldest)) = short.by_end.pop_first() {
+                short.values.remove(&oldest);
+            }
+        }
+        short.by_end.insert((ends, key.to_owned()));
+        short.values.insert(key.to_owned(), (ends, value));
+        Ok(())
+    }
+
+    async fn take_short(&self, key: &str, now: UnixMillis) -> StoreResult<Option<Vec<u8>>> {
+        let mut short = self.short.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = short.forget(key);
+        Ok(taken
+            .filter(|(ends, _)| now < *ends)
+            .map(|(_, value)| value))
     }
 }
 
@@ -95,37 +137,6 @@ impl Cache for LocalCache {
         }
         kept.full_at = full_at;
         Ok(Taken::Granted)
-    }
-
-    async fn put_short(
-        &self,
-        key: &str,
-        value: Vec<u8>,
-        now: UnixMillis,
-        ends: UnixMillis,
-    ) -> StoreResult<()> {
-        let mut short = self.short.lock().unwrap_or_else(PoisonError::into_inner);
-        short.forget(key);
-        while short
-            .by_end
-            .first()
-            .is_some_and(|first| first.0 <= now || short.is_full())
-        {
-            if let Some((_, oldest)) = short.by_end.pop_first() {
-                short.values.remove(&oldest);
-            }
-        }
-        short.by_end.insert((ends, key.to_owned()));
-        short.values.insert(key.to_owned(), (ends, value));
-        Ok(())
-    }
-
-    async fn take_short(&self, key: &str, now: UnixMillis) -> StoreResult<Option<Vec<u8>>> {
-        let mut short = self.short.lock().unwrap_or_else(PoisonError::into_inner);
-        let taken = short.forget(key);
-        Ok(taken
-            .filter(|(ends, _)| now < *ends)
-            .map(|(_, value)| value))
     }
 }
 

@@ -6,15 +6,15 @@ use crate::blob::{BLOB_BYTES_MAX, BlobInfo, BlobKey, BlobStore};
 use crate::error::StoreError;
 
 /// Runs every case, each on a fresh store.
-pub async fn all<B: BlobStore>(fresh: impl Fn() -> B) {
-    reads_what_was_written(&fresh()).await;
-    reads_ranges_inside_only(&fresh()).await;
-    says_when_nothing_is_there(&fresh()).await;
-    takes_the_same_bytes_again(&fresh()).await;
-    deletes_and_forgives(&fresh()).await;
-    lists_in_order_by_pages(&fresh()).await;
-    refuses_what_is_too_large(&fresh()).await;
-    counts_puts(&fresh()).await;
+pub async fn all<B: BlobStore>(fresh: impl AsyncFn() -> B) {
+    reads_what_was_written(&fresh().await).await;
+    reads_ranges_inside_only(&fresh().await).await;
+    says_when_nothing_is_there(&fresh().await).await;
+    takes_the_same_bytes_again(&fresh().await).await;
+    deletes_and_forgives(&fresh().await).await;
+    lists_in_order_by_pages(&fresh().await).await;
+    refuses_what_is_too_large(&fresh().await).await;
+    counts_puts(&fresh().await).await;
 }
 
 fn key(n: u8) -> BlobKey {

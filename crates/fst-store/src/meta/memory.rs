@@ -12,6 +12,7 @@ use fst_proto::merkle::{CompactRange, Head};
 use fst_proto::time::UnixMillis;
 use fst_proto::wire::{Conflict, SpaceInfo};
 
+use super::lead::{Lead, LocalRoles};
 use super::{
     AppendAccountTx, CommitTx, Committed, CreateAccountTx, CreateSpaceTx, ForgetTx, LEASE_MS,
     Located, MetaStore, Outcome, PackTx, Page, PageLimit, Payload, SlotKind, StoredEntry,
@@ -25,6 +26,7 @@ use crate::rules::{self, DeviceLast, Facts, NodeFact, Plan, Verdict};
 #[derive(Debug, Default)]
 pub struct MemoryMeta {
     state: Mutex<State>,
+    roles: LocalRoles,
 }
 
 #[derive(Debug, Default)]
@@ -234,6 +236,10 @@ impl MetaStore for MemoryMeta {
         let (packs, bytes) = space.forget(&tx);
         state.bytes = state.bytes.saturating_sub(bytes);
         Ok(Some(packs))
+    }
+
+    async fn lead(&self, role: &str) -> StoreResult<Option<Lead>> {
+        Ok(self.roles.lead(role))
     }
 
     async fn totals(&self) -> StoreResult<Totals> {

@@ -12,8 +12,9 @@ use fst_proto::ids::{AccountId, BadId, DeviceId, Hash32, ObjectId, SlotId, Space
 use fst_proto::merkle::Head;
 use fst_proto::time::UnixMillis;
 use fst_proto::wire::SpaceInfo;
-use rusqlite::{Connection, Row, TransactionBehavior, types};
+use rusqlite::{Connection, OpenFlags, Row, TransactionBehavior, types};
 
+use super::lead::{Lead, LocalRoles};
 use super::{
     AppendAccountTx, CommitTx, Committed, CreateAccountTx, CreateSpaceTx, ForgetTx, Located,
     MetaStore, Outcome, PackTx, Page, PageLimit, StoredSlot, Totals,
@@ -29,9 +30,15 @@ mod threads;
 use threads::{Readers, Writer};
 
 /// Migrations in order; the file's `user_version` is the number that it has seen.
-const MIGRATIONS: &[&str] = &[
-    include_str!("../../migrations/sqlite/0001_init.sql"),
-    include_str!("../../migrations/sqlite/0002_forget.sql"),
+const MIGRATIONS: &[(&str, &str)] = &[
+    (
+        "0001_init",
+        include_str!("../../migrations/sqlite/0001_init.sql"),
+    ),
+    (
+        "0002_forget",
+        include_str!("../../migrations/sqlite/0002_forget.sql"),
+    ),
 ];
 
 /// Pages in the write-ahead log at which it is written back: 16 MiB, so that a checkpoint's fsyncs are
@@ -48,6 +55,8 @@ pub struct SqliteMeta {
     // writes the log back.
     readers: Readers,
     writer: Writer,
+    // One process uses the file: the server locks its data folder.
+    roles: LocalRoles,
 }
 
 impl SqliteMeta {
@@ -62,7 +71,26 @@ impl SqliteMeta {
         Ok(Self {
             readers: Readers::new(path),
             writer,
+            roles: LocalRoles::default(),
         })
+    }
+}
+
+impl SqliteMeta {
+    /// Names of the steps that opening the file would run; changes nothing.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn pending(path: &Path) -> StoreResult<Vec<String>> {
+        let seen = if path.exists() {
+            let read_only = OpenFlags::SQLITE_OPEN_READ_ONLY;
+            let connection = Connection::open_with_flags(path, read_only)?;
+            connection.query_row("PRAGMA user_version", [], |row| row.get(0))?
+        } else {
+            0
+        };
+        let steps = MIGRATIONS.iter().skip(seen);
+        Ok(steps.map(|(name, _)| (*name).to_owned()).collect())
     }
 }
 
@@ -86,7 +114,7 @@ fn migrate(connection: &mut Connection) -> StoreResult<()> {
             "it was written by a newer version",
         ));
     }
-    for migration in &MIGRATIONS[version..] {
+    for (_, migration) in &MIGRATIONS[version..] {
         tx.execute_batch(migration)?;
     }
     tx.execute_batch(&format!("PRAGMA user_version = {}", MIGRATIONS.len()))?;
@@ -232,6 +260,10 @@ impl MetaStore for SqliteMeta {
         self.writer
             .run(move |tx| objects::forget(tx, &request))
             .await
+    }
+
+    async fn lead(&self, role: &str) -> StoreResult<Option<Lead>> {
+        Ok(self.roles.lead(role))
     }
 
     async fn totals(&self) -> StoreResult<Totals> {

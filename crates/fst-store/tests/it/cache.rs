@@ -3,7 +3,7 @@
 use fst_proto::ids::SpaceId;
 use fst_proto::time::UnixMillis;
 use fst_store::cache::local::{BUCKETS_MAX, LocalCache, SHORT_MAX};
-use fst_store::cache::{Cache as _, Hint, Rate, Taken, Topic};
+use fst_store::cache::{Cache as _, Hint, Rate, ShortValues as _, Taken, Topic};
 
 #[tokio::test]
 async fn short_values_are_bounded_and_the_oldest_go_first() {

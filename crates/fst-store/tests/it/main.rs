@@ -9,4 +9,7 @@
 mod backends;
 mod blobs;
 mod cache;
+mod postgres;
+mod redis;
+mod s3;
 mod sqlite;

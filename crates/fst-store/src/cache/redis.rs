@@ -1,0 +1,297 @@
+//! The cache that several workers share: Redis.
+//!
+//! One task keeps the link: it listens to the hints of other workers, sends ours, and comes back after a loss.
+//! Invariant: no caller waits longer than [`ANSWER_MAX`] for Redis, and none fails because of it: without an answer
+//! buckets are this worker's own, and subscribers are woken every [`POLL`] to look for themselves.
+//! Not here: what hints mean; sign-ins under way, which lie with the metadata. Source: ADR 0017.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use fst_proto::ids::{AccountId, SpaceId};
+use fst_proto::time::UnixMillis;
+use futures::StreamExt as _;
+use redis::aio::{MultiplexedConnection, PubSub};
+use redis::{AsyncConnectionConfig, Client, IntoConnectionInfo as _, RedisError, Script};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
+
+use super::local::LocalCache;
+use super::{Cache, Hint, Rate, ShortValues, Subscription, Taken, Topic};
+use crate::error::{StoreError, StoreResult};
+
+/// Longest wait for an answer of Redis.
+pub const ANSWER_MAX: Duration = Duration::from_millis(500);
+
+/// Pause between attempts to come back, and between polls while Redis is away.
+pub const POLL: Duration = Duration::from_secs(2);
+
+/// Hints on their way to Redis: some seconds of commits; what does not fit is found by polling.
+const QUEUE_MAX: usize = 4096;
+
+/// Shortest life of a key in Redis, milliseconds: ends are checked by our own clock, Redis only cleans up.
+const KEY_LIFE_MIN_MS: u64 = 60_000;
+
+/// Takes a token: KEYS bucket; ARGV now, refill, capacity (of times), life. Answers the wait, 0 when granted.
+const TAKE: &str = r"
+local now, refill, capacity = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local full_at = math.max(tonumber(redis.call('GET', KEYS[1]) or '0'), now) + refill
+local over = full_at - now - capacity
+if over > 0 then return over end
+redis.call('SET', KEYS[1], string.format('%.0f', full_at), 'PX', ARGV[4])
+return 0
+";
+
+/// The cache in Redis, and what stands in for it.
+#[derive(Debug)]
+pub struct RedisCache {
+    local: Arc<LocalCache>,
+    /// Sign-ins, which must not fail because Redis does.
+    short: Arc<dyn ShortValues>,
+    link: watch::Receiver<Option<MultiplexedConnection>>,
+    hints: mpsc::Sender<Hint>,
+    lost: mpsc::Sender<()>,
+    script: Script,
+    task: JoinHandle<()>,
+}
+
+/// What the task that keeps the link owns.
+struct Keeper {
+    client: Client,
+    channel: String,
+    /// Who sends, so that a worker does not hear itself.
+    worker: [u8; 8],
+    local: Arc<LocalCache>,
+    link: watch::Sender<Option<MultiplexedConnection>>,
+    hints: mpsc::Receiver<Hint>,
+    lost: mpsc::Receiver<()>,
+}
+
+impl RedisCache {
+    /// Opens the cache; `worker` tells this worker from others. Returns when Redis answered or did not in time.
+    ///
+    /// `short` keeps short values where every worker finds them whatever Redis does; without it they are this
+    /// worker's own.
+    ///
+    /// # Errors
+    /// When the URL does not parse. A Redis that does not answer is no error: the cache then stands on its own.
+    pub async fn open(
+        url: &str,
+        db: Option<i64>,
+        worker: [u8; 8],
+        short: Option<Arc<dyn ShortValues>>,
+    ) -> StoreResult<Self> {
+        let bad = StoreError::backend("open Redis");
+        let mut info = url.into_connection_info().map_err(bad)?;
+        if let Some(db) = db {
+            let settings = info.redis_settings().clone().set_db(db);
+            info = info.set_redis_settings(settings);
+        }
+        let channel = format!("fst:{}:hints", info.redis_settings().db());
+        let client = Client::open(info).map_err(StoreError::backend("open Redis"))?;
+        let local = Arc::new(LocalCache::new());
+        let (set_link, mut link) = watch::channel(None);
+        let (hints, queue) = mpsc::channel(QUEUE_MAX);
+        let (lost, is_lost) = mpsc::channel(1);
+        let keeper = Keeper {
+            client,
+            channel,
+            worker,
+            local: Arc::clone(&local),
+            link: set_link,
+            hints: queue,
+            lost: is_lost,
+        };
+        let task = tokio::spawn(keeper.run());
+        let first = timeout(4 * ANSWER_MAX, link.wait_for(Option::is_some)).await;
+        if first.is_err() {
+            tracing::warn!("Redis does not answer: changes of other workers are found by polling");
+        }
+        drop(first);
+        Ok(Self {
+            short: short.unwrap_or_else(|| Arc::clone(&local) as _),
+            local,
+            link,
+            hints,
+            lost,
+            script: Script::new(TAKE),
+            task,
+        })
+    }
+
+    fn connection(&self) -> Option<MultiplexedConnection> {
+        self.link.borrow().clone()
+    }
+
+    /// The answer, or `None` when Redis has none; a lost link is reported to its keeper.
+    fn answer<T>(&self, answer: Result<T, RedisError>) -> Option<T> {
+        match answer {
+            Ok(value) => Some(value),
+            Err(error) => {
+                tracing::debug!(%error, "Redis did not serve");
+                if error.is_timeout() || error.is_io_error() || error.is_connection_dropped() {
+                    // A report that waits already says the same.
+                    self.lost.try_send(()).unwrap_or_default();
+                }
+                None
+            },
+        }
+    }
+}
+
+impl Drop for RedisCache {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+#[async_trait::async_trait]
+impl ShortValues for RedisCache {
+    async fn put_short(
+        &self,
+        key: &str,
+        value: Vec<u8>,
+        now: UnixMillis,
+        ends: UnixMillis,
+    ) -> StoreResult<()> {
+        self.short.put_short(key, value, now, ends).await
+    }
+
+    async fn take_short(&self, key: &str, now: UnixMillis) -> StoreResult<Option<Vec<u8>>> {
+        self.short.take_short(key, now).await
+    }
+}
+
+#[async_trait::async_trait]
+impl Cache for RedisCache {
+    async fn publish(&self, hint: Hint) -> StoreResult<()> {
+        self.local.publish(hint).await?;
+        let queued = self.hints.try_send(hint);
+        queued.map_err(StoreError::backend("tell other workers"))
+    }
+
+    async fn subscribe(&self, topics: &[Topic]) -> StoreResult<Subscription> {
+        self.local.subscribe(topics).await
+    }
+
+    async fn take_token(&self, bucket: &str, rate: Rate, now: UnixMillis) -> StoreResult<Taken> {
+        if let Some(mut connection) = self.connection() {
+            let capacity = u64::from(rate.burst) * rate.refill_ms;
+            let mut call = self.script.key(format!("fst:bucket:{bucket}"));
+            call.arg(now.0).arg(rate.refill_ms).arg(capacity);
+            call.arg(capacity.max(KEY_LIFE_MIN_MS));
+            let wait: Result<u64, RedisError> = call.invoke_async(&mut connection).await;
+            match self.answer(wait) {
+                Some(0) => return Ok(Taken::Granted),
+                Some(retry_ms) => return Ok(Taken::Empty { retry_ms }),
+                None => {},
+            }
+        }
+        self.local.take_token(bucket, rate, now).await
+    }
+
+    fn is_shared_now(&self) -> bool {
+        self.link.borrow().is_some()
+    }
+}
+
+impl Keeper {
+    async fn run(mut self) {
+        loop {
+            if let Ok(Ok((connection, listener))) =
+                timeout(2 * ANSWER_MAX, connect(&self.client, &self.channel)).await
+            {
+                self.link.send_replace(Some(connection.clone()));
+                // Hints may have been missed while the link was down.
+                self.local.wake_all();
+                tracing::info!("Redis is there");
+                self.serve(connection, listener).await;
+                self.link.send_replace(None);
+                tracing::warn!("Redis is gone: changes of other workers are found by polling");
+            }
+            self.local.wake_all();
+            // tidy: real-time wait, because subscribers have to look for themselves now and then.
+            sleep(POLL).await;
+            // What was reported meanwhile is about the link that is gone.
+            while self.lost.try_recv().is_ok() {}
+        }
+    }
+
+    /// Passes hints on until the link breaks.
+    async fn serve(&mut self, mut connection: MultiplexedConnection, listener: PubSub) {
+        let mut heard = listener.into_on_message();
+        let mut probe = tokio::time::interval(POLL);
+        loop {
+            let is_alive = tokio::select! {
+                message = heard.next() => match message {
+                    Some(message) => self.hear(message.get_payload_bytes()).await,
+                    None => false,
+                },
+                Some(hint) = self.hints.recv() => self.send(&mut connection, hint).await,
+                _ = self.lost.recv() => false,
+                _ = probe.tick() => {
+                    let pong: Result<(), RedisError> = redis::cmd("PING").query_async(&mut connection).await;
+                    pong.is_ok()
+                },
+            };
+            if !is_alive {
+                return;
+            }
+        }
+    }
+
+    async fn send(&self, connection: &mut MultiplexedConnection, hint: Hint) -> bool {
+        let mut publish = redis::cmd("PUBLISH");
+        publish.arg(&self.channel).arg(encode(self.worker, hint));
+        let sent: Result<(), RedisError> = publish.query_async(connection).await;
+        sent.is_ok()
+    }
+
+    async fn hear(&self, message: &[u8]) -> bool {
+        // What does not parse was not sent by a worker of this version; polling finds the change.
+        if let Some((worker, hint)) = decode(message)
+            && worker != self.worker
+        {
+            self.local.publish(hint).await.unwrap_or_default();
+        }
+        true
+    }
+}
+
+async fn connect(
+    client: &Client,
+    channel: &str,
+) -> Result<(MultiplexedConnection, PubSub), RedisError> {
+    let config = AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(ANSWER_MAX))
+        .set_response_timeout(Some(ANSWER_MAX));
+    let connection = client
+        .get_multiplexed_async_connection_with_config(&config)
+        .await?;
+    let mut listener = client.get_async_pubsub().await?;
+    listener.subscribe(channel).await?;
+    Ok((connection, listener))
+}
+
+/// Sender, kind, id, size.
+fn encode(worker: [u8; 8], hint: Hint) -> Vec<u8> {
+    let (kind, id) = match &hint.topic {
+        Topic::Space(space) => (0, space.as_bytes()),
+        Topic::Account(account) => (1, account.as_bytes()),
+    };
+    [&worker[..], &[kind], id, &hint.size.to_be_bytes()].concat()
+}
+
+fn decode(message: &[u8]) -> Option<([u8; 8], Hint)> {
+    let (worker, rest) = message.split_first_chunk::<8>()?;
+    let (kind, rest) = rest.split_first()?;
+    let (id, size) = rest.split_last_chunk::<8>()?;
+    let topic = match kind {
+        0 => Topic::Space(SpaceId::from_slice(id).ok()?),
+        1 => Topic::Account(AccountId::from_slice(id).ok()?),
+        _ => return None,
+    };
+    let size = u64::from_be_bytes(*size);
+    Some((*worker, Hint { topic, size }))
+}
