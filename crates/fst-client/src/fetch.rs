@@ -35,7 +35,7 @@ mod own;
 pub use own::{Own, READ_OLD};
 
 /// Plain bytes of objects kept for the extents to come: a file that was edited often uses few bytes of each of many.
-const CACHE_BYTES_MAX: usize = 64 << 20;
+const CACHE_BYTES_MAX: usize = 16 << 20;
 
 /// Fetches contents of one space.
 #[derive(Debug)]

@@ -31,11 +31,8 @@ pub struct Sketch {
 #[cbor(array)]
 struct Stored {
     #[n(0)]
-    #[cbor(with = "minicbor::bytes")]
-    signature: Vec<u8>,
-    #[n(1)]
     extents: Vec<Extent>,
-    #[n(2)]
+    #[n(1)]
     lens: Vec<(ObjectId, u32)>,
 }
 
@@ -43,11 +40,15 @@ impl Sketch {
     /// Bytes for the database, with a hash that binds them to `content`.
     #[must_use]
     pub fn encode(&self, content: ContentId) -> Vec<u8> {
-        let mut bytes = wire::to_cbor(&Stored {
-            signature: self.signature.encode(),
+        let stored = wire::to_cbor(&Stored {
             extents: self.extents.clone(),
             lens: self.lens.iter().map(|(id, len)| (*id, *len)).collect(),
         });
+        let rest_len = self.signature.encoded_len() + Hash32::LEN;
+        let mut bytes = Vec::with_capacity(8 + stored.len() + rest_len);
+        bytes.extend_from_slice(&(stored.len() as u64).to_be_bytes());
+        bytes.extend_from_slice(&stored);
+        self.signature.encode_into(&mut bytes);
         let check = check_of(content, &bytes);
         bytes.extend_from_slice(check.as_bytes());
         bytes
@@ -61,8 +62,11 @@ impl Sketch {
         if check_of(content, bytes) != Hash32(*check) {
             return None;
         }
-        let stored: Stored = wire::from_cbor(bytes).ok()?;
-        let signature = Signature::decode(&stored.signature).ok()?;
+        let (stored_len, rest) = bytes.split_first_chunk()?;
+        let stored_len = usize::try_from(u64::from_be_bytes(*stored_len)).ok()?;
+        let (stored, signature) = rest.split_at_checked(stored_len)?;
+        let stored: Stored = wire::from_cbor(stored).ok()?;
+        let signature = Signature::decode(signature).ok()?;
         let lens = stored.extents.iter().map(Extent::len);
         let len = lens.fold(0, u64::saturating_add);
         (len == signature.content_len()).then(|| Self {

@@ -6,8 +6,10 @@
 /// Contents below this have no signature: sending them whole costs less than managing one.
 const LEN_MIN: u64 = 64 << 10;
 
-/// Bytes of a signature in memory and in the database: 16 GiB at 4 KiB, larger contents get larger blocks.
-const BYTES_MAX: u64 = 64 << 20;
+/// Bytes of a signature in memory and in the database: 4 GiB at 4 KiB, larger contents get larger blocks.
+///
+/// While one is stored there are three copies of it, which have to fit beside everything else in 150 MB.
+const BYTES_MAX: u64 = 16 << 20;
 
 /// Bytes per block of a signature.
 const ENTRY_LEN: usize = 16;
@@ -116,7 +118,19 @@ impl Signature {
     /// Bytes for the database of this device.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(HEAD_LEN + self.blocks.len() * ENTRY_LEN);
+        let mut out = Vec::with_capacity(self.encoded_len());
+        self.encode_into(&mut out);
+        out
+    }
+
+    /// Length of [`Self::encode`].
+    #[must_use]
+    pub fn encoded_len(&self) -> usize {
+        HEAD_LEN + self.blocks.len() * ENTRY_LEN
+    }
+
+    /// Appends what [`Self::encode`] returns.
+    pub fn encode_into(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.key);
         out.extend_from_slice(&u32::try_from(self.block).unwrap_or(0).to_be_bytes());
         out.extend_from_slice(&self.len.to_be_bytes());
@@ -124,7 +138,6 @@ impl Signature {
             out.extend_from_slice(&block.weak.to_be_bytes());
             out.extend_from_slice(&block.strong);
         }
-        out
     }
 
     /// Reads what [`Self::encode`] wrote.
@@ -184,7 +197,7 @@ impl SignatureBuilder {
             key,
             block,
             len: 0,
-            blocks: Vec::new(),
+            blocks: Vec::with_capacity(usize::try_from(len.div_ceil(block as u64)).ok()?),
         };
         Some(Self {
             signature,
