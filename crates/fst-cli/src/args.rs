@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use fst_client::{Choice, Rule};
 
 const TEMPLATE: &str = "\
 {before-help}{about}
@@ -447,6 +448,76 @@ pub(crate) enum TrashCommand {
 pub(crate) enum ConflictsCommand {
     /// All of them
     List,
+    /// One of them: both sides, what they were made from, whether they merge
+    Show {
+        /// Its id, or the start of it
+        id: String,
+    },
+    /// What differs between this device's content and the other one
+    Diff {
+        /// Its id, or the start of it
+        id: String,
+    },
+    /// Settle with one side, or keep both as two files
+    Resolve {
+        /// Ids, or their starts
+        #[arg(required = true)]
+        ids: Vec<String>,
+        /// What to keep
+        #[arg(long, value_enum)]
+        choose: Choose,
+    },
+    /// Settle with a text made of both
+    Merge(Merge),
+    /// Settle all of them by one rule
+    ResolveAll {
+        /// newest, oldest, merge, local, remote or both
+        #[arg(long, value_parser = parse_rule)]
+        strategy: Rule,
+        /// Only say what would be done
+        #[arg(long)]
+        dry_run: bool,
+    },
+}
+
+/// `fst conflicts merge`.
+#[derive(Debug, Args)]
+pub(crate) struct Merge {
+    /// Its id, or the start of it
+    pub id: String,
+    /// Program to edit the merged text with; by default $VISUAL or $EDITOR
+    #[arg(long, value_name = "COMMAND", conflicts_with = "auto")]
+    pub editor: Option<String>,
+    /// Take the merge if it is clean, else change nothing
+    #[arg(long)]
+    pub auto: bool,
+}
+
+/// What a conflict is settled with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Choose {
+    /// What this device wrote
+    Local,
+    /// What the other device wrote
+    Remote,
+    /// Both, as two files
+    Both,
+}
+
+fn parse_rule(word: &str) -> Result<Rule, String> {
+    Ok(match word {
+        "newest" => Rule::Newest,
+        "oldest" => Rule::Oldest,
+        "merge" => Rule::Merge,
+        "local" => Rule::Choice(Choice::Local),
+        "remote" => Rule::Choice(Choice::Remote),
+        "both" => Rule::Choice(Choice::Both),
+        "manual" => return Err(
+            "`manual` leaves every conflict to you: settle one by one with `fst conflicts resolve`"
+                .to_owned(),
+        ),
+        _ => return Err("use newest, oldest, merge, local, remote or both".to_owned()),
+    })
 }
 
 /// `fst ignore`.

@@ -20,16 +20,19 @@ use crate::config::{Config, FolderConfig, Mode};
 use crate::db::Db;
 use crate::dirs::Dirs;
 use crate::error::{ClientError, FolderError};
-use crate::folder::{Folder, Members, Seams, Settings};
+use crate::folder::{Folder, Members, Seams, Settings, Space};
 use crate::ignore::Ignore;
 use crate::keystore::Enrolled;
 use crate::remote::Remote as _;
 use crate::remote::http::{HttpRemote, RemoteEvent};
 
+mod conflicts;
 mod explain;
 mod folders;
 mod ignoring;
 mod list;
+
+pub use conflicts::{Choice, Rule, Settled, Texts};
 
 /// How a device gets into an account.
 #[derive(Debug, Clone, Copy)]

@@ -6,6 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
+use fst_engine::reconcile::{Backup, Strategy};
 use fst_proto::error::ErrorCode;
 use serde::{Deserialize, Serialize};
 
@@ -34,6 +35,15 @@ impl Mode {
             Self::DownloadOnly => "download-only",
         }
     }
+}
+
+/// What happens where two devices edited one file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ConflictRules {
+    /// Who keeps the name, or whether both are merged.
+    pub strategy: Strategy,
+    /// What becomes of the other content.
+    pub backup: Backup,
 }
 
 /// One synced folder.
@@ -69,6 +79,8 @@ pub struct Config {
     pub folders: Vec<FolderConfig>,
     /// Server inside the daemon.
     pub embedded_server: Option<EmbeddedServer>,
+    /// What happens where two devices edited one file.
+    pub conflicts: ConflictRules,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -77,6 +89,16 @@ struct Written {
     server: Option<WrittenServer>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     sync_folders: Vec<WrittenFolder>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    conflict_resolution: Option<WrittenConflicts>,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct WrittenConflicts {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    strategy: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    backup_conflicts: Option<bool>,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -129,6 +151,7 @@ impl Config {
             server_url: server.url,
             folders: folders.collect::<Result<_, _>>()?,
             embedded_server: server.embedded,
+            conflicts: read_conflicts(&written.conflict_resolution.unwrap_or_default())?,
         })
     }
 
@@ -143,6 +166,7 @@ impl Config {
                 embedded: self.embedded_server.clone(),
             }),
             sync_folders: self.folders.iter().map(write_folder).collect(),
+            conflict_resolution: write_conflicts(self.conflicts),
         };
         let file = dirs.config_file();
         let text = serde_saphyr::to_string(&written).map_err(|e| bad(&file, e))?;
@@ -202,3 +226,39 @@ fn write_folder(folder: &FolderConfig) -> WrittenFolder {
         paused: folder.paused,
     }
 }
+
+fn read_conflicts(written: &WrittenConflicts) -> Result<ConflictRules, ClientError> {
+    let word = written.strategy.as_deref().unwrap_or("newest");
+    let strategy = STRATEGIES.iter().find(|(name, _)| *name == word);
+    let (_, strategy) = strategy.ok_or_else(|| {
+        let detail = format!(
+            "conflict_resolution.strategy: {word:?} is not newest, oldest, manual or merge"
+        );
+        ClientError::new(ErrorCode::BadConfig, detail)
+    })?;
+    let backup = match written.backup_conflicts {
+        Some(false) => Backup::HistoryOnly,
+        Some(true) | None => Backup::Keep,
+    };
+    Ok(ConflictRules {
+        strategy: *strategy,
+        backup,
+    })
+}
+
+fn write_conflicts(rules: ConflictRules) -> Option<WrittenConflicts> {
+    let word = STRATEGIES
+        .iter()
+        .find(|(_, strategy)| *strategy == rules.strategy);
+    (rules != ConflictRules::default()).then(|| WrittenConflicts {
+        strategy: word.map(|(word, _)| (*word).to_owned()),
+        backup_conflicts: Some(rules.backup == Backup::Keep),
+    })
+}
+
+const STRATEGIES: [(&str, Strategy); 4] = [
+    ("newest", Strategy::Newest),
+    ("oldest", Strategy::Oldest),
+    ("manual", Strategy::Manual),
+    ("merge", Strategy::Merge),
+];

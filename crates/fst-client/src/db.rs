@@ -17,6 +17,7 @@ use fst_proto::path::Name;
 use fst_proto::recipe::Body;
 use rusqlite::{Connection, Row};
 
+mod conflicts;
 mod read;
 mod sides;
 mod sketches;
@@ -32,7 +33,7 @@ pub use tx::{HistoryRow, Tx};
 pub use versions::{IGNORE_KEY, RETENTION_KEY, RevisionRow};
 
 /// Version of the schema; another one is rebuilt, never migrated by guessing.
-const SCHEMA_VERSION: i64 = 5;
+const SCHEMA_VERSION: i64 = 6;
 /// Prepared statements kept.
 const STATEMENTS_MAX: usize = 64;
 

@@ -9,12 +9,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use fst_engine::identify::FileKey;
-use fst_engine::plan::{DiskStep, Plan, Source};
+use fst_engine::plan::{ConflictKind, DiskStep, Plan, Source};
 use fst_engine::progress::Progress;
 use fst_engine::tree::Tree;
 use fst_fs::commit::{self, Outcome};
 use fst_fs::vault::{AttrChange, FileAttrs, StageName, Stat, Vault, VaultError};
-use fst_proto::entry::{Content, Kind};
+use fst_proto::entry::{Content, CopyOf, Kind};
 use fst_proto::error::ErrorCode;
 use fst_proto::ids::{ContentId, NodeId};
 use fst_proto::ipc::PathProblem;
@@ -136,6 +136,33 @@ impl Applier<'_> {
         Ok(out)
     }
 
+    /// Notes which conflict copies this plan writes: once they are files like any others, nothing else tells.
+    ///
+    /// # Errors
+    /// [`FolderError::Db`].
+    pub fn note_copies(&mut self, plan: &Plan) -> Result<(), FolderError> {
+        let base = self.db.read().base();
+        let mut copies: Vec<(RelPath, ContentId, CopyOf)> = Vec::new();
+        for note in &plan.conflicts {
+            let is_copy = |step: &&DiskStep| Some(step.node()) == note.copy;
+            let step = plan.steps.iter().find(is_copy);
+            let base_rev = base.row(note.node)?.map_or(0, |row| row.node.rev);
+            let node = note.node;
+            if let (ConflictKind::EditEdit, Some(DiskStep::Write { path, content, .. })) =
+                (note.kind, step)
+            {
+                copies.push((path.clone(), content.id, CopyOf { node, base_rev }));
+            }
+        }
+        if !copies.is_empty() {
+            self.db.transaction(|tx| {
+                let mut copies = copies.iter();
+                copies.try_for_each(|(path, content, of)| tx.put_copy_hint(path, content, *of))
+            })?;
+        }
+        Ok(())
+    }
+
     fn page_len(&self, steps: &[DiskStep]) -> usize {
         let mut bytes = 0;
         let mut n = 0;
@@ -144,11 +171,10 @@ impl Applier<'_> {
                 break;
             };
             let tree = match source {
-                Source::Local(_) => self.local,
+                Source::Local(_) | Source::Merged(_) => self.local,
                 Source::Remote(_) => self.remote_tree,
             };
-            let (Source::Local(node) | Source::Remote(node)) = source;
-            bytes += tree.get(*node).map_or(0, |node| node.size);
+            bytes += tree.get(source.node()).map_or(0, |node| node.size);
             if n > 0 && bytes > PAGE_BYTES_TARGET {
                 break;
             }
@@ -300,6 +326,8 @@ impl Applier<'_> {
         let tag = draft_tag(*node);
         self.vault.discard(&tag).or_else(ignore_missing)?;
         match source {
+            // A merge is sent before any folder gets it, then it is a remote version.
+            Source::Merged(_) => return Err(VaultError::Changed { op: "stage file" }.into()),
             Source::Local(from) => {
                 let path = progress.and_then(|progress| progress.path(*from));
                 let path = path.ok_or(VaultError::Changed { op: "copy file" })?;
@@ -680,7 +708,7 @@ fn is_doubtful(error: &FolderError) -> bool {
     }
 }
 
-fn ignore_missing(error: VaultError) -> Result<(), VaultError> {
+pub(crate) fn ignore_missing(error: VaultError) -> Result<(), VaultError> {
     match error {
         VaultError::NotFound { .. } => Ok(()),
         other => Err(other),

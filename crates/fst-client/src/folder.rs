@@ -5,16 +5,16 @@
 //! there. A frozen or stopped folder touches no file. Not here: waking up, threads, retries.
 //! Source: docs/design/sync-semantics.md.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use fst_engine::agree;
 use fst_engine::guard::{self, Accept, Peak, Root};
-use fst_engine::identify::{FileKey, Identified, Seen};
+use fst_engine::identify::{FileKey, Seen};
 use fst_engine::ignore::{RULE_FILE, Rules, hide_part};
 use fst_engine::plan::{DiskStep, Plan, Why};
-use fst_engine::reconcile::{self, Backup, Direction, Inputs, Strategy};
+use fst_engine::reconcile::{self, Direction, Inputs, Merged};
 use fst_engine::scope::{Local, Part, Sides};
 use fst_engine::tree::Tree;
 use fst_fs::vault::{LockGuard, Vault, VaultError};
@@ -25,7 +25,7 @@ use fst_proto::merkle::Head;
 use fst_proto::path::{Name, RelPath};
 use fst_proto::time::Clock;
 
-use crate::config::Mode;
+use crate::config::{ConflictRules, Mode};
 use crate::db::{Db, DbError, Loaded};
 use crate::error::FolderError;
 use crate::exec::{self, Applied, Applier};
@@ -38,6 +38,7 @@ use crate::scan::{self, Noted, Places, Reach, Scanned};
 mod explain;
 mod look;
 mod members;
+mod merging;
 mod naming;
 mod pull;
 mod space;
@@ -46,6 +47,9 @@ mod watch;
 
 use look::Look;
 pub use members::Members;
+pub use merging::Merges;
+pub(crate) use merging::read_small;
+pub(crate) use naming::copy_id;
 pub use space::Space;
 pub use status::StatusHandle;
 pub use watch::Watched;
@@ -81,6 +85,8 @@ pub struct Settings {
     pub mode: Mode,
     /// What is not synced.
     pub ignore: Ignore,
+    /// What happens where two devices edited one file.
+    pub conflicts: ConflictRules,
     /// Where evidence against the server is kept.
     pub evidence: Option<PathBuf>,
     /// Head that the log must contain, from the device that let this one in.
@@ -137,6 +143,7 @@ pub struct Folder {
     refused: RefusedNames,
     /// The rules that the last look met.
     rules: Rules,
+    merges: Merges,
     /// Where the next cycle has to look, whatever the watcher says.
     places: Places,
     /// Where the watcher saw something.
@@ -192,6 +199,7 @@ impl Folder {
             rules: Rules::default(),
             places: Places::everything(),
             hints: Arc::default(),
+            merges: Merges::default(),
             status,
             _lock: Some(lock),
         };
@@ -235,6 +243,7 @@ impl Folder {
             rules: Rules::default(),
             places: Places::everything(),
             hints: Arc::default(),
+            merges: Merges::default(),
             status,
             _lock: None,
         };
@@ -340,7 +349,7 @@ impl Folder {
                 };
                 return Ok(self.leave(&look, &planned, outcome));
             }
-            look.seen.frozen.extend(&held);
+            look.held.extend(&held);
             held_by_run.extend(held);
         }
         self.places.extend(look.found());
@@ -379,7 +388,7 @@ impl Folder {
                 let reason = "the directory has it already, with other code points";
                 self.problems
                     .push(scan::problem(path, ErrorCode::BadName, reason));
-                look.seen.frozen.insert(node);
+                look.held.insert(node);
             }
         }
     }
@@ -425,7 +434,12 @@ impl Folder {
         }
         self.adopt(planned, look)?;
         self.status.note_phase("sending changes");
-        self.push(planned, look)
+        let ran = self.push(planned, look)?;
+        // What was sent first is to be written next.
+        Ok(match ran {
+            Ran::All if merging::has_sequel(&planned.plan) => Ran::Stale,
+            ran => ran,
+        })
     }
 
     /// Whether another rule file may be in force after a step: then a new look has to say what is ignored.
@@ -463,7 +477,7 @@ impl Folder {
     /// newer version makes it look like an edit of the user.
     fn settle_known(&mut self) -> Result<(), FolderError> {
         let mut look = self.look(&Places::everything(), Noted::Differences)?;
-        let mut planned = self.decide(&mut look)?;
+        let mut planned = self.plan_with(&mut look, &BTreeMap::new())?;
         self.adopt(&planned, &look)?;
         for &id in &planned.plan.adopt {
             match planned.part.remote.get(id).cloned() {
@@ -514,10 +528,16 @@ impl Folder {
     }
 
     /// Plans from the nodes that may differ and what the plan depends on besides.
-    fn decide(&self, look: &mut Look) -> Result<Planned, FolderError> {
+    fn plan_with(
+        &self,
+        look: &mut Look,
+        merged: &BTreeMap<NodeId, Merged>,
+    ) -> Result<Planned, FolderError> {
         let db = self.db.read();
         let (base, remote) = (db.base(), db.remote());
-        let dirty: Vec<NodeId> = look.differing().chain(db.ahead()?).collect();
+        // What must not be touched keeps the directories above it, whether it differs or not.
+        let frozen = look.seen.frozen.union(&look.held).copied();
+        let dirty: Vec<NodeId> = look.differing().chain(db.ahead()?).chain(frozen).collect();
         let seen_local = look.seen.local.clone();
         let local = Local {
             base: &base,
@@ -532,7 +552,7 @@ impl Folder {
         let mut part = Part::read(&sides, dirty)?;
         hide_part(&self.rules, &mut part, &mut look.seen);
         for _ in 0..ASKS_MAX {
-            let (plan, asked) = self.with_inputs(&part, &look.seen, reconcile::plan_part);
+            let (plan, asked) = self.with_inputs(&part, look, merged, reconcile::plan_part);
             if !part.add(&sides, asked)? {
                 return Ok(Planned { plan, part });
             }
@@ -544,7 +564,8 @@ impl Folder {
     fn with_inputs<T>(
         &self,
         part: &Part,
-        seen: &Identified,
+        Look { seen, held, .. }: &Look,
+        merged: &BTreeMap<NodeId, Merged>,
         make: impl FnOnce(&Inputs<'_>) -> T,
     ) -> T {
         let namer = naming::Namer {
@@ -558,18 +579,19 @@ impl Folder {
             local: &part.local,
             remote: &part.remote,
             tombstones: &part.tombstones,
-            frozen: &seen.frozen,
+            frozen: &seen.frozen.union(held).copied().collect(),
             ignored: &seen.ignored,
             blocked: &part.blocked(&seen.blocked),
             naming: &namer,
+            merged,
             policy: reconcile::Policy {
                 direction: match self.settings.mode {
                     Mode::TwoWay => Direction::TwoWay,
                     Mode::UploadOnly => Direction::UploadOnly,
                     Mode::DownloadOnly => Direction::DownloadOnly,
                 },
-                strategy: Strategy::Newest,
-                backup: Backup::Keep,
+                strategy: self.settings.conflicts.strategy,
+                backup: self.settings.conflicts.backup,
             },
         })
     }
@@ -584,6 +606,7 @@ impl Folder {
             remote_tree: &planned.part.remote,
             scanned: &look.scanned,
         };
+        applier.note_copies(&planned.plan)?;
         let applied = applier.run(&planned.plan);
         // A run that was cut short leaves something in the stage, like a crash.
         self.is_recovered &= applied.as_ref().is_ok_and(|done| !done.needs_recovery);
@@ -681,6 +704,7 @@ impl Folder {
             local: &part.local,
             remote_tree: &mut part.remote,
             scanned: &look.scanned,
+            merges: &self.merges,
             now: self.seams.clock.now(),
             evidence: self.settings.evidence.as_deref(),
         };

@@ -41,7 +41,7 @@ pub mod views;
 
 mod client;
 
-pub use client::{Client, Enrol, InitDone, InitOptions};
+pub use client::{Choice, Client, Enrol, InitDone, InitOptions, Rule, Settled, Texts};
 pub use error::{ClientError, FolderError};
 pub use folder::{Folder, Outcome};
 pub use views::{ConflictItem, HistoryItem};

@@ -7,15 +7,16 @@
 //! Not here: what to push ([`fst_engine::reconcile`]). Source: docs/design/wire.md.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::io::Write as _;
 use std::path::Path;
 
 use fst_crypto::batch::BatchSealer;
 use fst_engine::batch::cuts;
 use fst_engine::identify::{FileKey, Seen};
-use fst_engine::plan::{PushKind, PushOp};
+use fst_engine::plan::{PushKind, PushOp, Source};
 use fst_engine::scope::Replica as _;
 use fst_engine::tree::Tree;
-use fst_fs::vault::{Vault, VaultError};
+use fst_fs::vault::{FileAttrs, Vault, VaultError};
 use fst_proto::entry::{Content, Kind, NodeMeta, Place};
 use fst_proto::hash::sha256;
 use fst_proto::ids::{ContentId, NodeId, ObjectId};
@@ -30,7 +31,8 @@ use fst_proto::wire::{self, Changes, Commit, Conflict, Entry, Receipt};
 use crate::db::{Db, Loaded};
 use crate::error::{FolderError, vault_code};
 use crate::evidence;
-use crate::folder::Space;
+use crate::exec::{draft_tag, ignore_missing};
+use crate::folder::{Merges, Space};
 use crate::log::{LogError, LogFault};
 use crate::remote::Remote;
 use crate::scan::{Scanned, content_of, problem};
@@ -61,6 +63,8 @@ pub struct Pusher<'a> {
     pub remote_tree: &'a mut Tree,
     /// Scan that it came from.
     pub scanned: &'a Scanned,
+    /// Clean merges that the plan sends.
+    pub merges: &'a Merges,
     /// Wall-clock time.
     pub now: UnixMillis,
     /// Where evidence against the server is kept.
@@ -201,11 +205,11 @@ impl Pusher<'_> {
             } => (place, content, *mtime_ns, *size, bytes),
         };
         let before = self.remote_tree.get(op.node);
-        let path = self
-            .local
-            .path(op.node)
-            .ok_or(VaultError::Changed { op: "read file" })?;
+        let at = lies_at(op.node, *bytes);
+        let path = self.local.path(at);
+        let path = path.ok_or(VaultError::Changed { op: "read file" })?;
         let stored = match (bytes, &old) {
+            (Some(Source::Merged(node)), _) => self.store_merge(*node, content, uploader)?,
             (None, Some(row)) if !row.is_deleted && row.body != Body::Slot => Stored {
                 body: row.body.clone(),
                 slot: None,
@@ -216,14 +220,13 @@ impl Pusher<'_> {
                 self.read_bytes(&path, content, size, base, uploader)?
             },
         };
-        let mut flags = flags_of(
-            before.map(|node| (&node.place, &node.content)),
-            place,
-            content,
-        );
-        if fst_engine::naming::original_of(&place.name).is_some() && before.is_none() {
+        let is_copy = fst_engine::naming::original_of(&place.name).is_some() && before.is_none();
+        let before = before.map(|node| (&node.place, &node.content));
+        let mut flags = flags_of(before, place, content);
+        if is_copy || matches!(bytes, Some(Source::Merged(_))) {
             flags = flags.with(Flags::CONFLICT);
         }
+        let hint = self.db.read().copy_hint(&path, &content.id)?;
         let (add_refs, drop_refs) = ref_delta(old_refs, &stored.refs);
         let meta = NodeMeta {
             parent: place.parent,
@@ -234,10 +237,11 @@ impl Pusher<'_> {
             size,
             content: content.id,
             body: stored.body,
+            copy_of: hint.filter(|_| is_copy),
         };
         let key = match self.scanned.scan.get(&path) {
-            Some(Seen::Known { key, .. }) => Some(*key),
-            Some(Seen::Problem | Seen::Ignored { .. }) | None => None,
+            Some(Seen::Known { key, .. }) if at == op.node => Some(*key),
+            Some(Seen::Known { .. } | Seen::Problem | Seen::Ignored { .. }) | None => None,
         };
         Ok(Ready {
             op: Op {
@@ -255,6 +259,42 @@ impl Pusher<'_> {
             body: stored.slot,
             key,
         })
+    }
+
+    /// Stores a merge by way of the stage, as if it were a file.
+    fn store_merge(
+        &self,
+        node: NodeId,
+        content: &Content,
+        uploader: &mut Uploader<'_>,
+    ) -> Result<Stored, FolderError> {
+        let changed = || VaultError::Changed { op: "send merge" };
+        let bytes = self.merges.bytes(node, content).ok_or_else(changed)?;
+        let tag = draft_tag(node);
+        self.vault.discard(&tag).or_else(ignore_missing)?;
+        let mut file = self.vault.stage_file(&tag)?;
+        let failed = |source| VaultError::Io {
+            op: "write staged file",
+            source,
+        };
+        file.write_all(bytes).map_err(failed)?;
+        file.finish(FileAttrs {
+            exec: false,
+            mtime_ns: 0,
+            like: None,
+        })?;
+        let stage = Stage {
+            remote: self.remote,
+            db: self.db.read(),
+            space: self.space,
+            base: self.remote_tree.get(node).map(|node| node.content.id),
+        };
+        let mut file = self.vault.read_staged(&tag)?;
+        let len = bytes.len() as u64;
+        let stored = upload::read_file(file.as_mut(), len, content, uploader, &stage);
+        drop(file);
+        self.vault.discard(&tag)?;
+        stored
     }
 
     fn read_bytes(
@@ -531,6 +571,14 @@ fn is_dropped(op: &PushOp, dropped: &BTreeSet<NodeId>) -> bool {
         PushKind::Delete { .. } => None,
     };
     dropped.contains(&op.node) || parent.is_some_and(|parent| dropped.contains(&parent))
+}
+
+/// A local content that only goes into history lies under another node.
+fn lies_at(node: NodeId, bytes: Option<Source>) -> NodeId {
+    match bytes {
+        Some(Source::Local(other)) => other,
+        Some(Source::Remote(_) | Source::Merged(_)) | None => node,
+    }
 }
 
 fn delete_op(op: &PushOp, is_dir: bool, refs: &[ObjectId]) -> Ready {

@@ -23,6 +23,7 @@
 //!     ignored: &BTreeSet::new(),
 //!     blocked: &BTreeSet::new(),
 //!     naming: &ByHash,
+//!     merged: &BTreeMap::new(),
 //!     policy: Policy::default(),
 //! };
 //! assert!(plan(&inputs).is_empty());
@@ -37,6 +38,7 @@ pub mod history;
 pub mod identify;
 pub mod ignore;
 pub mod limits;
+pub mod merge;
 pub mod naming;
 pub mod order;
 mod paths;

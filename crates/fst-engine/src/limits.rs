@@ -73,3 +73,17 @@ pub const IGNORE_FILE_LEN_MAX: u64 = 256 << 10;
 ///
 /// A client that planned with it a moment ago, or a mistake noticed the same day, still finds it.
 pub const RETENTION_GRACE_MS: u64 = 24 * 60 * 60 * 1000;
+
+/// Largest side of a merge, in bytes.
+///
+/// Text that people write is far smaller; a log or a data dump is nothing to merge by lines.
+pub const MERGE_BYTES_MAX: usize = 4 << 20;
+
+/// Most lines of one side of a merge: bounds the time that two very different texts take.
+pub const MERGE_LINES_MAX: usize = 100_000;
+
+/// Most keys of one mapping in a merge by keys: each is looked for among all others.
+pub const MERGE_KEYS_MAX: usize = 5_000;
+
+/// Mappings within mappings that a merge by keys looks into; what lies deeper is one value.
+pub const MERGE_DEPTH_MAX: usize = 32;

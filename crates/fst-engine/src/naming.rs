@@ -56,6 +56,39 @@ pub fn original_of(name: &Name) -> Option<Name> {
     Name::new(&[original, extension].concat()).ok()
 }
 
+/// Returns the device that a conflict copy's name tells of, as the name spells it.
+#[must_use]
+pub fn device_of(name: &Name) -> Option<String> {
+    let (stem, _) = split(name.as_bytes());
+    let start = without_suffix(stem).len();
+    let inner = stem.get(start + MARK.len()..)?.strip_suffix(b")")?;
+    let words: Vec<&[u8]> = inner.split(|&b| b == b' ').collect();
+    let at = words.iter().rposition(|word| fits(word, b"dddd-dd-dd"))?;
+    let device = words[..at].join(&b' ');
+    String::from_utf8(device)
+        .ok()
+        .filter(|device| !device.is_empty())
+}
+
+/// Whether a conflict name spells this device so.
+#[must_use]
+pub fn is_device(spelled: &str, device: &str) -> bool {
+    device_part(device) == spelled
+}
+
+/// Returns a name for the second of two contents that are both kept: `name (device).ext`, with a number from the second
+/// try on.
+#[must_use]
+pub fn beside(original: &Name, device: &str, attempt: u32) -> Name {
+    let (stem, extension) = split(original.as_bytes());
+    let device = device_part(device);
+    let suffix = match attempt {
+        0 | 1 => format!(" ({device})"),
+        n => format!(" ({device} {n})"),
+    };
+    join(stem, suffix.as_bytes(), extension).unwrap_or_else(|| original.clone())
+}
+
 fn suffix(origin: Origin<'_>, counter: Option<u32>) -> String {
     let t = origin.at.to_civil();
     let device = device_part(origin.device);

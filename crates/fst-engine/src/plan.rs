@@ -15,6 +15,17 @@ pub enum Source {
     Local(NodeId),
     /// The remote version of this node.
     Remote(NodeId),
+    /// The clean merge of both versions of this node; only ever sent, the folder gets it as any remote version.
+    Merged(NodeId),
+}
+
+impl Source {
+    /// Node whose bytes these are.
+    #[must_use]
+    pub fn node(self) -> NodeId {
+        let (Self::Local(node) | Self::Remote(node) | Self::Merged(node)) = self;
+        node
+    }
 }
 
 /// One change of the local folder. Paths are those at the moment the step runs.
@@ -152,6 +163,8 @@ pub struct PushOp {
 pub enum ConflictKind {
     /// Both sides changed the bytes.
     EditEdit,
+    /// Both sides changed the bytes, and a clean merge holds both changes; nothing is open.
+    Merged,
     /// One side edited what the other deleted; the edit stays.
     EditDelete,
     /// Both sides gave the node a different place; one place wins.

@@ -20,7 +20,7 @@ mod reasons;
 use std::collections::{BTreeMap, BTreeSet};
 
 use fst_proto::entry::{Content, Place};
-use fst_proto::ids::NodeId;
+use fst_proto::ids::{ContentId, NodeId};
 use fst_proto::path::Name;
 
 use crate::plan::Plan;
@@ -57,9 +57,9 @@ pub enum Strategy {
     Newest,
     /// The one with the earlier modification time.
     Oldest,
-    /// As `Newest`, until a person decides.
+    /// As `Newest`, with a copy in any case, until a person decides.
     Manual,
-    /// As `Newest` where the lines cannot be merged.
+    /// The merge of both where it is clean, else as `Manual`.
     Merge,
 }
 
@@ -82,6 +82,19 @@ pub struct Policy {
     pub strategy: Strategy,
     /// What becomes of the loser.
     pub backup: Backup,
+}
+
+/// Two contents of a node that were merged cleanly, and what came of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Merged {
+    /// Local content that went in.
+    pub local: ContentId,
+    /// Remote content that went in.
+    pub remote: ContentId,
+    /// The result: one of the two, or another content.
+    pub content: ContentId,
+    /// Its size in bytes.
+    pub size: u64,
 }
 
 /// The node and side that must take another name.
@@ -124,6 +137,8 @@ pub struct Inputs<'a> {
     pub blocked: &'a BTreeSet<(NodeId, Name)>,
     /// Names for conflict copies.
     pub naming: &'a dyn ConflictNaming,
+    /// Clean merges of what the sides hold now; what is missing here is not merged.
+    pub merged: &'a BTreeMap<NodeId, Merged>,
     /// Settings.
     pub policy: Policy,
 }

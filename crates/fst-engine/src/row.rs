@@ -82,6 +82,7 @@ rows! {
     IgnoredHere = 225, "a rule ignores it: it stays as it is, here and there";
     IgnoredAndAway = 227, "a rule ignores it here: it is not fetched";
     MovedOutOfView = 230, "moved to where a rule ignores it: it stays there";
+    BothMerged = 320, "edited on both sides: a clean merge has both";
 }
 
 impl std::fmt::Display for Row {

@@ -75,6 +75,22 @@ pub struct NodeMeta {
     /// Where the bytes are.
     #[n(7)]
     pub body: Body,
+    /// What a conflict copy was kept from, on its first revision; absent otherwise, and then not encoded.
+    #[n(8)]
+    pub copy_of: Option<CopyOf>,
+}
+
+/// Where a conflict copy comes from: it and another content were both made from a third. FROZEN v1: CBOR array in this
+/// order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, minicbor::Encode, minicbor::Decode)]
+#[cbor(array)]
+pub struct CopyOf {
+    /// Node that kept its name.
+    #[n(0)]
+    pub node: NodeId,
+    /// Its revision that both contents were made from; 0 when there is none.
+    #[n(1)]
+    pub base_rev: u64,
 }
 
 impl NodeMeta {

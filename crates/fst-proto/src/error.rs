@@ -99,6 +99,8 @@ codes! {
     FolderOverlap = 1204, Refused, 409, "a synced folder cannot lie inside another one", "choose a folder outside, or remove the other: fst remove PATH";
     /// No such file in history.
     NoSuchVersion = 1205, NotFound, 404, "no such version", "fst history";
+    /// No such open conflict.
+    NoSuchConflict = 1208, NotFound, 404, "no such conflict", "fst conflicts list";
     /// Wrong arguments.
     Usage = 1301, Usage, 400, "wrong usage", "fst --help";
     /// Ctrl-C.
@@ -159,6 +161,10 @@ codes! {
     RootReplaced = 6003, Refused, 409, "the folder was replaced by another one", "put the old one back, or: fst remove PATH and fst add PATH";
     /// Time-out of wait.
     WaitTimedOut = 6004, TimedOut, 408, "not synced in time", "fst status";
+    /// A file of a conflict is not as it was synced.
+    ConflictChanged = 6010, Refused, 409, "a file of this conflict changed meanwhile", "fst wait --synced, then try again";
+    /// No clean merge.
+    NotMergeable = 6011, Refused, 409, "both sides cannot be merged cleanly", "fst conflicts merge ID --editor EDITOR, or fst conflicts resolve ID --choose local";
     /// A restore would write over an edit that nobody else has yet.
     Unsynced = 6021, Refused, 409, "what lies there is not synced yet", "fst wait --synced, then run it again";
     /// Something is in the way.

@@ -59,7 +59,7 @@ impl Flags {
     pub const DELETE: Self = Self(8);
     /// Storage is rearranged, the content is equal: not a version.
     pub const COMPACT: Self = Self(16);
-    /// Settles a conflict.
+    /// Settles a conflict: with `CREATE` a conflict copy, without it a merge of both contents.
     pub const CONFLICT: Self = Self(32);
     /// Moves a node or deletes a directory: excludes unseen creations and structure changes.
     pub const STRUCTURAL: Self = Self(64);

@@ -6,10 +6,10 @@
 /// Contents below this have no signature: sending them whole costs less than managing one.
 const LEN_MIN: u64 = 64 << 10;
 
-/// Bytes of a signature in memory and in the database: 4 GiB at 4 KiB, larger contents get larger blocks.
+/// Bytes of a signature in memory and in the database: 2 GiB at 4 KiB, larger contents get larger blocks.
 ///
 /// While one is stored there are three copies of it, which have to fit beside everything else in 150 MB.
-const BYTES_MAX: u64 = 16 << 20;
+const BYTES_MAX: u64 = 8 << 20;
 
 /// Bytes per block of a signature.
 const ENTRY_LEN: usize = 16;

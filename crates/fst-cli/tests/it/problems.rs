@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::world::{Home, Server};
 
-fn pair() -> (Server, Home, Home) {
+pub(crate) fn pair() -> (Server, Home, Home) {
     let server = Server::start();
     let anna = Home::first(&server).with_folder("Documents");
     let bo = Home::joined(&anna, &server).with_folder("Documents");

@@ -160,6 +160,7 @@ impl Client {
             remote_path: folder.remote_path.clone(),
             mode: folder.mode,
             ignore,
+            conflicts: self.config.conflicts,
             evidence: None,
             pinned: pinned.map(|(_, head)| *head),
         }

@@ -1,12 +1,10 @@
-//! History and conflicts of all folders, read from their databases.
+//! History of all folders, read from their databases.
 
-use fst_engine::naming;
-use fst_proto::ids::{NodeId, SpaceId};
+use fst_proto::ids::SpaceId;
 use fst_proto::merkle::Head;
 
 use super::{Arc, Client, ClientError, Db, FolderConfig, Members, Path};
-use crate::db::{BaseRow, path_in};
-use crate::views::{ConflictItem, ConflictSide, HistoryItem};
+use crate::views::HistoryItem;
 
 impl Client {
     /// Newest lines of history, newest first, of one folder or all.
@@ -37,44 +35,6 @@ impl Client {
         Ok(items)
     }
 
-    /// Conflict copies that lie in the folders.
-    ///
-    /// # Errors
-    /// [`ClientError`] when a database is damaged.
-    pub fn conflicts(&self) -> Result<Vec<ConflictItem>, ClientError> {
-        let members = self.known_members();
-        let mut items = Vec::new();
-        for (config, db) in self.databases(None)? {
-            let base = db.read().base();
-            for BaseRow { id, node, .. } in base.copies()? {
-                let Some(original) = naming::original_of(&node.place.name) else {
-                    continue;
-                };
-                let main = base.at(node.place.parent, &original)?;
-                let copy = side(&db, &members, id)?;
-                let local = main
-                    .first()
-                    .map(|main| side(&db, &members, main.id))
-                    .transpose()?
-                    .flatten();
-                let path = local
-                    .as_ref()
-                    .or(copy.as_ref())
-                    .map(|side| side.path.clone());
-                items.push(ConflictItem {
-                    id: id.to_hex()[..6].to_owned(),
-                    path: path.unwrap_or_default(),
-                    kind: "edit".to_owned(),
-                    local,
-                    remote: copy,
-                    base: None,
-                    folder: config.path.clone(),
-                });
-            }
-        }
-        Ok(items)
-    }
-
     pub(super) fn known_members(&self) -> Members {
         Members::new(self.chain.clone(), Arc::clone(&self.enrolled))
     }
@@ -92,7 +52,10 @@ impl Client {
         Ok(heads)
     }
 
-    fn databases(&self, only: Option<&Path>) -> Result<Vec<(&FolderConfig, Db)>, ClientError> {
+    pub(super) fn databases(
+        &self,
+        only: Option<&Path>,
+    ) -> Result<Vec<(&FolderConfig, Db)>, ClientError> {
         let folders = self
             .config
             .folders
@@ -107,18 +70,4 @@ impl Client {
         }
         Ok(out)
     }
-}
-
-fn side(db: &Db, members: &Members, id: NodeId) -> Result<Option<ConflictSide>, ClientError> {
-    let Some(row) = db.read().remote_row(id)? else {
-        return Ok(None);
-    };
-    Ok(Some(ConflictSide {
-        path: path_in(&db.read().base(), id)?
-            .map(|path| path.to_string())
-            .unwrap_or_default(),
-        size: row.node.size,
-        time_ms: row.time_ms,
-        device: members.name(row.device),
-    }))
 }

@@ -61,3 +61,5 @@ END;
 CREATE TRIGGER sketch_removed AFTER DELETE ON sketches BEGIN
   UPDATE totals SET sketch_bytes = sketch_bytes - OLD.n_bytes;
 END;
+CREATE TABLE conflicts (node BLOB PRIMARY KEY, original BLOB NOT NULL, base_rev INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE copies  (path BLOB PRIMARY KEY, content BLOB NOT NULL, node BLOB NOT NULL, base_rev INTEGER NOT NULL) WITHOUT ROWID;

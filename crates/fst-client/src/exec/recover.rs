@@ -13,7 +13,7 @@ use fst_proto::ids::{ContentId, NodeId};
 use fst_proto::path::{Name, RelPath};
 use fst_proto::time::UnixMillis;
 
-use crate::db::{Reader, path_in};
+use crate::db::{DbError, Reader, path_in};
 use crate::error::FolderError;
 use crate::scan::{content_of, hash_file};
 
@@ -89,8 +89,18 @@ fn is_known(
     };
     let has = |known: Option<ContentId>| known == Some(id);
     let is_in_history = has(db.base().node(node)?.map(|n| n.content.id))
-        || has(db.remote().node(node)?.map(|n| n.content.id));
+        || has(db.remote().node(node)?.map(|n| n.content.id))
+        || is_archived(db, node, id)?;
     Ok(is_in_history || is_copied(vault, keys, db, (node, id))?)
+}
+
+/// Whether this content of a node went into history on its own, before a merge or a winner took its place.
+fn is_archived(db: Reader<'_>, node: NodeId, id: ContentId) -> Result<bool, DbError> {
+    let (spare, remote) = (crate::folder::copy_id(node, id), db.remote());
+    let is_live = remote
+        .node(spare)?
+        .is_some_and(|spare| spare.content.id == id);
+    Ok(is_live || remote.tombstone(spare)?.is_some())
 }
 
 /// Whether a conflict copy beside the node's place holds this content: the crash came after it was placed.

@@ -5,6 +5,7 @@
 //! database that the folder was opened on. Not here: words for people.
 //! Source: docs/design/commands.md §7.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use fst_engine::guard::{self, Accept, Root};
@@ -146,8 +147,9 @@ impl Folder {
     fn outlook(&mut self) -> Result<Outlook, FolderError> {
         self.seams.vault.root_identity()?;
         let mut look = self.look(&Places::everything(), Noted::Everything)?;
-        let Planned { plan, part } = self.decide(&mut look)?;
-        let (_, reasons) = self.with_inputs(&part, &look.seen, reconcile::explain);
+        let no_merges = BTreeMap::new();
+        let Planned { plan, part } = self.plan_with(&mut look, &no_merges)?;
+        let (_, reasons) = self.with_inputs(&part, &look, &no_merges, reconcile::explain);
         let Look {
             scanned, mut seen, ..
         } = look;

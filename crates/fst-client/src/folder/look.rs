@@ -4,7 +4,7 @@
 //! the look that found them. Not here: the disk ([`crate::scan`]), decisions.
 //! Source: docs/adr/0011-scale-with-changes.md.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use fst_engine::identify::{FileKey, Identified, Seen, identify_part};
 use fst_engine::ignore::RULE_FILE;
@@ -27,6 +27,8 @@ pub(super) struct Look {
     pub(super) scanned: Scanned,
     /// States and ids of what was found.
     pub(super) seen: Identified,
+    /// Nodes that could not be done, or that the server refuses: planned around.
+    pub(super) held: BTreeSet<NodeId>,
     /// Base of the nodes that were looked at.
     base: Tree,
     keys: BTreeMap<NodeId, FileKey>,
@@ -180,6 +182,7 @@ impl Folder {
         Ok(Look {
             scanned,
             seen,
+            held: BTreeSet::new(),
             base,
             keys,
         })

@@ -6,7 +6,7 @@ use fst_engine::reconcile::{ConflictNaming, Loser, Side};
 use fst_engine::tree::Tree;
 use fst_proto::entry::Content;
 use fst_proto::hash::sha256;
-use fst_proto::ids::NodeId;
+use fst_proto::ids::{ContentId, NodeId};
 use fst_proto::path::Name;
 use fst_proto::time::UnixMillis;
 
@@ -69,13 +69,18 @@ impl ConflictNaming for Namer<'_> {
     }
 
     fn copy_id(&self, node: NodeId, loser_content: &Content) -> NodeId {
-        let hash = sha256(&[
-            b"fst/v1/conflict-copy\0",
-            node.as_bytes(),
-            loser_content.id.as_bytes(),
-        ]);
-        let mut id = [0; NodeId::LEN];
-        id.copy_from_slice(&hash.as_bytes()[..NodeId::LEN]);
-        NodeId(id)
+        copy_id(node, loser_content.id)
     }
+}
+
+/// Node under which a losing content of `node` is kept, beside it or in history only.
+pub(crate) fn copy_id(node: NodeId, content: ContentId) -> NodeId {
+    let hash = sha256(&[
+        b"fst/v1/conflict-copy\0",
+        node.as_bytes(),
+        content.as_bytes(),
+    ]);
+    let mut id = [0; NodeId::LEN];
+    id.copy_from_slice(&hash.as_bytes()[..NodeId::LEN]);
+    NodeId(id)
 }

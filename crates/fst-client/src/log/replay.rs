@@ -131,7 +131,7 @@ impl Replay<'_, '_> {
         for &object in &op.add_refs {
             self.tx.put_object(object)?;
         }
-        if self.is_own {
+        if self.is_own && !is_merge(op) {
             let key = self.state.sent_keys.get(&op.node).copied();
             self.tx.put_base(op.node, &node, key)?;
         } else {
@@ -139,6 +139,9 @@ impl Replay<'_, '_> {
             if let Some(bytes) = body {
                 self.tx.put_body(op.node, rev, bytes)?;
             }
+        }
+        if let Some(copy_of) = meta.copy_of {
+            self.tx.put_conflict(op.node, copy_of)?;
         }
         match before {
             Some(before) if node.is_dir() && before.place != node.place => self.dirs.clear(),
@@ -289,6 +292,11 @@ impl Replay<'_, '_> {
         let is_in_dir = parent == ROOT || remote.node(parent)?.is_some_and(|dir| dir.is_dir());
         Ok(is_alone && is_in_dir && self.path_at(&node.place)?.is_some())
     }
+}
+
+/// A merge is in the log before it is in any folder: base follows when it is written here.
+fn is_merge(op: &Op) -> bool {
+    op.flags.has(Flags::CONFLICT) && !op.flags.has(Flags::CREATE)
 }
 
 fn alive(row: &RemoteRow) -> Option<&Node> {

@@ -56,6 +56,7 @@ pub(crate) fn dir_meta(text: &str) -> NodeMeta {
         size: 0,
         content: ContentId::ZERO,
         body: Body::None,
+        copy_of: None,
     }
 }
 

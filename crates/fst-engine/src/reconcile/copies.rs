@@ -4,17 +4,18 @@
 //! copy, or in version history, before its node may be overwritten. Not here: who wins (`nodes`).
 //! Source: docs/design/sync-semantics.md, rows S-030 to S-048.
 
-use fst_proto::entry::Kind;
+use fst_proto::entry::{Content, Kind};
 use fst_proto::ids::NodeId;
 
-use super::merge::{Merge, Rival};
-use super::{Backup, Loser, Side, names};
+use super::merge::{Merge, Outcome, Rival};
+use super::{Backup, Loser, Merged, Side, Strategy, names};
 use crate::limits::COPIES_OF_ONE_CONTENT_MAX;
 use crate::plan::{ConflictKind, ConflictNote, PushKind, PushOp, Source, Why};
 use crate::tree::Node;
 
 pub(super) fn add(merge: &mut Merge<'_>) {
     for rival in std::mem::take(&mut merge.rivals) {
+        let (rival, backup) = conclude(merge, rival);
         let (side, tree) = match rival.winner {
             Side::Local => (Side::Remote, merge.inputs.remote),
             Side::Remote => (Side::Local, merge.inputs.local),
@@ -26,7 +27,7 @@ pub(super) fn add(merge: &mut Merge<'_>) {
             side,
             node: rival.node,
         };
-        match (merge.inputs.policy.backup, side) {
+        match (backup, side) {
             (Backup::Keep, _) => keep_beside(merge, rival, loser, &lost),
             (Backup::HistoryOnly, Side::Remote) => note(merge, rival, None),
             (Backup::HistoryOnly, Side::Local) => keep_in_history(merge, rival, loser, &lost),
@@ -34,9 +35,58 @@ pub(super) fn add(merge: &mut Merge<'_>) {
     }
 }
 
+/// Puts a merge into the target where it can stand, and says what becomes of the loser.
+fn conclude(merge: &mut Merge<'_>, rival: Rival) -> (Rival, Backup) {
+    let policy = merge.inputs.policy;
+    let kept = match policy.strategy {
+        Strategy::Newest | Strategy::Oldest => policy.backup,
+        // What a person is to decide stays in sight.
+        Strategy::Manual | Strategy::Merge => Backup::Keep,
+    };
+    match rival.outcome {
+        Outcome::Open => (rival, kept),
+        Outcome::Included => (rival, Backup::HistoryOnly),
+        Outcome::Merged(merged) if try_join(merge, rival.node, merged) => {
+            // The remote content is a version already; the local one becomes one first.
+            let winner = Side::Remote;
+            (Rival { winner, ..rival }, Backup::HistoryOnly)
+        },
+        Outcome::Merged(_) => {
+            let outcome = Outcome::Open;
+            (Rival { outcome, ..rival }, kept)
+        },
+    }
+}
+
+/// False where the file has to move here as well: base would follow the move and forget the conflict.
+fn try_join(merge: &mut Merge<'_>, id: NodeId, merged: Merged) -> bool {
+    let (local, remote) = (merge.inputs.local.get(id), merge.inputs.remote.get(id));
+    let (Some(local), Some(remote), Some(target)) = (local, remote, merge.target.get(id)) else {
+        return false;
+    };
+    if local.place != target.place {
+        return false;
+    }
+    let joined = Node {
+        content: Content {
+            id: merged.content,
+            ..target.content
+        },
+        mtime_ns: local.mtime_ns.max(remote.mtime_ns),
+        size: merged.size,
+        ..target.clone()
+    };
+    merge.target.insert(id, joined);
+    merge.merging.insert(id);
+    true
+}
+
 fn note(merge: &mut Merge<'_>, rival: Rival, copy: Option<NodeId>) {
     let local_won = rival.winner == Side::Local;
-    let (kind, node) = (ConflictKind::EditEdit, rival.node);
+    let (kind, node) = match rival.outcome {
+        Outcome::Open => (ConflictKind::EditEdit, rival.node),
+        Outcome::Included | Outcome::Merged(_) => (ConflictKind::Merged, rival.node),
+    };
     merge.notes.push(ConflictNote {
         kind,
         node,

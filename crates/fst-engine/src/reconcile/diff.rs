@@ -34,10 +34,10 @@ pub(super) fn plan(merge: &Merge<'_>, held: &Held) -> Plan {
     }
 }
 
-/// The folder as it is to be: the target, but held nodes as they are.
+/// The folder as it is to be: the target, but held nodes and those whose merge is sent first as they are.
 fn disk_goal<'a>(merge: &'a Merge<'_>, held: &Held) -> Cow<'a, Tree> {
     let mut goal = Cow::Borrowed(&merge.target);
-    for &id in held.keys() {
+    for &id in held.keys().chain(&merge.merging) {
         let goal = goal.to_mut();
         goal.remove(id);
         if let Some(node) = merge.local.get(id) {

@@ -12,7 +12,7 @@ use fst_proto::entry::{Kind, Place};
 use fst_proto::ids::NodeId;
 use fst_proto::path::Name;
 
-use super::{Asked, Inputs, Side};
+use super::{Asked, Inputs, Merged, Side};
 use crate::plan::{ConflictKind, ConflictNote, PushOp, Source, Why};
 use crate::tree::{Node, Tree};
 
@@ -21,6 +21,18 @@ use crate::tree::{Node, Tree};
 pub(super) struct Rival {
     pub(super) node: NodeId,
     pub(super) winner: Side,
+    pub(super) outcome: Outcome,
+}
+
+/// What is known about two contents of one node.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Outcome {
+    /// One has to give way.
+    Open,
+    /// The winner has all that the other changed.
+    Included,
+    /// Another content has all that both changed.
+    Merged(Merged),
 }
 
 pub(super) struct Merge<'a> {
@@ -42,6 +54,8 @@ pub(super) struct Merge<'a> {
     /// Nodes that must not be touched, whatever `target` says.
     pub(super) doubtful: BTreeMap<NodeId, Why>,
     pub(super) united: Vec<(NodeId, NodeId)>,
+    /// Nodes whose target is a merge that nobody has yet: it is sent first, the folder follows.
+    pub(super) merging: BTreeSet<NodeId>,
     /// Losing contents that go into history before their node is touched.
     pub(super) archive: Vec<PushOp>,
     asked: RefCell<Asked>,
@@ -62,6 +76,7 @@ impl<'a> Merge<'a> {
             waits: Vec::new(),
             doubtful: BTreeMap::new(),
             united: Vec::new(),
+            merging: BTreeSet::new(),
             archive: Vec::new(),
             asked: RefCell::default(),
         }

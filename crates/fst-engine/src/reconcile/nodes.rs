@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use fst_proto::entry::{Content, Kind, Place};
 use fst_proto::ids::NodeId;
 
-use super::merge::{Merge, Rival, all_ids};
+use super::merge::{Merge, Outcome, Rival, all_ids};
 use super::{Inputs, Side, Strategy};
 use crate::plan::{ConflictKind, Why};
 use crate::tree::{Node, Tree};
@@ -121,10 +121,9 @@ fn both(merge: &mut Merge<'_>, id: NodeId, base: Option<&Node>, [local, remote]:
         Choice::Take(Side::Remote) => remote,
         // A directory has no bytes; whatever the remote says about them is put right.
         Choice::Conflict if local.content.kind == Kind::Dir => local,
-        Choice::Conflict => {
-            let winner = winner(merge.inputs.policy.strategy, local, remote);
-            merge.rivals.push(Rival { node: id, winner });
-            if winner == Side::Local { local } else { remote }
+        Choice::Conflict => match settle(merge, id, [local, remote]) {
+            Side::Local => local,
+            Side::Remote => remote,
         },
     };
     let place: Place = place.clone();
@@ -140,6 +139,31 @@ fn both(merge: &mut Merge<'_>, id: NodeId, base: Option<&Node>, [local, remote]:
         },
         placed_by,
     );
+}
+
+/// Who wins, as long as no merge replaces both.
+fn settle(merge: &mut Merge<'_>, id: NodeId, [local, remote]: [&Node; 2]) -> Side {
+    let policy = merge.inputs.policy;
+    let merged =
+        merge.inputs.merged.get(&id).copied().filter(|merged| {
+            merged.local == local.content.id && merged.remote == remote.content.id
+        });
+    let adds_to = |side: &Node| merged.is_some_and(|merged| merged.content != side.content.id);
+    let (winner, outcome) = match merged {
+        Some(_) if !adds_to(local) => (Side::Local, Outcome::Included),
+        Some(_) if !adds_to(remote) => (Side::Remote, Outcome::Included),
+        Some(merged) => (
+            winner(policy.strategy, local, remote),
+            Outcome::Merged(merged),
+        ),
+        None => (winner(policy.strategy, local, remote), Outcome::Open),
+    };
+    merge.rivals.push(Rival {
+        node: id,
+        winner,
+        outcome,
+    });
+    winner
 }
 
 /// Outcome of a three-way merge of one field.

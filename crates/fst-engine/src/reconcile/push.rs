@@ -70,10 +70,13 @@ fn bytes(merge: &Merge<'_>, id: NodeId, want: &Node, have: Option<&Node>) -> Opt
     if is_there || want.content.kind == Kind::Dir {
         return None;
     }
+    if merge.merging.contains(&id) {
+        return Some(Source::Merged(id));
+    }
     match merge.copies.get(&id) {
         Some(Source::Remote(original)) => Some(Source::Remote(*original)),
         // By then the copy is on disk, and its original may be overwritten.
-        Some(Source::Local(_)) | None => Some(Source::Local(id)),
+        Some(Source::Local(_) | Source::Merged(_)) | None => Some(Source::Local(id)),
     }
 }
 
@@ -91,8 +94,7 @@ impl<'a> Order<'a> {
     fn new(merge: &'a Merge<'a>, ops: &'a BTreeMap<NodeId, PushOp>) -> Self {
         let mut kept_by: BTreeMap<NodeId, Vec<NodeId>> = BTreeMap::new();
         for (&copy, &source) in &merge.copies {
-            let (Source::Local(node) | Source::Remote(node)) = source;
-            kept_by.entry(node).or_default().push(copy);
+            kept_by.entry(source.node()).or_default().push(copy);
         }
         Self {
             merge,

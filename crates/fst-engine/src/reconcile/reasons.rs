@@ -14,7 +14,7 @@ use fst_proto::path::PRIVATE_DIR;
 use super::hold::Held;
 use super::merge::{Merge, is_same};
 use super::{Backup, Direction, Strategy};
-use crate::plan::{ConflictKind, DiskStep, Plan, PushKind, Source, Why};
+use crate::plan::{ConflictKind, DiskStep, Plan, PushKind, Why};
 use crate::row::Row;
 use crate::tree::Node;
 
@@ -136,8 +136,7 @@ impl<'a> Facts<'a> {
             noted.entry(renamed.unwrap_or(note.node)).or_insert(row);
         }
         for (&copy, source) in &merge.copies {
-            let (Source::Local(node) | Source::Remote(node)) = source;
-            if let Some(&row) = noted.get(node) {
+            if let Some(&row) = noted.get(&source.node()) {
                 noted.insert(copy, row);
             }
         }
@@ -268,6 +267,7 @@ fn of_conflict(merge: &Merge<'_>, kind: ConflictKind, id: NodeId, local_won: boo
     let inputs = merge.inputs;
     let policy = inputs.policy;
     match kind {
+        ConflictKind::Merged => Row::BothMerged,
         ConflictKind::EditEdit if policy.backup == Backup::HistoryOnly => Row::LoserInHistory,
         ConflictKind::EditEdit if policy.strategy == Strategy::Oldest => Row::OldestWins,
         ConflictKind::EditEdit if is_link(merge, id) => Row::LinkConflict,

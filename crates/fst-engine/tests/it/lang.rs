@@ -3,7 +3,8 @@
 //! A tree is a list of entries: `d/` a directory, `d/a=1` a file with content 1, `a=1x` executable, `l->t` a link,
 //! `a=1~5` with time 5, `b@a=1` the node `a` at the path `b`; `-` is the empty tree. A node is called after the path
 //! where it was first. A scenario is `base … | local … | remote …`; a tree left out equals base. Further parts:
-//! `frozen a d/b`, `ignored a`, `blocked d/x`, `dead a:5`, `up`, `down`, `oldest`, `history`.
+//! `frozen a d/b`, `ignored a`, `blocked d/x`, `dead a:5`, `up`, `down`, `oldest`, `manual`, `history`, and `merge a:23` for a clean
+//! merge of the two contents of `a`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +13,7 @@ use fst_engine::identify::{FileKey, Scan, Seen, identify};
 use fst_engine::ignore::{Rules, hide};
 use fst_engine::plan::{ConflictKind, DiskStep, Plan, PushKind, PushOp, Source, Why};
 use fst_engine::reconcile::{
-    Backup, ConflictNaming, Direction, Inputs, Loser, Policy, Side, Strategy, explain, plan,
+    Backup, ConflictNaming, Direction, Inputs, Loser, Merged, Policy, Side, Strategy, explain, plan,
 };
 use fst_engine::scope::Part;
 use fst_engine::tree::{Node, Tree};
@@ -36,6 +37,7 @@ pub(crate) struct Scenario {
     frozen: BTreeSet<NodeId>,
     ignored: BTreeSet<NodeId>,
     blocked: BTreeSet<(NodeId, Name)>,
+    merged: BTreeMap<NodeId, Merged>,
     policy: Policy,
 }
 
@@ -76,8 +78,20 @@ impl Scenario {
                 .expect("its directory");
             (parent, path.name().expect("a name").clone())
         });
+        let merged = words("merge").map(|word| {
+            let (label, result) = word.split_once(':').expect("label:content");
+            let content = |tree: &Tree| tree.get(id(label)).expect("in both trees").content.id;
+            let merged = Merged {
+                local: content(&local),
+                remote: content(&remote),
+                content: leaf(Kind::File, result, false).id,
+                size: 2,
+            };
+            (id(label), merged)
+        });
         Self {
             tombstones: tombstones.collect(),
+            merged: merged.collect(),
             frozen: words("frozen").map(id).collect(),
             ignored: words("ignored").map(id).collect(),
             blocked: blocked.collect(),
@@ -170,6 +184,7 @@ impl Scenario {
                 local: &self.local,
                 remote: &self.remote,
             },
+            merged: &self.merged,
             policy: self.policy,
         })
     }
@@ -181,11 +196,13 @@ fn policy(parts: &BTreeMap<&str, &str>) -> Policy {
         (_, true) => Direction::DownloadOnly,
         (false, false) => Direction::TwoWay,
     };
-    let strategy = if parts.contains_key("oldest") {
-        Strategy::Oldest
-    } else {
-        Strategy::Newest
-    };
+    let strategies = [
+        ("oldest", Strategy::Oldest),
+        ("manual", Strategy::Manual),
+        ("merge", Strategy::Merge),
+    ];
+    let strategy = strategies.iter().find(|(word, _)| parts.contains_key(word));
+    let strategy = strategy.map_or(Strategy::Newest, |(_, strategy)| *strategy);
     let backup = if parts.contains_key("history") {
         Backup::HistoryOnly
     } else {
@@ -400,6 +417,7 @@ fn why(why: Why) -> &'static str {
 fn show_kind(kind: ConflictKind) -> &'static str {
     match kind {
         ConflictKind::EditEdit => "edit-edit",
+        ConflictKind::Merged => "merged",
         ConflictKind::EditDelete => "edit-delete",
         ConflictKind::MoveMove => "move-move",
         ConflictKind::MoveDelete => "move-delete",
@@ -438,7 +456,7 @@ pub(crate) fn show_step(step: &DiskStep) -> String {
             let over = expect.map_or_else(String::new, |c| format!(" over {}", show_content(c)));
             let from = match source {
                 Source::Remote(id) if id == node => String::new(),
-                Source::Remote(_) | Source::Local(_) => show_source(*source),
+                Source::Remote(_) | Source::Local(_) | Source::Merged(_) => show_source(*source),
             };
             let (label, content) = (label(*node), show_content(*content));
             format!("write {label}{content}{}{over}{from}", at(*node, path))
@@ -465,6 +483,7 @@ fn show_source(source: Source) -> String {
     match source {
         Source::Local(id) => format!(" from local {}", label(id)),
         Source::Remote(id) => format!(" from remote {}", label(id)),
+        Source::Merged(id) => format!(" from merge {}", label(id)),
     }
 }
 

@@ -14,6 +14,7 @@ mod history;
 mod identify;
 mod ignoring;
 mod lang;
+mod merging;
 mod naming;
 mod order;
 mod part;
@@ -23,6 +24,7 @@ mod retention;
 mod rows_conflict;
 mod rows_held;
 mod rows_merge;
+mod rows_merging;
 mod rows_names;
 mod sim;
 mod timing;
@@ -71,11 +73,13 @@ fn rows_and_tests_agree() {
         include_str!("guard.rs"),
         include_str!("identify.rs"),
         include_str!("ignoring.rs"),
+        include_str!("merging.rs"),
         include_str!("naming.rs"),
         include_str!("order.rs"),
         include_str!("rows_conflict.rs"),
         include_str!("rows_held.rs"),
         include_str!("rows_merge.rs"),
+        include_str!("rows_merging.rs"),
         include_str!("rows_names.rs"),
         include_str!("timing.rs"),
     ];

@@ -276,13 +276,22 @@ fn s126_what_changes_places_stays_together() {
 fn s127_what_was_left_out_is_noticed() {
     let scenario = Scenario::parse("base a=1 d/ | local b@a=1 a@new=2");
     let ops = scenario.plan().push;
-    assert_eq!(cuts(&scenario.remote, &ops[1..]), []);
+    assert_eq!(cuts(&scenario.remote, &ops[1..]), Vec::<usize>::new());
     let gone = Scenario::parse("base d/ d/a=1 | local -");
-    assert_eq!(cuts(&gone.remote, &gone.plan().push[1..]), []);
+    assert_eq!(
+        cuts(&gone.remote, &gone.plan().push[1..]),
+        Vec::<usize>::new()
+    );
     let new = Scenario::parse("base - | local d/ d/a=1");
-    assert_eq!(cuts(&new.remote, &new.plan().push[1..]), []);
+    assert_eq!(
+        cuts(&new.remote, &new.plan().push[1..]),
+        Vec::<usize>::new()
+    );
     let inside = Scenario::parse("base a/ | local a/ a/x=1");
-    assert_eq!(cuts(&tree("a=1", 1), &inside.plan().push), []);
+    assert_eq!(
+        cuts(&tree("a=1", 1), &inside.plan().push),
+        Vec::<usize>::new()
+    );
     let cycle = Scenario::parse("base a/ b/ | local a/ a/b@b/");
     let mut ops = cycle.plan().push;
     ops.extend(Scenario::parse("base a/ b/ | local b/ b/a@a/").plan().push);

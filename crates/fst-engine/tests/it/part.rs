@@ -253,7 +253,7 @@ pub(crate) fn check_plan(
     inputs: &Inputs<'_>,
     local: &dyn Replica<Error = Infallible>,
     naming: fn(&Part) -> Box<dyn ConflictNaming + '_>,
-    seen: Option<(&Rules, Identified)>,
+    seen: Option<(&Rules, Identified, &BTreeSet<NodeId>)>,
     whole: &Plan,
 ) {
     let remote = Remote {
@@ -271,12 +271,14 @@ pub(crate) fn check_plan(
         base != remote || base.map(key) != inputs.local.get(*id).map(key)
     };
     let all = ids([inputs.base, inputs.local, inputs.remote]);
-    let dirty = all.into_iter().filter(differs);
+    let differing = all.into_iter().filter(differs);
+    let dirty = differing.chain(inputs.frozen.iter().copied());
     let Ok(mut part) = Part::read(&sides, dirty);
     let (mut frozen, mut ignored) = (inputs.frozen.clone(), inputs.ignored.clone());
-    if let Some((rules, mut seen)) = seen {
+    if let Some((rules, mut seen, failing)) = seen {
         hide_part(rules, &mut part, &mut seen);
-        (frozen, ignored) = (seen.frozen, seen.ignored);
+        frozen = seen.frozen.union(failing).copied().collect();
+        ignored = seen.ignored;
     }
     let mut is_more = true;
     for _ in 0..ASKS_MAX {
@@ -291,6 +293,7 @@ pub(crate) fn check_plan(
             ignored: &ignored,
             blocked: &blocked,
             naming: naming.as_ref(),
+            merged: inputs.merged,
             policy: inputs.policy,
         });
         drop(naming);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use fst_engine::ignore::{RuleFile, Rules};
-use fst_engine::reconcile::{Backup, Direction, Policy};
+use fst_engine::reconcile::{Backup, Direction, Policy, Strategy};
 use fst_proto::path::RelPath;
 use proptest::collection::vec;
 use proptest::prelude::any;
@@ -128,6 +128,23 @@ proptest! {
         let mut world = World::new(2, 0, false);
         for client in &mut world.clients {
             client.policy.backup = Backup::HistoryOnly;
+        }
+        for (client, what, op) in events {
+            match what {
+                0 | 1 => world.user(client, op),
+                _ => { world.sync(client, faults(op)); },
+            }
+        }
+        world.settle();
+        world.assert_good();
+    }
+
+    /// Clients that merge, with some that do not: everything that went into a merge is in history, and all agree.
+    #[test]
+    fn merges_converge(events in vec((0..3_usize, 0..3_u8, any::<Op>()), 0..40), n_merging in 1..4_usize) {
+        let mut world = World::new(3, 0, false);
+        for client in world.clients.iter_mut().take(n_merging) {
+            client.policy.strategy = Strategy::Merge;
         }
         for (client, what, op) in events {
             match what {

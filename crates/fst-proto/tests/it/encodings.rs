@@ -55,6 +55,7 @@ fn metas() -> Vec<NodeMeta> {
         size,
         content: ContentId([0x0c; 32]),
         body,
+        copy_of: None,
     };
     let dir = NodeMeta {
         content: ContentId::ZERO,

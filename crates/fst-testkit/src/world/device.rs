@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use fst_client::account::{self, Spaces};
-use fst_client::config::Mode;
+use fst_client::config::{ConflictRules, Mode};
 use fst_client::db::Db;
 use fst_client::error::ClientError;
 use fst_client::folder::{Members, Seams, Settings, Space};
@@ -52,6 +52,8 @@ pub struct Device {
     pub disk: Option<PathBuf>,
     /// Where it keeps evidence against the server.
     pub evidence: Option<PathBuf>,
+    /// What it does about conflicts, from the next opening of its folder on.
+    pub conflicts: ConflictRules,
     remote: Arc<dyn Remote>,
     enrolled: Arc<Enrolled>,
     clock: VirtualClock,
@@ -103,6 +105,7 @@ pub(crate) fn enrol_one(
         weather,
         disk: None,
         evidence: None,
+        conflicts: ConflictRules::default(),
         remote: Arc::new(remote),
         enrolled: Arc::new(enrolled),
         clock: clock.with_own_skew(),
@@ -434,6 +437,7 @@ impl Device {
             clock: Arc::new(self.clock.clone()),
         };
         let settings = Settings {
+            conflicts: self.conflicts,
             path: "/sim".to_owned(),
             remote_path: SPACE.to_owned(),
             mode: Mode::TwoWay,

@@ -7,6 +7,7 @@ mod edges;
 mod editors;
 mod evil;
 mod held;
+mod merging;
 mod prunes;
 mod recipes;
 mod restores;
