@@ -160,6 +160,8 @@ pub(crate) struct Client {
     keys: BTreeMap<NodeId, FileKey>,
     /// Nodes whose last step failed.
     failing: BTreeSet<NodeId>,
+    /// What own commits made of their nodes whose answers were lost; base follows when the log tells.
+    unanswered: Vec<(NodeId, Option<Node>)>,
     /// Clean merges of what it has found.
     merged: BTreeMap<NodeId, Merged>,
     n_ids: u8,
@@ -270,9 +272,16 @@ impl Client {
         if faults.forgets {
             (self.base, self.keys, self.remote) = Default::default();
             self.failing.clear();
+            self.unanswered.clear();
         }
         if !faults.is_stale {
             self.remote = server.clone();
+            for (id, node) in std::mem::take(&mut self.unanswered) {
+                match node {
+                    Some(node) => drop(self.base.insert(id, node)),
+                    None => drop((self.base.remove(id), self.keys.remove(&id))),
+                }
+            }
         }
         let (seen, looked) = self.look(faults);
         self.keys = seen.keys.clone();
@@ -447,6 +456,10 @@ impl Client {
             for op in ops.iter().filter(|op| !sends_merge(op)) {
                 self.record(op.node, progress);
             }
+        } else if is_done {
+            let own = ops.iter().filter(|op| !sends_merge(op));
+            let made = own.map(|op| (op.node, server.tree.get(op.node).cloned()));
+            self.unanswered.extend(made);
         }
     }
 
