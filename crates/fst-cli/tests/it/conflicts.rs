@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -30,10 +31,17 @@ fn meet(anna: &Home, bo: &Home) {
     }
 }
 
-/// Both edit the file while apart, anna first.
+/// Both edit the file while apart, anna a second before bo.
 fn clash(anna: &Home, bo: &Home, file: &str, [one, other]: [&str; 2]) {
-    anna.write(Path::new("Documents").join(file), one);
-    bo.write(Path::new("Documents").join(file), other);
+    let file = Path::new("Documents").join(file);
+    anna.write(&file, one);
+    bo.write(&file, other);
+    // Two writes of one moment may bear one time: the file system's clock has ticks.
+    let by_anna = std::fs::metadata(anna.path(&file)).and_then(|it| it.modified());
+    let by_bo = by_anna.expect("a time") + Duration::from_secs(1);
+    let theirs = std::fs::File::options().write(true).open(bo.path(&file));
+    let is_set = theirs.and_then(|it| it.set_modified(by_bo));
+    is_set.expect("a file of bo's");
     meet(anna, bo);
 }
 

@@ -196,7 +196,8 @@ fn keep_in_history(merge: &mut Merge<'_>, rival: Rival, loser: Loser, lost: &Nod
         rev: 0,
         ..lost.clone()
     };
-    node.place.name = names::free_name(merge, loser, id, &node);
+    // It does not become what lies there, so it shares no name, not even with a copy of the same bytes.
+    node.place.name = names::unused_name(merge, loser, id, &node);
     debug_assert_ne!(node.content.kind, Kind::Dir, "only leaves have rivals");
     merge.archive.push(PushOp {
         node: id,

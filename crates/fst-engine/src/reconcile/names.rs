@@ -110,6 +110,11 @@ pub(super) fn free_name(merge: &Merge<'_>, loser: Loser, id: NodeId, node: &Node
     })
 }
 
+/// A name beside `node` that nothing but the node `id` has.
+pub(super) fn unused_name(merge: &Merge<'_>, loser: Loser, id: NodeId, node: &Node) -> Name {
+    name_unless(merge, loser, node, &|other, _| other != id)
+}
+
 /// A name beside `node` that nothing has, or a leaf with the same bytes.
 pub(super) fn name_of_equal(merge: &Merge<'_>, loser: Loser, node: &Node) -> Name {
     name_unless(merge, loser, node, &|other, name| {
