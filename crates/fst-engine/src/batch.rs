@@ -1,14 +1,14 @@
 //! Where a list of operations may be cut into batches.
 //!
 //! `fst-client::push` asks before it sends: every client checks that the tree is well formed after every entry of the
-//! log, and refuses the space for good if it is not. Invariant: after each cut no two live nodes share a place, and
-//! every live node hangs below the root. Not here: sizes of batches, sealing, sending.
-//! Source: docs/design/sync-semantics.md, rows S-125 to S-127; ADR 0006.
+//! log, and refuses the space for good if it is not. Invariant: after each cut no two live nodes share a place,
+//! every live node hangs below the root, and no content has been taken over from a leaf whose deletion follows. Not here: sizes of batches, sealing, sending.
+//! Source: docs/design/sync-semantics.md, rows S-125 to S-128; ADR 0006.
 
 use std::collections::BTreeSet;
 
-use fst_proto::entry::{Place, ROOT};
-use fst_proto::ids::NodeId;
+use fst_proto::entry::{Kind, Place, ROOT};
+use fst_proto::ids::{ContentId, NodeId};
 
 use crate::plan::{PushKind, PushOp};
 use crate::tree::{Node, Tree};
@@ -27,13 +27,37 @@ pub fn cuts(remote: &Tree, ops: &[PushOp]) -> Vec<usize> {
         bad: BTreeSet::new(),
     };
     let mut cuts = Vec::new();
+    let mut taken = None;
     for (index, op) in ops.iter().enumerate() {
+        match given_up(remote, op) {
+            Some(content) if taken == Some(content) => drop(cuts.pop_if(|last| *last == index)),
+            Some(_) | None => taken = taken_over(remote, op),
+        }
         draft.apply(op);
         if draft.is_sound() {
             cuts.push(index + 1);
         }
     }
     cuts
+}
+
+/// The content that an operation brings to a node that had another one.
+pub(crate) fn taken_over(remote: &Tree, op: &PushOp) -> Option<ContentId> {
+    match &op.kind {
+        PushKind::Put { content, .. } if content.kind != Kind::Dir => {
+            let is_same = |node: &Node| node.content.id == content.id;
+            (!remote.get(op.node).is_some_and(is_same)).then_some(content.id)
+        },
+        PushKind::Put { .. } | PushKind::Delete { .. } => None,
+    }
+}
+
+/// The content of a leaf that an operation deletes.
+fn given_up(remote: &Tree, op: &PushOp) -> Option<ContentId> {
+    match op.kind {
+        PushKind::Delete { is_dir: false } => remote.get(op.node).map(|node| node.content.id),
+        PushKind::Delete { is_dir: true } | PushKind::Put { .. } => None,
+    }
 }
 
 /// The remote tree after some operations.

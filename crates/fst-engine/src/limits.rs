@@ -45,6 +45,11 @@ pub const DEVICE_NAME_LEN_MAX: usize = 40;
 /// Longest file name extension that a conflict name keeps, in bytes; more is part of the stem.
 pub const EXTENSION_LEN_MAX: usize = 32;
 
+/// Deletions of one content that stay with what takes it over, in one batch.
+///
+/// Who renames a file over another, or settles a conflict by it, gives up one or a few; more are no rename.
+pub const REPLACED_MAX: usize = 16;
+
 /// Ids tried for the copy of one losing content.
 ///
 /// Each failed try is a copy of that content which somebody edited since; more than a few are not real.

@@ -104,7 +104,7 @@ fn rename(merge: &mut Merge<'_>, id: NodeId, keeper: NodeId) -> Option<Place> {
 /// A name beside `node` for the node `id`, which is to become like `node`.
 ///
 /// A new local node that already is what `id` becomes does not occupy its name: a crash left it.
-pub(super) fn free_name(merge: &Merge<'_>, loser: Loser, id: NodeId, node: &Node) -> Name {
+fn free_name(merge: &Merge<'_>, loser: Loser, id: NodeId, node: &Node) -> Name {
     name_unless(merge, loser, node, &|other, _| {
         other != id && (merge.local.contains(id) || !merge.may_unite(other, node))
     })

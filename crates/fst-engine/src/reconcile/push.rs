@@ -1,17 +1,20 @@
 //! What the server has to be told, in an order that is right even if it comes in parts.
 //!
 //! Called by `diff`. Invariant: an operation comes after those that make its directory, free its name, or keep the
-//! content it supersedes, unless these wait for each other; deletions come last where nothing waits for them.
+//! content it supersedes, unless these wait for each other; deletions come last where nothing waits for them, but those
+//! of a content that something else takes over follow it at once (S-128).
 //! Not here: batches, encryption, sending (`fst-client`). Source: docs/design/sync-semantics.md, rows S-120 to S-124.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use fst_proto::entry::Kind;
-use fst_proto::ids::NodeId;
+use fst_proto::ids::{ContentId, NodeId};
 use fst_proto::path::RelPath;
 
 use super::hold::Held;
 use super::merge::{Merge, all_ids, is_same};
+use crate::batch::taken_over;
+use crate::limits::REPLACED_MAX;
 use crate::paths::Paths;
 use crate::plan::{PushKind, PushOp, Source};
 use crate::tree::Node;
@@ -86,6 +89,8 @@ struct Order<'a> {
     ops: &'a BTreeMap<NodeId, PushOp>,
     /// Conflict copies by the node whose content they keep.
     kept_by: BTreeMap<NodeId, Vec<NodeId>>,
+    /// Leaves that are deleted, by what they hold.
+    given_up: BTreeMap<ContentId, Vec<NodeId>>,
     entered: BTreeSet<NodeId>,
     done: Vec<NodeId>,
 }
@@ -96,10 +101,19 @@ impl<'a> Order<'a> {
         for (&copy, &source) in &merge.copies {
             kept_by.entry(source.node()).or_default().push(copy);
         }
+        let mut given_up: BTreeMap<ContentId, Vec<NodeId>> = BTreeMap::new();
+        for (&id, op) in ops {
+            if let PushKind::Delete { is_dir: false } = op.kind
+                && let Some(node) = merge.inputs.remote.get(id)
+            {
+                given_up.entry(node.content.id).or_default().push(id);
+            }
+        }
         Self {
             merge,
             ops,
             kept_by,
+            given_up,
             entered: BTreeSet::new(),
             done: Vec::new(),
         }
@@ -138,6 +152,7 @@ impl<'a> Order<'a> {
         while let Some((id, is_ready)) = open.pop() {
             if is_ready {
                 self.done.push(id);
+                self.replace(id);
             } else if self.ops.contains_key(&id) && self.entered.insert(id) {
                 open.push((id, true));
                 open.extend(
@@ -146,6 +161,20 @@ impl<'a> Order<'a> {
                         .rev()
                         .map(|other| (other, false)),
                 );
+            }
+        }
+    }
+
+    /// Puts behind `id` the deletions of what it takes over.
+    fn replace(&mut self, id: NodeId) {
+        let taken = self
+            .ops
+            .get(&id)
+            .and_then(|op| taken_over(self.merge.inputs.remote, op));
+        let gone = taken.and_then(|content| self.given_up.get(&content));
+        for &id in gone.into_iter().flatten().take(REPLACED_MAX) {
+            if self.entered.insert(id) {
+                self.done.push(id);
             }
         }
     }

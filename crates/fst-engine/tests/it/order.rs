@@ -273,6 +273,12 @@ fn s126_what_changes_places_stays_together() {
 }
 
 #[test]
+fn s128_what_is_renamed_over_something_goes_in_one_batch() {
+    cut("base a=1 b=2 c=3 d=4 | local a=4 e=5", &[2, 3, 4, 5]);
+    check("base a=1 b=2 c=3 | local a=3", "put a=3 send; del c; del b");
+}
+
+#[test]
 fn s127_what_was_left_out_is_noticed() {
     let scenario = Scenario::parse("base a=1 d/ | local b@a=1 a@new=2");
     let ops = scenario.plan().push;
