@@ -44,6 +44,7 @@ pub mod order;
 mod paths;
 pub mod plan;
 pub mod progress;
+pub mod rate;
 pub mod reconcile;
 pub mod restore;
 pub mod retention;

@@ -92,3 +92,22 @@ pub const MERGE_KEYS_MAX: usize = 5_000;
 
 /// Mappings within mappings that a merge by keys looks into; what lies deeper is one value.
 pub const MERGE_DEPTH_MAX: usize = 32;
+
+/// Longest run of bytes that a limited line lets through at once after a rest, as a part of a second's worth.
+///
+/// A tenth of a second: too short to be felt by others on the line, long enough to cost no speed.
+pub const RATE_BURSTS_PER_SECOND: u64 = 10;
+
+/// Smallest such run, in bytes: a request of a few hundred bytes goes out whole on any line.
+pub const RATE_BURST_MIN: u64 = 1024;
+
+/// A limited line is shared by as many streams as get this much each, in bytes per second.
+///
+/// Frames would otherwise take so long that the server gives them up, and an interruption would cost several.
+pub const STREAM_RATE_MIN: u64 = 256 << 10;
+
+/// Time that a frame may take on a limited line, in seconds: what an interruption may cost.
+pub const FRAME_SECONDS_TARGET: u64 = 8;
+
+/// Smallest frame that is aimed at on a slow line, in bytes: a request has its own cost.
+pub const FRAME_BYTES_MIN: u64 = 256 << 10;

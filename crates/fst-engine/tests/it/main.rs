@@ -19,6 +19,7 @@ mod naming;
 mod order;
 mod part;
 mod random;
+mod rate;
 mod restore;
 mod retention;
 mod rows_conflict;
