@@ -28,4 +28,5 @@ pub mod path;
 pub mod recipe;
 pub mod text;
 pub mod time;
+pub mod value;
 pub mod wire;
