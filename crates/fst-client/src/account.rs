@@ -243,6 +243,8 @@ pub struct Spaces<'a> {
     pub enrolled: &'a Enrolled,
     /// The account's chain, up to date enough to name its members.
     pub chain: &'a Chain,
+    /// Rules of spaces that are made.
+    pub new_spaces: Policy,
 }
 
 /// A space as it was opened.
@@ -312,7 +314,7 @@ impl Spaces<'_> {
             chain_len: self.chain.len,
             chain_head: self.chain.head(),
         };
-        create_space(random, &owner, remote_path, Policy::default()).map_err(internal)
+        create_space(random, &owner, remote_path, self.new_spaces).map_err(internal)
     }
 
     fn find(&self, remote_path: &str) -> Result<Option<SpaceId>, ClientError> {

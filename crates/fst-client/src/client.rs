@@ -235,6 +235,7 @@ impl Client {
             remote: self.remote.as_ref(),
             enrolled: &self.enrolled,
             chain: &self.chain,
+            new_spaces: self.config.new_spaces,
         }
     }
 }

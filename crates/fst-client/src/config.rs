@@ -1,17 +1,33 @@
-//! The client's configuration file, `config.yaml`.
+//! The client's configuration: `config.yaml`, and what the environment says over it.
 //!
-//! Read at start and on reload, written by `fst init`, `add`, `remove`, `pause`. Invariant: holds no secret; a
-//! file that does not parse is reported with line and column and never overwritten.
-//! Not here: value grammar, layers and editing with comments kept (issue 6).
+//! Read at start and on reload; written by `fst config set`, `init`, `add`, `remove`, `pause`, each of which changes
+//! one thing and leaves the rest of the file as its owner wrote it. Invariant: a file that cannot be read is reported
+//! with every mistake in it and never written. Not here: keys of devices (`keystore`), commands.
+//! Source: docs/design/configuration.md; ADR 0022, ADR 0023.
 
 use std::path::{Path, PathBuf};
 
 use fst_engine::reconcile::{Backup, Strategy};
-use fst_proto::error::ErrorCode;
-use serde::{Deserialize, Serialize};
+use fst_proto::control::Policy;
+use fst_proto::error::{ErrorCode, Problem};
+use fst_proto::value::{BitRate, ByteSize, TimeWindow, Weekdays};
 
 use crate::dirs::{Dirs, write_durably};
 use crate::error::ClientError;
+
+mod build;
+mod check;
+mod edit;
+pub mod keys;
+mod report;
+mod save;
+pub mod schema;
+mod tree;
+
+pub(crate) use check::is_remote;
+pub use check::{Origin, Setting, Value, parse_value};
+pub use report::{Finding, Report, Severity};
+pub use tree::Place;
 
 /// Which ways changes flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -47,7 +63,7 @@ pub struct ConflictRules {
 }
 
 /// One synced folder.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FolderConfig {
     /// Absolute local path.
     pub path: PathBuf,
@@ -59,10 +75,12 @@ pub struct FolderConfig {
     pub ignore: Vec<String>,
     /// Whether it rests.
     pub paused: bool,
+    /// What happens where two devices edited one file; from the section for all folders.
+    pub conflicts: ConflictRules,
 }
 
 /// A server that runs inside the daemon of this device.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EmbeddedServer {
     /// Its data directory.
     pub data: PathBuf,
@@ -70,8 +88,52 @@ pub struct EmbeddedServer {
     pub listen: String,
 }
 
+/// How much may be under way; `None` is no limit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transfers {
+    /// Most that is sent, all folders together.
+    pub max_upload: Option<BitRate>,
+    /// Most that is received, all folders together.
+    pub max_download: Option<BitRate>,
+    /// Requests under way at once, from 1 to 64.
+    pub parallel: usize,
+    /// Most memory of contents in flight.
+    pub memory: Option<ByteSize>,
+    /// Rules for hours of the week, in the order of the file; where several hold, the strictest wins.
+    pub schedules: Vec<Schedule>,
+}
+
+impl Default for Transfers {
+    fn default() -> Self {
+        Self {
+            max_upload: None,
+            max_download: None,
+            parallel: 4,
+            memory: None,
+            schedules: Vec::new(),
+        }
+    }
+}
+
+/// A rule for hours of the week.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Schedule {
+    /// Its name; no two have the same.
+    pub name: String,
+    /// When it holds, local wall time.
+    pub window: TimeWindow,
+    /// Days on which the window begins.
+    pub days: Weekdays,
+    /// Most that is sent meanwhile.
+    pub max_upload: Option<BitRate>,
+    /// Most that is received meanwhile.
+    pub max_download: Option<BitRate>,
+    /// Nothing is sent or received meanwhile.
+    pub pause: bool,
+}
+
 /// What the configuration says.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Config {
     /// Server address.
     pub server_url: Option<String>,
@@ -81,184 +143,217 @@ pub struct Config {
     pub embedded_server: Option<EmbeddedServer>,
     /// What happens where two devices edited one file.
     pub conflicts: ConflictRules,
-}
-
-#[derive(Debug, Default, Serialize, Deserialize)]
-struct Written {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    server: Option<WrittenServer>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    sync_folders: Vec<WrittenFolder>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    conflict_resolution: Option<WrittenConflicts>,
-}
-
-#[derive(Debug, Default, Serialize, Deserialize)]
-struct WrittenConflicts {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    strategy: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    backup_conflicts: Option<bool>,
-}
-
-#[derive(Debug, Default, Serialize, Deserialize)]
-struct WrittenServer {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    url: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    embedded: Option<EmbeddedServer>,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct WrittenFolder {
-    path: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    remote_path: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    two_way: Option<bool>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    mode: Option<String>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    ignore: Vec<String>,
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    paused: bool,
+    /// How much may be under way.
+    pub transfers: Transfers,
+    /// Rules of spaces that this device makes.
+    pub new_spaces: Policy,
+    /// Every value and where it comes from.
+    pub settings: Vec<Setting>,
+    /// What was said about the file and accepted.
+    pub report: Report,
+    /// Why this is not what the file says now but what it said when it was good last.
+    pub trouble: Option<Problem>,
 }
 
 impl Config {
-    /// Reads the file; a missing one is an empty configuration.
+    /// Reads the file and the environment; a missing file is an empty one.
+    ///
+    /// Keys that do not exist are findings in the report and no error, so that an older client reads a newer file.
     ///
     /// # Errors
-    /// [`ErrorCode::BadConfig`] with file, line and column.
+    /// [`ErrorCode::BadConfig`]; its source is the [`Report`] with everything that is wrong.
     pub fn load(dirs: &Dirs) -> Result<Self, ClientError> {
         let file = dirs.config_file();
-        let text = match std::fs::read_to_string(&file) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Ok(Self::default());
-            },
-            Err(error) => return Err(bad(&file, error)),
-        };
-        if text.trim().is_empty() {
-            return Ok(Self::default());
-        }
-        let written: Written = serde_saphyr::from_str(&text).map_err(|e| bad(&file, e))?;
-        let server = written.server.unwrap_or_default();
-        let folders = written
-            .sync_folders
-            .into_iter()
-            .map(|folder| read_folder(dirs, folder));
-        Ok(Self {
-            server_url: server.url,
-            folders: folders.collect::<Result<_, _>>()?,
-            embedded_server: server.embedded,
-            conflicts: read_conflicts(&written.conflict_resolution.unwrap_or_default())?,
-        })
+        Self::parse(dirs, &read(&file)?)
     }
 
-    /// Writes the file durably.
+    /// Reads the file; while it is bad, what it said when it was good last.
     ///
     /// # Errors
-    /// [`ErrorCode::Io`] when it cannot be written; the old one then stands.
-    pub fn save(&self, dirs: &Dirs) -> Result<(), ClientError> {
-        let written = Written {
-            server: Some(WrittenServer {
-                url: self.server_url.clone(),
-                embedded: self.embedded_server.clone(),
-            }),
-            sync_folders: self.folders.iter().map(write_folder).collect(),
-            conflict_resolution: write_conflicts(self.conflicts),
+    /// As [`Config::load`] when it never was good, [`ErrorCode::Io`] when that cannot be noted.
+    pub fn load_or_last_good(dirs: &Dirs) -> Result<Self, ClientError> {
+        let note = dirs.good_config_file();
+        let text = read(&dirs.config_file());
+        let loaded = text.and_then(|text| Ok((Self::parse(dirs, &text)?, text)));
+        let (config, text) = match loaded {
+            Ok(loaded) => loaded,
+            Err(error) => {
+                let Ok(good) = std::fs::read_to_string(&note) else {
+                    return Err(error);
+                };
+                let config = Self::parse(dirs, &good)?;
+                let trouble = Some(error.problem());
+                return Ok(Self { trouble, ..config });
+            },
         };
-        let file = dirs.config_file();
-        let text = serde_saphyr::to_string(&written).map_err(|e| bad(&file, e))?;
-        let failed = |e| ClientError::caused(ErrorCode::Io, format!("write {}", file.display()), e);
-        write_durably(&file, text.as_bytes()).map_err(failed)
+        if std::fs::read(&note).ok().as_deref() != Some(text.as_bytes()) {
+            write_durably(&note, text.as_bytes()).map_err(|e| unwritable(&note, e))?;
+        }
+        Ok(config)
+    }
+
+    /// What a text says, if it is good.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn parse(dirs: &Dirs, text: &str) -> Result<Self, ClientError> {
+        let config = Self::examine(dirs, &dirs.config_file(), text);
+        if config.report.is_unusable() {
+            let read = format!("read {}", config.report.file);
+            return Err(ClientError::caused(
+                ErrorCode::BadConfig,
+                read,
+                config.report,
+            ));
+        }
+        Ok(config)
+    }
+
+    /// What a text of this file says as far as it can be read, with everything that is wrong in its report.
+    #[must_use]
+    pub fn examine(dirs: &Dirs, file: &Path, text: &str) -> Self {
+        let shown = dirs.tilde(file);
+        let (mut config, findings) = match tree::parse(text) {
+            Ok(root) => {
+                let (settings, mut findings) = check::check(&root, &dirs.variables);
+                let (config, more) = build::build(dirs, settings);
+                findings.extend(more);
+                (config, findings)
+            },
+            Err(broken) => (Self::default(), vec![broken]),
+        };
+        config.report = Report::new(shown, text, findings);
+        config
+    }
+
+    /// Writes what changed since the file was read, and nothing else.
+    ///
+    /// # Errors
+    /// [`ErrorCode::BadConfig`] when the file is bad now, [`ErrorCode::EditByHand`] when it cannot be changed without
+    /// touching something else, [`ErrorCode::Io`]; the old one then stands.
+    pub fn save(&self, dirs: &Dirs) -> Result<(), ClientError> {
+        let text = read(&dirs.config_file())?;
+        let before = Self::parse(dirs, &text)?;
+        write(dirs, &text, &save::differences(dirs, &before, self))
+    }
+
+    /// Gives a key a value in the file. `path` is a full one.
+    ///
+    /// # Errors
+    /// [`ErrorCode::UnknownSetting`], [`ErrorCode::BadValue`]; as [`Config::save`].
+    pub fn set(dirs: &Dirs, path: &str, text: &str) -> Result<(), ClientError> {
+        let key = keys::at(path).ok_or_else(|| unknown(path))?;
+        let value = parse_value(key, text).map_err(|error| {
+            let detail = format!("{path} cannot be {text:?}; wanted: {error}");
+            ClientError::new(ErrorCode::BadValue, detail)
+        })?;
+        let value = save::written(&value, text);
+        let change = edit::Change::Set(edit::steps(path), value);
+        write(dirs, &read(&dirs.config_file())?, &[change])
+    }
+
+    /// Takes a key out of the file, so that its default holds.
+    ///
+    /// # Errors
+    /// [`ErrorCode::NotFound`] when it is not there; as [`Config::save`].
+    pub fn unset(dirs: &Dirs, path: &str) -> Result<(), ClientError> {
+        let text = read(&dirs.config_file())?;
+        let config = Self::parse(dirs, &text)?;
+        let is_there = config
+            .settings
+            .iter()
+            .any(|setting| setting.path == path && matches!(setting.origin, Origin::File(_)));
+        if !is_there && !config.report.findings.iter().any(Finding::is_error) {
+            let detail = format!("{path} is not in {}", dirs.tilde(&dirs.config_file()));
+            return Err(ClientError::new(ErrorCode::NotFound, detail));
+        }
+        write(dirs, &text, &[edit::Change::Unset(edit::steps(path))])
+    }
+
+    /// Adds a rule for hours of the week.
+    ///
+    /// # Errors
+    /// [`ErrorCode::BadConfig`] when there is one with this name; as [`Config::save`].
+    pub fn add_schedule(dirs: &Dirs, schedule: &Schedule) -> Result<(), ClientError> {
+        let list = edit::steps("schedules");
+        let change = edit::Change::Push(list, save::written_schedule(schedule));
+        write(dirs, &read(&dirs.config_file())?, &[change])
+    }
+
+    /// Removes a rule for hours of the week.
+    ///
+    /// # Errors
+    /// [`ErrorCode::NotFound`]; as [`Config::save`].
+    pub fn remove_schedule(dirs: &Dirs, name: &str) -> Result<(), ClientError> {
+        let text = read(&dirs.config_file())?;
+        let config = Self::parse(dirs, &text)?;
+        let mut all = config.transfers.schedules.iter();
+        let at = all.position(|schedule| schedule.name == name);
+        let at = at.ok_or_else(|| {
+            ClientError::new(ErrorCode::NotFound, format!("no schedule {name:?}"))
+        })?;
+        let item = edit::steps(&format!("schedules[{at}]"));
+        write(dirs, &text, &[edit::Change::Unset(item)])
     }
 }
 
-fn bad(file: &Path, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> ClientError {
-    ClientError::caused(
-        ErrorCode::BadConfig,
-        format!("read {}", file.display()),
-        cause,
-    )
-}
-
-fn read_folder(dirs: &Dirs, written: WrittenFolder) -> Result<FolderConfig, ClientError> {
-    let path = dirs.expand(&written.path);
-    let wrong = |what: &str| {
-        let detail = format!("sync_folders: {}: {what}", path.display());
-        Err(ClientError::new(ErrorCode::BadConfig, detail))
+/// The key is not in the table.
+#[must_use]
+pub fn unknown(path: &str) -> ClientError {
+    let all = keys::KEYS.iter();
+    let near = keys::similar(path, all.clone().map(|key| key.path));
+    let near = near.or_else(|| keys::similar(path, all.map(|key| key.leaf())));
+    let detail = match near {
+        Some(near) => format!("unknown setting {path:?}; did you mean {near}?"),
+        None => format!("unknown setting {path:?}"),
     };
-    if !path.is_absolute() {
-        return wrong("path must be absolute or begin with ~");
-    }
-    let mode = match (written.mode.as_deref(), written.two_way) {
-        (None | Some("two-way"), None | Some(true)) => Mode::TwoWay,
-        (None, Some(false)) | (Some("upload" | "upload-only"), None | Some(false)) => {
-            Mode::UploadOnly
+    ClientError::new(ErrorCode::UnknownSetting, detail)
+}
+
+fn read(file: &Path) -> Result<String, ClientError> {
+    match std::fs::read_to_string(file) {
+        Ok(text) => Ok(text),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
+        Err(error) => {
+            let read = format!("read {}", file.display());
+            Err(ClientError::caused(ErrorCode::BadConfig, read, error))
         },
-        (Some("download" | "download-only"), None | Some(false)) => Mode::DownloadOnly,
-        (Some(_), Some(_)) => return wrong("mode and two_way contradict each other"),
-        (Some(_), None) => return wrong("mode is two-way, upload or download"),
-    };
-    let last = path
-        .file_name()
-        .map(|name| format!("/{}", name.to_string_lossy()));
-    let Some(remote_path) = written.remote_path.or(last) else {
-        return wrong("remote_path is missing");
-    };
-    Ok(FolderConfig {
-        path,
-        remote_path,
-        mode,
-        ignore: written.ignore,
-        paused: written.paused,
-    })
-}
-
-fn write_folder(folder: &FolderConfig) -> WrittenFolder {
-    WrittenFolder {
-        path: folder.path.to_string_lossy().into_owned(),
-        remote_path: Some(folder.remote_path.clone()),
-        two_way: Some(folder.mode == Mode::TwoWay),
-        mode: (folder.mode == Mode::DownloadOnly).then(|| folder.mode.as_str().to_owned()),
-        ignore: folder.ignore.clone(),
-        paused: folder.paused,
     }
 }
 
-fn read_conflicts(written: &WrittenConflicts) -> Result<ConflictRules, ClientError> {
-    let word = written.strategy.as_deref().unwrap_or("newest");
-    let strategy = STRATEGIES.iter().find(|(name, _)| *name == word);
-    let (_, strategy) = strategy.ok_or_else(|| {
-        let detail = format!(
-            "conflict_resolution.strategy: {word:?} is not newest, oldest, manual or merge"
-        );
-        ClientError::new(ErrorCode::BadConfig, detail)
-    })?;
-    let backup = match written.backup_conflicts {
-        Some(false) => Backup::HistoryOnly,
-        Some(true) | None => Backup::Keep,
-    };
-    Ok(ConflictRules {
-        strategy: *strategy,
-        backup,
-    })
+fn unwritable(file: &Path, error: std::io::Error) -> ClientError {
+    ClientError::caused(ErrorCode::Io, format!("write {}", file.display()), error)
 }
 
-fn write_conflicts(rules: ConflictRules) -> Option<WrittenConflicts> {
-    let word = STRATEGIES
-        .iter()
-        .find(|(_, strategy)| *strategy == rules.strategy);
-    (rules != ConflictRules::default()).then(|| WrittenConflicts {
-        strategy: word.map(|(word, _)| (*word).to_owned()),
-        backup_conflicts: Some(rules.backup == Backup::Keep),
-    })
+/// Makes the changes and writes the file, if the outcome is good.
+fn write(dirs: &Dirs, text: &str, changes: &[edit::Change]) -> Result<(), ClientError> {
+    let mut new = text.to_owned();
+    for change in changes {
+        new = edit::apply(&new, change).map_err(|edit::NotExact| by_hand(dirs, change))?;
+    }
+    let config = Config::examine(dirs, &dirs.config_file(), &new);
+    if config.report.is_unusable() {
+        let detail = "the change does not fit the rest of the file";
+        return Err(ClientError::caused(
+            ErrorCode::BadConfig,
+            detail,
+            config.report,
+        ));
+    }
+    if new == text {
+        return Ok(());
+    }
+    // A link to a file kept elsewhere stays one.
+    let file = dirs.config_file();
+    let file = std::fs::canonicalize(&file).unwrap_or(file);
+    write_durably(&file, new.as_bytes()).map_err(|e| unwritable(&file, e))
 }
 
-const STRATEGIES: [(&str, Strategy); 4] = [
-    ("newest", Strategy::Newest),
-    ("oldest", Strategy::Oldest),
-    ("manual", Strategy::Manual),
-    ("merge", Strategy::Merge),
-];
+fn by_hand(dirs: &Dirs, change: &edit::Change) -> ClientError {
+    let file = dirs.tilde(&dirs.config_file());
+    let detail = format!("edit {file} by hand: {}", save::described(change));
+    ClientError::new(ErrorCode::EditByHand, detail)
+}
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,7 @@
 //! Invariant: keys under `data`; what can be rebuilt under `state`. Several homes on one machine are
 //! several clients.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -21,10 +22,47 @@ pub struct Dirs {
     pub data: PathBuf,
     /// `$XDG_STATE_HOME/filesynctool`: databases, logs, socket path.
     pub state: PathBuf,
+    /// The configuration file, when it is another than that of `config`.
+    pub config_override: Option<PathBuf>,
+    /// What the configuration may take from the environment.
+    pub variables: Variables,
+}
+
+/// Variables of the environment; what they hold may be secret.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Variables(BTreeMap<String, String>);
+
+impl std::fmt::Debug for Variables {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Variables({} …)", self.0.len())
+    }
+}
+
+impl Variables {
+    /// Takes the variables that are text and not empty.
+    #[must_use]
+    pub fn new(all: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
+        let text = |(name, value): (OsString, OsString)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        };
+        let all = all.into_iter().filter_map(text);
+        Self(all.filter(|(_, value)| !value.is_empty()).collect())
+    }
+
+    /// The value of a variable.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    /// Names of all variables, sorted.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
 }
 
 impl Dirs {
-    /// Reads `HOME`, `XDG_CONFIG_HOME`, `XDG_DATA_HOME`, `XDG_STATE_HOME` through `var`.
+    /// Reads `HOME`, `XDG_CONFIG_HOME`, `XDG_DATA_HOME`, `XDG_STATE_HOME`, `FST_CONFIG` through `var`.
     ///
     /// # Errors
     /// [`ErrorCode::Usage`] when `HOME` is not set.
@@ -42,6 +80,8 @@ impl Dirs {
             config: base("XDG_CONFIG_HOME", ".config"),
             data: base("XDG_DATA_HOME", ".local/share"),
             state: base("XDG_STATE_HOME", ".local/state"),
+            config_override: var("FST_CONFIG").map(PathBuf::from),
+            variables: Variables::default(),
             home,
         })
     }
@@ -49,7 +89,26 @@ impl Dirs {
     /// The configuration file.
     #[must_use]
     pub fn config_file(&self) -> PathBuf {
-        self.config.join("config.yaml")
+        match &self.config_override {
+            Some(file) => file.clone(),
+            None => self.config.join("config.yaml"),
+        }
+    }
+
+    /// The configuration as it was when it was good last; used while the file is not.
+    #[must_use]
+    pub fn good_config_file(&self) -> PathBuf {
+        self.state.join("config.good.yaml")
+    }
+
+    /// A path as people write it: from `~` when it lies in the home directory.
+    #[must_use]
+    pub fn tilde(&self, path: &Path) -> String {
+        match path.strip_prefix(&self.home) {
+            Ok(inside) if inside.as_os_str().is_empty() => "~".to_owned(),
+            Ok(inside) => format!("~/{}", inside.display()),
+            Err(_) => path.display().to_string(),
+        }
     }
 
     /// The key store.

@@ -104,8 +104,8 @@ mod tests {
             path: "/h/anna/Documents".into(),
             remote_path: "/Documents".to_owned(),
             mode: Mode::TwoWay,
-            ignore: Vec::new(),
             paused,
+            ..FolderConfig::default()
         };
         let board = Board::default();
         board.set_seats(vec![Arc::new(Seat::new(config, commands))]);

@@ -98,6 +98,8 @@ fn choose(dirs: &Dirs, runtime: Option<PathBuf>, temp: &Path) -> Place {
 
 #[cfg(test)]
 mod tests {
+    use fst_client::dirs::Variables;
+
     use super::*;
 
     fn dirs(state: &str) -> Dirs {
@@ -106,6 +108,8 @@ mod tests {
             config: "/h/c".into(),
             data: "/h/d".into(),
             state: state.into(),
+            config_override: None,
+            variables: Variables::default(),
         }
     }
 

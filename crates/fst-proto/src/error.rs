@@ -106,7 +106,19 @@ codes! {
     /// Ctrl-C.
     Interrupted = 1302, Interrupted, 503, "interrupted", "run the command again";
     /// Bad configuration file.
-    BadConfig = 2001, Config, 400, "the configuration is not valid", "edit the file named above";
+    BadConfig = 2001, Config, 400, "the configuration is not valid", "fst config validate";
+    /// A key that does not exist.
+    UnknownSetting = 2003, Config, 400, "there is no such setting", "fst config list";
+    /// No YAML.
+    BadSyntax = 2004, Config, 400, "the file cannot be read as YAML", "fst config edit";
+    /// A value that does not fit its key.
+    BadValue = 2011, Config, 400, "the value does not fit", "fst config validate";
+    /// An edit that might harm the rest of the file.
+    EditByHand = 2012, Refused, 409, "the file is written in a way that cannot be edited safely from here", "fst config edit";
+    /// A secret out of the documentation.
+    ExampleSecret = 2040, Config, 400, "this is an example, not a key of yours", "fst config unset server.api_key";
+    /// A setting that nothing follows yet.
+    NoEffectYet = 2041, Config, 400, "the setting has no effect in this version", "nothing to do: it is kept";
     /// File of ours damaged.
     BadState = 2002, Failed, 500, "a state file is damaged", "fst resync --full";
     /// Root missing.

@@ -13,6 +13,13 @@ use std::time::Duration;
 #[error("{0}")]
 pub struct ValueError(String);
 
+impl ValueError {
+    /// An error that says what would fit.
+    pub fn new(expected: impl Into<String>) -> Self {
+        Self(expected.into())
+    }
+}
+
 fn wrong<T>(expected: impl Into<String>) -> Result<T, ValueError> {
     Err(ValueError(expected.into()))
 }
@@ -83,7 +90,7 @@ impl FromStr for BitRate {
             let digits = text.len() - unit.len();
             let (number, small) = (text[..digits].trim(), prefix.to_ascii_lowercase());
             return wrong(format!(
-                "unambiguous: {number}{small}bps is bits, {number}{}B/s is bytes",
+                "{number}{small}bps for bits or {number}{}B/s for bytes",
                 prefix.to_ascii_uppercase()
             ));
         }
@@ -372,7 +379,7 @@ fn split(text: &str) -> Option<(Decimal, &str)> {
 fn write_in_units(f: &mut fmt::Formatter<'_>, n: u64, units: &[(&str, u64)]) -> fmt::Result {
     let fitting = units
         .iter()
-        .find(|(_, factor)| n >= *factor && n % factor == 0);
+        .find(|(_, factor)| n >= *factor && n.is_multiple_of(*factor));
     match fitting.or(units.last()) {
         Some((unit, factor)) => write!(f, "{}{unit}", n / factor),
         None => write!(f, "{n}"),

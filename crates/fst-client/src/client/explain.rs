@@ -49,8 +49,8 @@ impl Client {
             path,
             remote_path,
             mode,
-            ignore: Vec::new(),
-            paused: false,
+            conflicts: self.config.conflicts,
+            ..FolderConfig::default()
         };
         let plan = self.first_plan(&config);
         if !was_there {

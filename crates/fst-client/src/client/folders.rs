@@ -9,6 +9,7 @@ use fst_fs::vault::Vault as _;
 use fst_proto::ids::SpaceId;
 
 use crate::account::OpenedSpace;
+use crate::config::is_remote;
 use crate::folder::Space;
 
 impl Client {
@@ -31,8 +32,8 @@ impl Client {
             path,
             remote_path,
             mode,
-            ignore: Vec::new(),
-            paused: false,
+            conflicts: self.config.conflicts,
+            ..FolderConfig::default()
         };
         let mut config = Config::load(&self.dirs)?;
         config.folders.push(folder.clone());
@@ -160,7 +161,7 @@ impl Client {
             remote_path: folder.remote_path.clone(),
             mode: folder.mode,
             ignore,
-            conflicts: self.config.conflicts,
+            conflicts: folder.conflicts,
             evidence: None,
             pinned: pinned.map(|(_, head)| *head),
         }
@@ -221,17 +222,11 @@ pub(super) fn position(config: &Config, path: &Path) -> Result<usize, ClientErro
 }
 
 fn check_remote(path: &str) -> Result<String, ClientError> {
-    let parts: Vec<&str> = path.split('/').collect();
-    let is_good = |part: &&str| {
-        !part.is_empty() && *part != "." && *part != ".." && !part.chars().any(char::is_control)
-    };
-    match parts.split_first() {
-        Some((&"", rest)) if !rest.is_empty() && rest.iter().all(is_good) => Ok(path.to_owned()),
-        _ => Err(ClientError::new(
-            ErrorCode::Usage,
-            format!("{path:?} is not a remote path: write it as /Name"),
-        )),
+    if is_remote(path) {
+        return Ok(path.to_owned());
     }
+    let detail = format!("{path:?} is not a remote path: write it as /Name");
+    Err(ClientError::new(ErrorCode::Usage, detail))
 }
 
 fn default_remote(path: &Path) -> Result<String, ClientError> {

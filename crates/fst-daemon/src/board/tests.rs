@@ -10,8 +10,7 @@ fn seat() -> Seat {
         path: "/h/anna/Documents".into(),
         remote_path: "/Documents".to_owned(),
         mode: Mode::TwoWay,
-        ignore: Vec::new(),
-        paused: false,
+        ..FolderConfig::default()
     };
     Seat::new(config, commands)
 }

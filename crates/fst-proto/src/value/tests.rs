@@ -60,7 +60,7 @@ fn rates_are_bits_in_powers_of_1000_and_bytes_where_they_say_so() {
     }
     let ambiguous = rate("10MBps").unwrap_err();
     assert!(
-        ambiguous.contains("10mbps is bits, 10MB/s is bytes"),
+        ambiguous.contains("10mbps for bits or 10MB/s for bytes"),
         "{ambiguous}"
     );
     for text in ["5", "5mb", "50%", "fast", "5 mbit"] {

@@ -18,6 +18,7 @@ use fst_fs::fake::{FakeEntry, FakeVault, Killed, PowerCut};
 use fst_fs::real::RealVault;
 use fst_fs::vault::{Stat, Vault};
 use fst_proto::account::Chain;
+use fst_proto::control::Policy;
 use fst_proto::error::ErrorCode;
 use fst_proto::ids::SpaceId;
 use fst_proto::ipc::PathProblem;
@@ -396,6 +397,7 @@ impl Device {
             remote: self.remote.as_ref(),
             enrolled: &self.enrolled,
             chain: &chain,
+            new_spaces: Policy::default(),
         };
         let opened = spaces.open(SPACE, db, &self.rng)?;
         let pinned = self

@@ -1,0 +1,164 @@
+//! What a command changed in a [`Config`], as edits of the file.
+//!
+//! Invariant: a value that came from the environment and was not changed is not written. Source:
+//! docs/adr/0023-editing-configuration.md.
+
+use fst_proto::value::{TimeWindow, Weekdays};
+
+use super::check::{Value, escaped};
+use super::edit::{Change, Step, Written, steps};
+use super::{Config, FolderConfig, Mode, Schedule};
+use crate::dirs::Dirs;
+
+/// Edits that lead from one configuration to another.
+pub(super) fn differences(dirs: &Dirs, before: &Config, after: &Config) -> Vec<Change> {
+    let mut changes = Vec::new();
+    if let Some(url) = after
+        .server_url
+        .as_ref()
+        .filter(|_| after.server_url != before.server_url)
+    {
+        changes.push(Change::Set(steps("server.url"), text(url)));
+    }
+    if let Some(server) = after
+        .embedded_server
+        .as_ref()
+        .filter(|_| after.embedded_server != before.embedded_server)
+    {
+        let server = map([
+            ("data", text(&server.data.to_string_lossy())),
+            ("listen", text(&server.listen)),
+        ]);
+        changes.push(Change::Set(steps("server.embedded"), server));
+    }
+    // From the end, so that earlier numbers stay right.
+    for (at, folder) in before.folders.iter().enumerate().rev() {
+        let at = format!("sync_folders[{at}]");
+        match after.folders.iter().find(|now| now.path == folder.path) {
+            None => changes.push(Change::Unset(steps(&at))),
+            Some(now) => changes.extend(folder_changes(&at, folder, now)),
+        }
+    }
+    let is_new = |folder: &&FolderConfig| !before.folders.iter().any(|b| b.path == folder.path);
+    for folder in after.folders.iter().filter(is_new) {
+        let item = written_folder(dirs, folder);
+        changes.push(Change::Push(steps("sync_folders"), item));
+    }
+    changes
+}
+
+fn folder_changes(at: &str, before: &FolderConfig, now: &FolderConfig) -> Vec<Change> {
+    let mut changes = Vec::new();
+    if before.paused != now.paused {
+        changes.push(Change::Set(
+            steps(&format!("{at}.paused")),
+            Written::Bool(now.paused),
+        ));
+    }
+    let list = steps(&format!("{at}.ignore"));
+    for (index, rule) in before.ignore.iter().enumerate().rev() {
+        if !now.ignore.contains(rule) {
+            let mut item = list.clone();
+            item.push(Step::Item(index));
+            changes.push(Change::Unset(item));
+        }
+    }
+    let new = now
+        .ignore
+        .iter()
+        .filter(|rule| !before.ignore.contains(rule));
+    changes.extend(new.map(|rule| Change::Push(list.clone(), text(rule))));
+    changes
+}
+
+fn written_folder(dirs: &Dirs, folder: &FolderConfig) -> Written {
+    let mut entries = vec![
+        ("path", text(&dirs.tilde(&folder.path))),
+        ("remote_path", text(&folder.remote_path)),
+        match folder.mode {
+            Mode::TwoWay => ("two_way", Written::Bool(true)),
+            Mode::UploadOnly => ("two_way", Written::Bool(false)),
+            Mode::DownloadOnly => ("mode", text(folder.mode.as_str())),
+        },
+    ];
+    if !folder.ignore.is_empty() {
+        let rules = folder.ignore.iter().map(|rule| text(rule));
+        entries.push(("ignore", Written::List(rules.collect())));
+    }
+    if folder.paused {
+        entries.push(("paused", Written::Bool(true)));
+    }
+    map(entries)
+}
+
+/// A rule for hours of the week as it stands in the file.
+pub(super) fn written_schedule(schedule: &Schedule) -> Written {
+    let mut entries = vec![("name", text(&schedule.name))];
+    if schedule.window != TimeWindow::ALL_DAY {
+        entries.push(("time", text(&schedule.window.to_string())));
+    }
+    if schedule.days != Weekdays::ALL {
+        entries.push(("weekdays", text(&schedule.days.to_string())));
+    }
+    let rates = [
+        ("max_upload", schedule.max_upload),
+        ("max_download", schedule.max_download),
+    ];
+    for (name, rate) in rates {
+        entries.extend(rate.map(|rate| (name, text(&rate.to_string()))));
+    }
+    if schedule.pause {
+        entries.push(("pause", Written::Bool(true)));
+    }
+    map(entries)
+}
+
+/// A value as it was typed, but for numbers and yes or no.
+pub(super) fn written(value: &Value, typed: &str) -> Written {
+    match value {
+        Value::Bool(value) => Written::Bool(*value),
+        Value::Number(value) => Written::Number(*value),
+        Value::Texts(texts) => Written::List(texts.iter().map(|one| text(one)).collect()),
+        Value::Text(_) | Value::Size(_) | Value::Rate(_) | Value::Window(_) | Value::Days(_) => {
+            text(typed.trim())
+        },
+    }
+}
+
+fn text(text: &str) -> Written {
+    Written::Text(escaped(text))
+}
+
+fn map(entries: impl IntoIterator<Item = (&'static str, Written)>) -> Written {
+    let entries = entries.into_iter();
+    Written::Map(
+        entries
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect(),
+    )
+}
+
+/// A change in words.
+pub(super) fn described(change: &Change) -> String {
+    match change {
+        Change::Set(path, value) => format!("set {} to {}", shown(path), in_json(value)),
+        Change::Unset(path) => format!("remove {}", shown(path)),
+        Change::Push(path, value) => format!("add to {}: {}", shown(path), in_json(value)),
+    }
+}
+
+fn in_json(value: &Written) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+fn shown(path: &[Step]) -> String {
+    let mut out = String::new();
+    for step in path {
+        match step {
+            Step::Name(name) if out.is_empty() => out.push_str(name),
+            Step::Name(name) => out.extend([".", name]),
+            Step::Item(at) => out.extend(["[", &at.to_string(), "]"]),
+        }
+    }
+    out
+}
