@@ -117,7 +117,18 @@ impl Client {
     /// # Errors
     /// [`ErrorCode::NotInitialised`] when it was not; [`ErrorCode::BadConfig`], [`ErrorCode::BadState`].
     pub fn open(dirs: &Dirs) -> Result<Self, ClientError> {
-        let config = Config::load(dirs)?;
+        Self::open_with(dirs, Config::load(dirs)?)
+    }
+
+    /// Opens a device with the last good configuration while the file is bad, as a daemon does.
+    ///
+    /// # Errors
+    /// As [`Client::open`], [`ErrorCode::BadConfig`] only when the file never was good.
+    pub fn open_or_last_good(dirs: &Dirs) -> Result<Self, ClientError> {
+        Self::open_with(dirs, Config::load_or_last_good(dirs)?)
+    }
+
+    fn open_with(dirs: &Dirs, config: Config) -> Result<Self, ClientError> {
         let enrolled = Enrolled::load(dirs)?;
         let enrolled = enrolled.ok_or_else(|| {
             ClientError::new(

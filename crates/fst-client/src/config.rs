@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 use fst_engine::reconcile::{Backup, Strategy};
 use fst_proto::control::Policy;
 use fst_proto::error::{ErrorCode, Problem};
-use fst_proto::value::{BitRate, ByteSize, TimeWindow, Weekdays};
 
 use crate::dirs::{Dirs, write_durably};
 use crate::error::ClientError;
@@ -19,6 +18,7 @@ mod build;
 mod check;
 mod edit;
 pub mod keys;
+mod performance;
 mod report;
 mod save;
 pub mod schema;
@@ -26,6 +26,7 @@ mod tree;
 
 pub(crate) use check::is_remote;
 pub use check::{Origin, Setting, Value, parse_value};
+pub use performance::{Performance, Schedule};
 pub use report::{Finding, Report, Severity};
 pub use tree::Place;
 
@@ -88,50 +89,6 @@ pub struct EmbeddedServer {
     pub listen: String,
 }
 
-/// How much may be under way; `None` is no limit.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Transfers {
-    /// Most that is sent, all folders together.
-    pub max_upload: Option<BitRate>,
-    /// Most that is received, all folders together.
-    pub max_download: Option<BitRate>,
-    /// Requests under way at once, from 1 to 64.
-    pub parallel: usize,
-    /// Most memory of contents in flight.
-    pub memory: Option<ByteSize>,
-    /// Rules for hours of the week, in the order of the file; where several hold, the strictest wins.
-    pub schedules: Vec<Schedule>,
-}
-
-impl Default for Transfers {
-    fn default() -> Self {
-        Self {
-            max_upload: None,
-            max_download: None,
-            parallel: 4,
-            memory: None,
-            schedules: Vec::new(),
-        }
-    }
-}
-
-/// A rule for hours of the week.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Schedule {
-    /// Its name; no two have the same.
-    pub name: String,
-    /// When it holds, local wall time.
-    pub window: TimeWindow,
-    /// Days on which the window begins.
-    pub days: Weekdays,
-    /// Most that is sent meanwhile.
-    pub max_upload: Option<BitRate>,
-    /// Most that is received meanwhile.
-    pub max_download: Option<BitRate>,
-    /// Nothing is sent or received meanwhile.
-    pub pause: bool,
-}
-
 /// What the configuration says.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Config {
@@ -143,8 +100,8 @@ pub struct Config {
     pub embedded_server: Option<EmbeddedServer>,
     /// What happens where two devices edited one file.
     pub conflicts: ConflictRules,
-    /// How much may be under way.
-    pub transfers: Transfers,
+    /// How transfers may use line and memory.
+    pub performance: Performance,
     /// Rules of spaces that this device makes.
     pub new_spaces: Policy,
     /// Every value and where it comes from.
@@ -287,7 +244,7 @@ impl Config {
     pub fn remove_schedule(dirs: &Dirs, name: &str) -> Result<(), ClientError> {
         let text = read(&dirs.config_file())?;
         let config = Self::parse(dirs, &text)?;
-        let mut all = config.transfers.schedules.iter();
+        let mut all = config.performance.schedules.iter();
         let at = all.position(|schedule| schedule.name == name);
         let at = at.ok_or_else(|| {
             ClientError::new(ErrorCode::NotFound, format!("no schedule {name:?}"))

@@ -24,6 +24,7 @@ pub(crate) struct Board {
     seats: Mutex<Vec<Arc<Seat>>>,
     server: Mutex<ServerStatus>,
     device: Mutex<DeviceStatus>,
+    config: Mutex<Option<Problem>>,
 }
 
 /// One folder and the way to its worker.
@@ -177,6 +178,11 @@ impl Board {
         locked(&self.device).devices = devices;
     }
 
+    /// Notes why the configuration file as it is now is not in force; `None` when it is.
+    pub(crate) fn note_config(&self, trouble: Option<Problem>) {
+        *locked(&self.config) = trouble;
+    }
+
     /// Everything `fst status` shows.
     pub(crate) fn status(&self) -> Status {
         let (folders, amounts): (Vec<_>, Vec<_>) =
@@ -189,6 +195,7 @@ impl Board {
             server,
             device: locked(&self.device).clone(),
             daemon_pid: std::process::id(),
+            config: locked(&self.config).clone(),
         }
     }
 }

@@ -58,7 +58,7 @@ impl Listener {
 
     fn listen_once(&self) -> Seen {
         let mut has_connected = false;
-        let result = Client::open(&self.dirs).and_then(|client| {
+        let result = Client::open_or_last_good(&self.dirs).and_then(|client| {
             client.watch_remote(&mut |event| {
                 has_connected = true;
                 self.take(&client, &event);

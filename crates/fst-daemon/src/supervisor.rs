@@ -9,7 +9,8 @@ use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::time::Duration;
 
 use fst_client::Client;
 use fst_client::clock::SystemClock;
@@ -18,7 +19,7 @@ use fst_client::dirs::Dirs;
 use fst_proto::error::{ErrorCode, Problem};
 use fst_proto::ipc::{Reply, Request};
 use fst_proto::time::Clock as _;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::DaemonError;
@@ -30,9 +31,14 @@ use crate::record::DaemonRecord;
 use crate::remote::Listener;
 use crate::socket::ControlSocket;
 use crate::supervisor::crew::{Crew, DRAIN_LIMIT};
+use crate::supervisor::stamp::Stamp;
 use crate::worker::Command;
 
 mod crew;
+mod stamp;
+
+/// How often the configuration file is looked at: an edit is in force before its writer looks for it.
+const CONFIG_LOOK: Duration = Duration::from_secs(1);
 
 /// The daemon of one client.
 #[derive(Debug, Clone, Copy)]
@@ -82,6 +88,7 @@ impl std::fmt::Debug for Hooks {
 enum Event {
     Call(Call),
     Signal,
+    Hangup,
 }
 
 impl From<Call> for Event {
@@ -101,7 +108,7 @@ impl Daemon {
         let lock = DaemonLock::take(dirs)?;
         // A daemon that was killed left its record; nobody may take that process id for ours.
         DaemonRecord::remove(dirs);
-        let config = Config::load(dirs)?;
+        let config = Config::load_or_last_good(dirs)?;
         let server = start_server(&config, hooks.start_server)?;
         let client = open_client(dirs, server.is_some())?;
         let (events, inbox) = mpsc::channel();
@@ -146,7 +153,7 @@ fn start_server(
 
 /// A daemon with an embedded server may run before the device is set up: `fst up` needs it to.
 fn open_client(dirs: &Dirs, has_server: bool) -> Result<Option<Client>, DaemonError> {
-    match Client::open(dirs) {
+    match Client::open_or_last_good(dirs) {
         Ok(client) => Ok(Some(client)),
         Err(error) if has_server && error.code() == ErrorCode::NotInitialised => Ok(None),
         Err(error) => Err(error.into()),
@@ -166,11 +173,15 @@ fn catch_signals(events: &Sender<Event>) -> Result<(), DaemonError> {
         signal_hook::flag::register_conditional_shutdown(signal, 130, armed).map_err(failed)?;
         signal_hook::flag::register(signal, Arc::clone(&is_second)).map_err(failed)?;
     }
-    let mut signals = Signals::new([SIGTERM, SIGINT]).map_err(failed)?;
+    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).map_err(failed)?;
     let events = events.clone();
     std::thread::spawn(move || {
-        for _signal in &mut signals {
-            events.send(Event::Signal).unwrap_or_default();
+        for signal in &mut signals {
+            let event = match signal {
+                SIGHUP => Event::Hangup,
+                _ => Event::Signal,
+            };
+            events.send(event).unwrap_or_default();
         }
     });
     Ok(())
@@ -208,11 +219,14 @@ struct Supervisor {
     jitter: Jitter,
     /// Hanging up ends the listener.
     listener: Option<Sender<Infallible>>,
+    /// The configuration file as it was read.
+    config_seen: Stamp,
 }
 
 impl Supervisor {
     fn new(dirs: Dirs, jitter: Jitter) -> Self {
         Self {
+            config_seen: Stamp::of(&dirs),
             dirs,
             board: Arc::default(),
             crew: Crew::default(),
@@ -225,6 +239,7 @@ impl Supervisor {
     fn adopt(&mut self, client: &Client) {
         self.board
             .introduce(client.server_url(), client.device_name());
+        self.board.note_config(client.config().trouble.clone());
         self.seat(&client.config().folders);
         if self.listener.is_none() {
             self.listener = Some(self.listen());
@@ -252,7 +267,7 @@ impl Supervisor {
 
     fn run(&mut self, inbox: &Receiver<Event>) -> ExitReason {
         loop {
-            match inbox.recv() {
+            match inbox.recv_timeout(CONFIG_LOOK) {
                 Ok(Event::Call(call)) => {
                     let is_stop = call.request == Request::Stop;
                     let reply = if is_stop {
@@ -266,8 +281,26 @@ impl Supervisor {
                         return ExitReason::Asked;
                     }
                 },
-                Ok(Event::Signal) | Err(mpsc::RecvError) => return ExitReason::Signal,
+                Ok(Event::Hangup) => self.reload_or_log(),
+                Err(RecvTimeoutError::Timeout) => self.look_at_config(),
+                Ok(Event::Signal) | Err(RecvTimeoutError::Disconnected) => {
+                    return ExitReason::Signal;
+                },
             }
+        }
+    }
+
+    /// Somebody may have edited the file.
+    fn look_at_config(&mut self) {
+        if Stamp::of(&self.dirs) != self.config_seen {
+            self.reload_or_log();
+        }
+    }
+
+    fn reload_or_log(&mut self) {
+        match self.reload() {
+            Ok(()) => tracing::info!("the configuration was read again"),
+            Err(error) => tracing::warn!(code = %error.code(), "the configuration cannot be read"),
         }
     }
 
@@ -337,7 +370,8 @@ impl Supervisor {
 
     /// Folders that the configuration gained or lost, and a device that was just set up.
     fn reload(&mut self) -> Result<(), DaemonError> {
-        match Client::open(&self.dirs) {
+        self.config_seen = Stamp::of(&self.dirs);
+        match Client::open_or_last_good(&self.dirs) {
             Ok(client) => {
                 self.adopt(&client);
                 Ok(())

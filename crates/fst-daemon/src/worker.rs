@@ -333,7 +333,8 @@ impl Running {
     }
 
     fn open_folder(&self) -> Result<OpenFolder, Fault> {
-        let client = Client::open(&self.worker.dirs).map_err(|error| Fault::from(&error))?;
+        let client = Client::open_or_last_good(&self.worker.dirs);
+        let client = client.map_err(|error| Fault::from(&error))?;
         let folder = client.open_folder(&self.worker.seat.config);
         let folder = folder.map_err(|error| Fault::from(&error))?;
         self.worker.board.count_devices(folder.device_count());

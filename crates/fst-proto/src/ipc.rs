@@ -78,6 +78,9 @@ pub struct Status {
     pub device: DeviceStatus,
     /// Process id of the daemon, 0 without one.
     pub daemon_pid: u32,
+    /// Why the configuration file as it is now is not in force, if it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config: Option<Problem>,
 }
 
 /// State of one folder.

@@ -4,14 +4,16 @@
 
 use std::path::Path;
 
+use fst_engine::rate::Limits;
 use fst_engine::reconcile::{Backup, Strategy};
 use fst_proto::control::Policy;
 use fst_proto::error::ErrorCode;
 use fst_proto::value::{BitRate, ByteSize, TimeWindow, Weekdays};
 
 use super::check::{Origin, Setting, Value, is_remote};
+use super::performance::rate;
 use super::report::{Finding, Severity};
-use super::{Config, ConflictRules, EmbeddedServer, FolderConfig, Mode, Schedule, Transfers};
+use super::{Config, ConflictRules, EmbeddedServer, FolderConfig, Mode, Performance, Schedule};
 use crate::dirs::Dirs;
 
 /// Chunks of average size in the largest one.
@@ -32,7 +34,7 @@ pub(super) fn build(dirs: &Dirs, settings: Vec<Setting>) -> (Config, Vec<Finding
         folders: builder.folders(conflicts),
         embedded_server: builder.embedded(),
         conflicts,
-        transfers: builder.transfers(),
+        performance: builder.performance(),
         new_spaces: builder.policy(),
         ..Config::default()
     };
@@ -210,14 +212,22 @@ impl<'s> Builder<'s> {
         }
     }
 
-    fn transfers(&mut self) -> Transfers {
+    fn performance(&mut self) -> Performance {
+        let usual = Performance::default();
         let parallel = self.number("performance.parallel_transfers");
-        Transfers {
-            max_upload: self.rate("performance.max_upload_speed"),
-            max_download: self.rate("performance.max_download_speed"),
-            parallel: parallel.and_then(|n| usize::try_from(n).ok()).unwrap_or(4),
+        let schedules = self.schedules();
+        Performance {
+            limits: Limits {
+                upload: rate(self.rate("performance.max_upload_speed")),
+                download: rate(self.rate("performance.max_download_speed")),
+                is_paused: false,
+            },
+            windows: schedules.iter().map(Schedule::window).collect(),
+            parallel: parallel
+                .and_then(|n| usize::try_from(n).ok())
+                .unwrap_or(usual.parallel),
             memory: self.size("performance.memory_limit"),
-            schedules: self.schedules(),
+            schedules,
         }
     }
 

@@ -92,6 +92,12 @@ const fn key(
 
 use Effect::{Later, NewSpaces, Now, Restart};
 
+/// Effect of rates and hours.
+const LIMITS: Effect = Later("the rate limiter");
+
+/// Effect of what bounds transfers at a time.
+const PARALLEL: Effect = Later("parallel transfers");
+
 /// Strategies of a conflict.
 pub(super) const STRATEGIES: &[&str] = &["newest", "oldest", "manual", "merge"];
 
@@ -122,11 +128,11 @@ pub const KEYS: &[Key] = &[
     key("sync_folders[].paused", Kind::Bool, "false", Now, "whether it rests; written by `fst pause`"),
     key("conflict_resolution.strategy", Kind::Word(STRATEGIES), "newest", Now, "who keeps the name where two devices edited one file"),
     key("conflict_resolution.backup_conflicts", Kind::Bool, "true", Now, "`false`: the other content is in the versions only, not beside the file"),
-    key("performance.max_upload_speed", Kind::Rate, "unlimited", Later("the rate limiter"), "most that is sent, all folders together"),
-    key("performance.max_download_speed", Kind::Rate, "unlimited", Later("the rate limiter"), "most that is received, all folders together"),
+    key("performance.max_upload_speed", Kind::Rate, "unlimited", LIMITS, "most that is sent, all folders together"),
+    key("performance.max_download_speed", Kind::Rate, "unlimited", LIMITS, "most that is received, all folders together"),
     key("performance.chunk_size", Kind::Size { min: CHUNK_LIMIT_MIN, max: CHUNK_MAX as u64 }, "4mb", NewSpaces, "largest chunk; a quarter of it is the average, a sixteenth the least"),
-    key("performance.parallel_transfers", Kind::Number { min: 1, max: 64 }, "4", Later("parallel transfers"), "requests that are under way at once"),
-    key("performance.memory_limit", Kind::Size { min: 32 << 20, max: u64::MAX }, "unlimited", Later("parallel transfers"), "most memory that contents in flight may take"),
+    key("performance.parallel_transfers", Kind::Number { min: 1, max: 64 }, "4", PARALLEL, "requests that are under way at once"),
+    key("performance.memory_limit", Kind::Size { min: 32 << 20, max: u64::MAX }, "unlimited", PARALLEL, "most memory that contents in flight may take"),
     key("encryption.enabled", Kind::Bool, "true", Now, "always on; `false` waits for the gateway that may read a managed folder"),
     key("encryption.algorithm", Kind::Word(&["aes-256-gcm"]), "aes-256-gcm", Now, "how contents are sealed"),
     key("version_history.enabled", Kind::Bool, "true", NewSpaces, "`false`: only the version before the present one, for one day"),
@@ -135,9 +141,9 @@ pub const KEYS: &[Key] = &[
     key("schedules[].name", Kind::Text, "", Now, "name of the rule"),
     key("schedules[].time", Kind::Window, "00:00-24:00", Now, "when it holds, local time; 22:00-06:00 passes midnight"),
     key("schedules[].weekdays", Kind::Days, "all", Now, "days on which it begins"),
-    key("schedules[].max_upload", Kind::Rate, "unlimited", Later("the rate limiter"), "most that is sent meanwhile"),
-    key("schedules[].max_download", Kind::Rate, "unlimited", Later("the rate limiter"), "most that is received meanwhile"),
-    key("schedules[].pause", Kind::Bool, "false", Later("the rate limiter"), "nothing is sent or received meanwhile"),
+    key("schedules[].max_upload", Kind::Rate, "unlimited", LIMITS, "most that is sent meanwhile"),
+    key("schedules[].max_download", Kind::Rate, "unlimited", LIMITS, "most that is received meanwhile"),
+    key("schedules[].pause", Kind::Bool, "false", LIMITS, "nothing is sent or received meanwhile"),
 ];
 
 /// Short names that are understood for ever.

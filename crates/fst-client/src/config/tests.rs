@@ -1,5 +1,8 @@
 use std::ffi::OsString;
 
+use fst_engine::rate::Rate;
+use fst_proto::value::BitRate;
+
 use super::*;
 use crate::dirs::Variables;
 
@@ -28,6 +31,10 @@ fn on_disk(text: &str) -> (tempfile::TempDir, Dirs) {
     let dirs = Dirs::from_env(&|name| (name == "HOME").then(|| path.clone())).expect("a home");
     write_durably(&dirs.config_file(), text.as_bytes()).expect("a file");
     (home, dirs)
+}
+
+fn rate(bits: u64) -> Option<Rate> {
+    Rate::from_bits(bits)
 }
 
 fn parse(text: &str) -> Config {
@@ -70,9 +77,9 @@ fn the_sample_loads_unchanged() {
     assert_eq!(photos.mode, Mode::UploadOnly);
     assert_eq!(config.conflicts.strategy, Strategy::Newest);
     assert_eq!(config.conflicts.backup, Backup::Keep);
-    assert_eq!(config.transfers.max_upload, Some(BitRate(10_000_000)));
-    assert_eq!(config.transfers.max_download, Some(BitRate(50_000_000)));
-    assert_eq!(config.transfers.parallel, 4);
+    assert_eq!(config.performance.limits.upload, rate(10_000_000));
+    assert_eq!(config.performance.limits.download, rate(50_000_000));
+    assert_eq!(config.performance.parallel, 4);
     assert_eq!(config.new_spaces, Policy::default());
     let (errors, _) = config.report.counts();
     assert_eq!(errors, 0, "{}", config.report.draw());
@@ -216,7 +223,7 @@ fn the_environment_comes_before_the_file() {
         ("FST_SERVER", "https://env"),
     ]);
     let config = Config::parse(&dirs, SAMPLE).expect("a good file");
-    assert_eq!(config.transfers.max_upload, Some(BitRate(2_000_000)));
+    assert_eq!(config.performance.limits.upload, rate(2_000_000));
     assert_eq!(config.server_url.as_deref(), Some("https://env"));
     let bad = dirs_with(&[("FST_PERFORMANCE__PARALLEL_TRANSFERS", "many")]);
     let error = Config::parse(&bad, "").unwrap_err().problem().detail;
@@ -329,9 +336,10 @@ fn set_makes_file_and_section() {
     Config::set(&dirs, "performance.max_upload_speed", "5mbps").expect("set");
     assert_eq!(
         parse(&std::fs::read_to_string(dirs.config_file()).expect("a file"))
-            .transfers
-            .max_upload,
-        Some(BitRate(5_000_000))
+            .performance
+            .limits
+            .upload,
+        rate(5_000_000)
     );
 }
 
@@ -452,7 +460,7 @@ fn schedules_come_and_go() {
     };
     Config::add_schedule(&dirs, &schedule).expect("added");
     let now = Config::load(&dirs).expect("a good file");
-    assert_eq!(now.transfers.schedules, std::slice::from_ref(&schedule));
+    assert_eq!(now.performance.schedules, std::slice::from_ref(&schedule));
     let twice = Config::add_schedule(&dirs, &schedule);
     assert_eq!(twice.unwrap_err().code(), ErrorCode::BadConfig);
     let night = Schedule {
@@ -464,7 +472,7 @@ fn schedules_come_and_go() {
     assert_eq!(
         Config::load(&dirs)
             .expect("a good file")
-            .transfers
+            .performance
             .schedules,
         [night]
     );

@@ -101,6 +101,7 @@ fn is_same(folder: &FolderConfig, hired: &Hired) -> bool {
         && now.remote_path == folder.remote_path
         && now.mode == folder.mode
         && now.ignore == folder.ignore
+        && now.conflicts == folder.conflicts
 }
 
 fn hire(folder: &FolderConfig, dirs: &Dirs, board: &Arc<Board>, jitter: Jitter) -> Hired {
