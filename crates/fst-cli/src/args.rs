@@ -11,6 +11,10 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use fst_client::{Choice, Rule};
 
+pub(crate) use config::{ConfigCommand, ScheduleAdd, ScheduleCommand};
+
+mod config;
+
 const TEMPLATE: &str = "\
 {before-help}{about}
 
@@ -73,6 +77,9 @@ pub(crate) struct Global {
         hide_default_value = true
     )]
     pub color: ColorChoice,
+    /// Another configuration file
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
     #[command(flatten)]
     pub asking: Asking,
 }
@@ -197,6 +204,12 @@ compared with what lies there now.")]
     /// The devices of the account
     #[command(subcommand)]
     Devices(DevicesCommand),
+    /// Settings of this device
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Limits at some hours of the week
+    #[command(subcommand)]
+    Schedule(ScheduleCommand),
     /// See it work: a private server and two devices in a temporary folder
     Demo,
     /// What an error code means and what to do

@@ -17,11 +17,13 @@ use crate::screen;
 mod account;
 mod add;
 mod completions;
+mod config;
 mod conflicts;
 mod daemon;
 mod demo;
 mod devices;
 mod diff;
+mod editor;
 mod embedded;
 mod explain;
 mod history;
@@ -33,6 +35,7 @@ mod planned;
 mod remove;
 mod restore;
 mod resync;
+mod schedule;
 mod short;
 mod status;
 mod sync;
@@ -88,6 +91,8 @@ fn run(command: Option<Command>, global: Global) -> Result<Answer, Failure> {
         Command::Diff { a, b } => diff::run(&context, &a, b.as_deref()),
         Command::Conflicts(command) => conflicts::run(&context, &command),
         Command::Devices(command) => devices::run(&context, &command),
+        Command::Config(command) => config::run(&context, &command),
+        Command::Schedule(command) => schedule::run(&context, &command),
         Command::Demo => demo::run(&context),
         Command::Explain { topic } => explain::run(&topic),
         Command::Completions { shell } => Ok(completions::run(shell)),

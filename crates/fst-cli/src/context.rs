@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use fst_client::Client;
 use fst_client::clock::SystemClock;
-use fst_client::dirs::Dirs;
+use fst_client::dirs::{Dirs, Variables};
 use fst_daemon::DaemonError;
 use fst_daemon::ipc::Connection;
 use fst_proto::error::ErrorCode;
@@ -40,7 +40,11 @@ pub(crate) struct Context {
 impl Context {
     /// Reads `HOME` and the terminal.
     pub(crate) fn new(global: Global) -> Result<Self, Failure> {
-        let dirs = Dirs::from_env(&var)?;
+        let mut dirs = Dirs::from_env(&var)?;
+        dirs.variables = Variables::new(std::env::vars_os());
+        if let Some(file) = global.config.as_ref().or(dirs.config_override.as_ref()) {
+            dirs.config_override = Some(absolute(file)?);
+        }
         let look = look(&global, dirs.home.clone());
         Ok(Self { dirs, global, look })
     }

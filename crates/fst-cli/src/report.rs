@@ -7,6 +7,7 @@
 use std::error::Error;
 
 use fst_client::ClientError;
+use fst_client::config::Report;
 use fst_daemon::DaemonError;
 use fst_proto::error::{ErrorCode, Problem};
 use serde_json::{Value, json};
@@ -84,6 +85,8 @@ pub(crate) struct Failure {
     pub causes: Vec<String>,
     /// What to do.
     pub hint: String,
+    /// Lines that show what is meant, above everything else; for people only.
+    pub details: String,
 }
 
 impl Failure {
@@ -95,12 +98,19 @@ impl Failure {
             message: message.into(),
             causes: Vec::new(),
             hint,
+            details: String::new(),
         }
     }
 
     /// Replaces the next step by a better one.
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = hint.into();
+        self
+    }
+
+    /// Adds lines that show what is meant.
+    pub(crate) fn details(mut self, lines: impl Into<String>) -> Self {
+        self.details = lines.into();
         self
     }
 
@@ -117,11 +127,14 @@ impl Failure {
     }
 
     /// A failure from an error and its chain of causes.
-    fn from_chain(code: ErrorCode, error: &dyn Error) -> Self {
+    fn from_chain(code: ErrorCode, error: &(dyn Error + 'static)) -> Self {
         let mut failure = Self::new(code, code.title());
         let mut link = Some(error);
         while let Some(error) = link {
             let text = error.to_string();
+            if let Some(report) = error.downcast_ref::<Report>() {
+                failure.details = report.draw();
+            }
             if text != failure.message && failure.causes.last() != Some(&text) {
                 failure.causes.push(text);
             }
@@ -152,7 +165,11 @@ impl Failure {
 
     /// The text for people.
     pub(crate) fn text(&self) -> String {
-        let mut lines = vec![format!("error: {} ({})", self.message, self.code)];
+        let mut lines = Vec::new();
+        if !self.details.is_empty() {
+            lines.push(self.details.clone());
+        }
+        lines.push(format!("error: {} ({})", self.message, self.code));
         if !self.causes.is_empty() {
             lines.push(format!("  cause: {}", self.causes.join(": ")));
         }

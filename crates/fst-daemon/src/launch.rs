@@ -80,6 +80,7 @@ pub fn start(dirs: &Dirs, program: &Path) -> Result<DaemonRecord, DaemonError> {
     };
     let mut child = Command::new(program)
         .args(["daemon", "start", "--foreground", "--detached"])
+        .envs(dirs.config_override.iter().map(|file| ("FST_CONFIG", file)))
         .current_dir("/")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

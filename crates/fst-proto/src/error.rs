@@ -99,6 +99,8 @@ codes! {
     FolderOverlap = 1204, Refused, 409, "a synced folder cannot lie inside another one", "choose a folder outside, or remove the other: fst remove PATH";
     /// No such file in history.
     NoSuchVersion = 1205, NotFound, 404, "no such version", "fst history";
+    /// A rule of this name.
+    ScheduleExists = 1206, Refused, 409, "there is a rule of this name", "fst schedule list";
     /// No such open conflict.
     NoSuchConflict = 1208, NotFound, 404, "no such conflict", "fst conflicts list";
     /// Wrong arguments.

@@ -3,7 +3,6 @@
 //! Invariant: settling goes through [`Client`]; nothing is lost by it, and every answer says how to undo it.
 
 use std::path::Path;
-use std::process::Command;
 
 use fst_client::views::ConflictSide;
 use fst_client::{Choice, Client, ClientError, ConflictItem, Rule, Settled, Texts};
@@ -13,8 +12,9 @@ use fst_proto::time::UnixMillis;
 use jiff::tz::TimeZone;
 use serde_json::json;
 
+use super::editor;
 use crate::args::{Choose, ConflictsCommand, Merge};
-use crate::context::{Context, var};
+use crate::context::Context;
 use crate::render::table::{Side, Table};
 use crate::render::{Look, Symbol, amounts, json as drawn, quote};
 use crate::report::{Answer, Failure};
@@ -120,8 +120,7 @@ fn merge_one(context: &Context, client: &Client, merge: &Merge) -> Result<Answer
 
 /// What a person makes of both sides, without markers.
 fn edited(context: &Context, client: &Client, merge: &Merge) -> Result<Vec<u8>, Failure> {
-    let configured = || ["VISUAL", "EDITOR"].into_iter().find_map(var);
-    let editor = merge.editor.clone().map(Into::into).or_else(configured);
+    let editor = editor::choose(merge.editor.as_deref());
     let editor = editor.ok_or_else(|| {
         let failure = Failure::new(ErrorCode::Usage, "no editor is named");
         failure.hint(format!("fst conflicts merge {} --editor vim", merge.id))
@@ -136,16 +135,7 @@ fn edited(context: &Context, client: &Client, merge: &Merge) -> Result<Vec<u8>, 
     let file = dir.path().join(texts.name.to_string());
     std::fs::write(&file, texts.draft()).map_err(failed)?;
     context.say(format!("editing {}", texts.name));
-    // As git does: the command may have arguments of its own.
-    let mut line = editor;
-    line.push(" \"$@\"");
-    let status = Command::new("sh")
-        .arg("-c")
-        .arg(&line)
-        .arg("sh")
-        .arg(&file)
-        .status();
-    let is_saved = status.map_err(failed)?.success();
+    let is_saved = editor::run(editor, &file).map_err(failed)?;
     let text = std::fs::read(&file).map_err(failed)?;
     if is_saved && !Texts::has_markers(&text) {
         return Ok(text);

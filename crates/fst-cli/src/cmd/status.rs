@@ -21,6 +21,9 @@ pub(super) fn run(context: &Context, check: bool) -> Result<Answer, Failure> {
     let text = draw(&status, &context.look, &moment);
     let mut answer = Answer::new("fst.status/1", drawn::value(&status), text);
     answer.next = next(&status);
+    if let Ok(config) = Config::load(&context.dirs) {
+        answer.warnings.extend(without_effect(&config));
+    }
     if status.daemon_pid == 0 && context.global.json {
         answer.warnings.push(ErrorCode::NoDaemon.title().to_owned());
     }
@@ -56,7 +59,17 @@ fn next(status: &Status) -> Vec<String> {
     if conflicts {
         next.push("fst conflicts list".to_owned());
     }
+    if let Some(problem) = &status.config {
+        next.push(problem.next.clone());
+    }
     next
+}
+
+/// Settings that somebody made and that nothing follows: silence would be a lie.
+fn without_effect(config: &Config) -> impl Iterator<Item = String> {
+    let findings = config.report.findings.iter();
+    let silent = findings.filter(|finding| finding.code == ErrorCode::NoEffectYet);
+    silent.map(|finding| format!("{}: {}", config.report.file, finding.brief()))
 }
 
 /// Exit code of `--check`. A conflict counts before other problems: it is what people act on.

@@ -40,6 +40,9 @@ pub(crate) fn draw(status: &Status, look: &Look, moment: &Moment) -> String {
     }
     let mut page = Page::default();
     page.block(headline(status, look, moment));
+    if let Some(problem) = &status.config {
+        page.block(config_block(problem, look));
+    }
     if status.folders.is_empty() {
         page.line("\n  No folder is synced yet.");
         page.block(look.next("fst add PATH --two-way"));
@@ -70,6 +73,18 @@ fn draw_plain(status: &Status) -> String {
         page.line(cells.join("\t"));
     }
     page.into_text()
+}
+
+/// The file is not what is in force.
+fn config_block(problem: &Problem, look: &Look) -> String {
+    format!(
+        "\n{} {} ({}); the last good settings stay in force\n    {}\n{}",
+        look.symbol(Symbol::Look),
+        problem.title,
+        problem.code,
+        problem.detail,
+        look.next(&problem.next)
+    )
 }
 
 fn headline(status: &Status, look: &Look, moment: &Moment) -> String {

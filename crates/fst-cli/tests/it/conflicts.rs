@@ -284,7 +284,7 @@ fn a_wrong_strategy_is_named() {
     let run = anna.fst(["sync"]);
     run.failed("FST-2001", 9);
     assert!(
-        run.err.contains("newest, oldest, manual or merge"),
+        run.err.contains("newest, oldest, manual, merge"),
         "{}",
         run.err
     );

@@ -39,6 +39,8 @@ fn help_starts_with_examples() {
       diff         What changed between two versions of a file, or in a folder since a time
       conflicts    Files that two devices changed at once
       devices      The devices of the account
+      config       Settings of this device
+      schedule     Limits at some hours of the week
       demo         See it work: a private server and two devices in a temporary folder
       explain      What an error code means and what to do
       completions  Completions for a shell
@@ -54,6 +56,7 @@ fn help_starts_with_examples() {
           --json                       Print one JSON document
           --plain                      No drawing, fields separated by tabs
           --color <auto|always|never>  When to use colours
+          --config <FILE>              Another configuration file
           --no-input                   Never ask: fail instead
       -y, --yes                        Answer every question with yes
 
@@ -88,6 +91,7 @@ fn help_of_up() {
           --json                       Print one JSON document
           --plain                      No drawing, fields separated by tabs
           --color <auto|always|never>  When to use colours
+          --config <FILE>              Another configuration file
           --no-input                   Never ask: fail instead
       -y, --yes                        Answer every question with yes
 

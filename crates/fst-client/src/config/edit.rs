@@ -204,7 +204,7 @@ fn renew(text: &str, path: &[Step], value: Written) -> Option<String> {
 
 /// A section that is not there goes to the end.
 fn append(text: &str, path: &[Step], value: Written) -> Option<String> {
-    let section = serde_saphyr::to_string(&wrapped(path, value)?).ok()?;
+    let section = yaml(&wrapped(path, value)?)?;
     let gap = match text {
         "" => "",
         _ if text.ends_with("\n\n") => "",
@@ -310,5 +310,11 @@ fn unset(root: &Mapping, path: &[Step]) -> Option<()> {
 
 /// A value as a document of its own, from which parts are taken.
 fn document(value: &Written) -> Option<Document> {
-    Document::from_str(&serde_saphyr::to_string(value).ok()?).ok()
+    Document::from_str(&yaml(value)?).ok()
+}
+
+/// Items of lists stand two columns in, as people write them.
+fn yaml(value: &Written) -> Option<String> {
+    let options = serde_saphyr::ser_options! { compact_list_indent: false };
+    serde_saphyr::to_string_with_options(value, options).ok()
 }

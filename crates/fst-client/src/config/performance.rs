@@ -3,7 +3,7 @@
 //! Made by [`super::build`]; the daemon hands limits and windows to what slows transfers down. Invariant: a schedule
 //! and its window say the same. Not here: which window holds now (`fst_engine::rate`).
 
-use fst_engine::rate::{Days, Limits, Rate, Window};
+use fst_engine::rate::{Civil, Days, Limits, Rate, Window};
 use fst_proto::value::{BitRate, ByteSize, TimeWindow, Weekdays};
 
 /// Transfers at a time, where nothing is said.
@@ -68,6 +68,12 @@ impl Schedule {
                 is_paused: self.pause,
             },
         }
+    }
+
+    /// Whether it holds at a minute of a day, local wall time. `day`: 0 is Monday.
+    #[must_use]
+    pub fn covers(&self, day: u8, minute: u16) -> bool {
+        self.window().covers(Civil { day, minute })
     }
 }
 

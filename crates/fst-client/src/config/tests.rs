@@ -427,6 +427,9 @@ fn commands_change_only_what_they_are_about() {
         ]
     );
     change(&|config| config.folders.clear());
+    let added = change(&|config| config.folders.push(music.clone()));
+    assert_eq!(added[..2], ["+sync_folders:", "+  - path: ~/Music"]);
+    change(&|config| config.folders.clear());
     assert_eq!(
         change(&|config| config.folders.push(music.clone())).len(),
         4
@@ -560,5 +563,48 @@ fn odd_files_are_edited_exactly_or_not_at_all() {
                 assert_eq!(after.get("server"), before.get("server"));
             }
         }
+    }
+}
+
+/// Whether the published schema takes a text.
+fn fits_schema(text: &str) -> bool {
+    let published = include_str!("../../../../docs/schema/client.json");
+    let published = serde_json::from_str(published).expect("JSON");
+    let (mut schemas, mut compiler) = (boon::Schemas::new(), boon::Compiler::new());
+    compiler
+        .add_resource("client.json", published)
+        .expect("a schema");
+    let schema = compiler
+        .compile("client.json", &mut schemas)
+        .expect("a sound schema");
+    let instance: serde_json::Value = serde_saphyr::from_str(text).expect("YAML");
+    schemas.validate(&instance, schema).is_ok()
+}
+
+#[test]
+fn schema_and_reader_agree() {
+    assert!(fits_schema(SAMPLE));
+    for text in [
+        "performance:\n  max_uplod_speed: 10mbps\n",
+        "performance:\n  max_upload_speed: fast\n",
+        "performance:\n  parallel_transfers: 100\n",
+        "conflict_resolution:\n  strategy: latest\n",
+        "sync_folders:\n  - remote_path: /A\n",
+        "schedules:\n  - name: a\n    time: nine\n",
+        "server:\n  url: example.com\n",
+    ] {
+        let (errors, _) = examined(text).counts();
+        assert!(errors > 0 && !fits_schema(text), "{text}");
+    }
+    for text in [
+        "performance:\n  max_upload_speed: unlimited\n  chunk_size: 65536\n",
+        "performance:\n  max_upload_speed: 2MB/s\n  chunk_size: 1.5 MiB\n",
+        "schedules:\n  - name: a\n    time: 22:00-06:00\n    weekdays: mon-fri\n    pause: true\n",
+        "sync_folders:\n  - path: ${HOME}/A\n    mode: download-only\n    ignore: [a, b]\n",
+    ] {
+        let dirs = dirs_with(&[("HOME", "/h/anna")]);
+        let report = Config::examine(&dirs, &dirs.config_file(), text).report;
+        assert_eq!(report.counts().0, 0, "{}", report.draw());
+        assert!(fits_schema(text), "{text}");
     }
 }

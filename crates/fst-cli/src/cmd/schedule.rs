@@ -1,0 +1,297 @@
+//! `fst schedule`: limits at some hours of the week.
+//!
+//! Rules are items of `schedules:` in the configuration. Invariant: a rule is stored as its flags say, and the daemon
+//! is told at once. Not here: which rule holds (`fst-engine`). Source: docs/design/commands.md §11.
+
+use fst_client::config::keys::{self, Effect};
+use fst_client::config::{Config, Schedule};
+use fst_proto::error::ErrorCode;
+use fst_proto::value::BitRate;
+use serde_json::{Value as Json, json};
+
+use super::account::reload_daemon;
+use crate::args::{ScheduleAdd, ScheduleCommand};
+use crate::context::Context;
+use crate::render::table::{Side, Table};
+use crate::render::{Page, Symbol, quote};
+use crate::report::{Answer, Failure};
+
+/// Days as rows of the chart.
+const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+
+/// Minutes of a column of the chart.
+const HOUR: u16 = 60;
+
+pub(super) fn run(context: &Context, command: &ScheduleCommand) -> Result<Answer, Failure> {
+    match command {
+        ScheduleCommand::Add(args) => add(context, args),
+        ScheduleCommand::List => list(context),
+        ScheduleCommand::Remove { name } => remove(context, name),
+        ScheduleCommand::Show { name, week } => show(context, name.as_deref(), *week),
+    }
+}
+
+fn add(context: &Context, args: &ScheduleAdd) -> Result<Answer, Failure> {
+    let schedule = Schedule {
+        name: args.name.clone(),
+        window: args.time,
+        days: args.weekdays,
+        max_upload: args.limit.max_upload,
+        max_download: args.limit.max_download,
+        pause: args.limit.pause,
+    };
+    let config = Config::load(&context.dirs)?;
+    if find(&config, &schedule.name).is_some() {
+        let failure = Failure::new(ErrorCode::ScheduleExists, ErrorCode::ScheduleExists.title());
+        let remove = format!("fst schedule remove {}", quote(&schedule.name));
+        return Err(failure.hint(remove));
+    }
+    Config::add_schedule(&context.dirs, &schedule)?;
+    let is_running = reload_daemon(context)?;
+    let (look, name) = (&context.look, quote(&schedule.name));
+    let now = if is_running && waits().is_none() {
+        ", active now"
+    } else {
+        ""
+    };
+    let text = format!(
+        "{} {name}: {}{now}\n  undo: fst schedule remove {name}\n",
+        look.symbol(Symbol::Good),
+        words(&schedule)
+    );
+    let answer = Answer::new("fst.schedule.add/1", data(&schedule), text).warn(waits());
+    Ok(answer
+        .then(format!("fst schedule remove {name}"))
+        .then("fst schedule show --week"))
+}
+
+/// What a rule waits for in this version, if it does.
+fn waits() -> Option<String> {
+    match keys::at("schedules[].max_upload")?.effect {
+        Effect::Later(part) => Some(format!("rules are kept; they take effect with {part}")),
+        Effect::Now | Effect::NewSpaces | Effect::Restart => None,
+    }
+}
+
+fn find<'c>(config: &'c Config, name: &str) -> Option<&'c Schedule> {
+    let mut all = config.performance.schedules.iter();
+    all.find(|schedule| schedule.name == name)
+}
+
+fn none(name: &str) -> Failure {
+    let failure = Failure::new(ErrorCode::NotFound, "no schedule has this name");
+    failure.because(name).hint("fst schedule list")
+}
+
+fn words(schedule: &Schedule) -> String {
+    let rate = |word: &str, rate: Option<BitRate>| rate.map(|rate| format!("{word} {rate}"));
+    let limits = [
+        schedule.pause.then(|| "pause".to_owned()),
+        rate("upload", schedule.max_upload),
+        rate("download", schedule.max_download),
+    ];
+    let limits: Vec<String> = limits.into_iter().flatten().collect();
+    let (days, window) = (schedule.days, schedule.window);
+    format!("{days} {window}, {}", limits.join(", "))
+}
+
+fn data(schedule: &Schedule) -> Json {
+    json!({
+        "name": schedule.name,
+        "time": schedule.window.to_string(),
+        "weekdays": schedule.days.to_string(),
+        "max_upload": schedule.max_upload.map(|rate| rate.0),
+        "max_download": schedule.max_download.map(|rate| rate.0),
+        "pause": schedule.pause,
+        "active": is_active(schedule),
+    })
+}
+
+fn is_active(schedule: &Schedule) -> bool {
+    let now = i64::try_from(Context::now().0).unwrap_or_default();
+    let Ok(now) = jiff::Timestamp::from_millisecond(now) else {
+        return false;
+    };
+    let now = now.to_zoned(jiff::tz::TimeZone::system());
+    let day = now.weekday().to_monday_zero_offset();
+    let minute = i16::from(now.hour()) * 60 + i16::from(now.minute());
+    let (day, minute) = (u8::try_from(day), u16::try_from(minute));
+    schedule.covers(day.unwrap_or_default(), minute.unwrap_or_default())
+}
+
+fn list(context: &Context) -> Result<Answer, Failure> {
+    let config = Config::load(&context.dirs)?;
+    let all = &config.performance.schedules;
+    let rules: Vec<Json> = all.iter().map(data).collect();
+    let data = json!({ "schedules": rules });
+    if all.is_empty() {
+        let text = "No limits at any hour\n".to_owned();
+        return Ok(Answer::new("fst.schedule.list/1", data, text));
+    }
+    let shown = |rate: Option<BitRate>| rate.map_or("-".to_owned(), |rate| rate.to_string());
+    let columns = ["Name", "Days", "Time", "Upload", "Download", "Now"];
+    let mut table = Table::new(&columns.map(|title| (title, Side::Left)));
+    for schedule in all {
+        let limits = match schedule.pause {
+            true => ["pause".to_owned(), "pause".to_owned()],
+            false => [schedule.max_upload, schedule.max_download].map(shown),
+        };
+        let [upload, download] = limits;
+        table.row(vec![
+            context.look.clip(&schedule.name, NAME_WIDTH_MAX),
+            schedule.days.to_string(),
+            schedule.window.to_string(),
+            upload,
+            download,
+            if is_active(schedule) { "holds" } else { "-" }.to_owned(),
+        ]);
+    }
+    Ok(Answer::new("fst.schedule.list/1", data, table.draw()).warn(waits()))
+}
+
+/// Widest column of names: the table has 80 columns with the longest list of days.
+const NAME_WIDTH_MAX: usize = 20;
+
+fn remove(context: &Context, name: &str) -> Result<Answer, Failure> {
+    let config = Config::load(&context.dirs)?;
+    let schedule = find(&config, name).ok_or_else(|| none(name))?;
+    Config::remove_schedule(&context.dirs, name)?;
+    reload_daemon(context)?;
+    let undo = typed(schedule);
+    let text = format!(
+        "{} {} is removed\n  undo: {undo}\n",
+        context.look.symbol(Symbol::Good),
+        quote(name)
+    );
+    Ok(Answer::new("fst.schedule.remove/1", data(schedule), text).then(undo))
+}
+
+/// The command that makes this rule.
+fn typed(schedule: &Schedule) -> String {
+    let mut line = format!(
+        "fst schedule add --name {} --time {} --weekdays {}",
+        quote(&schedule.name),
+        schedule.window,
+        schedule.days
+    );
+    for (flag, rate) in [
+        ("--max-upload", schedule.max_upload),
+        ("--max-download", schedule.max_download),
+    ] {
+        if let Some(rate) = rate {
+            line.extend([" ", flag, " ", &rate.to_string()]);
+        }
+    }
+    if schedule.pause {
+        line.push_str(" --pause");
+    }
+    line
+}
+
+fn show(context: &Context, name: Option<&str>, week: bool) -> Result<Answer, Failure> {
+    let config = Config::load(&context.dirs)?;
+    let wanted: Vec<&Schedule> = match name {
+        Some(name) => vec![find(&config, name).ok_or_else(|| none(name))?],
+        None => config.performance.schedules.iter().collect(),
+    };
+    let mut page = Page::default();
+    if week {
+        page.block(chart(&wanted));
+    }
+    for (schedule, letter) in wanted.iter().zip(letters()) {
+        let mark = if week {
+            format!("{letter}  ")
+        } else {
+            String::new()
+        };
+        page.line(format!(
+            "  {mark}{}: {}",
+            quote(&schedule.name),
+            words(schedule)
+        ));
+    }
+    if wanted.is_empty() {
+        page.line("  no limits at any hour");
+    }
+    let rules: Vec<Json> = wanted.iter().map(|schedule| data(schedule)).collect();
+    let data = json!({ "schedules": rules });
+    Ok(Answer::new("fst.schedule.show/1", data, page.into_text()).warn(waits()))
+}
+
+/// A letter for each rule; more than 26 begin anew.
+fn letters() -> impl Iterator<Item = char> {
+    ('a'..='z').cycle()
+}
+
+/// An hour a column: the letter of the rule that holds, `+` for several, `.` for none.
+fn chart(schedules: &[&Schedule]) -> String {
+    let mut page = Page::default();
+    page.line("       0     6     12    18");
+    for (day, name) in (0_u8..).zip(DAYS) {
+        let hours = (0..24).map(|hour| mark(schedules, day, hour));
+        page.line(format!("  {name}  {}", hours.collect::<String>()));
+    }
+    page.line("");
+    page.into_text()
+}
+
+fn mark(schedules: &[&Schedule], day: u8, hour: u16) -> char {
+    let holds = |schedule: &Schedule| {
+        let mut minutes = (hour * HOUR)..((hour + 1) * HOUR);
+        minutes.any(|minute| schedule.covers(day, minute))
+    };
+    let named = schedules.iter().zip(letters());
+    let holding: Vec<char> = named
+        .filter(|(schedule, _)| holds(schedule))
+        .map(|(_, letter)| letter)
+        .collect();
+    match holding.as_slice() {
+        [] => '.',
+        [one] => *one,
+        _ => '+',
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn schedule(name: &str, time: &str, days: &str) -> Schedule {
+        Schedule {
+            name: name.to_owned(),
+            window: time.parse().expect("a window"),
+            days: days.parse().expect("days"),
+            max_upload: Some(BitRate(1_000_000)),
+            max_download: None,
+            pause: false,
+        }
+    }
+
+    #[test]
+    fn the_week_is_a_chart() {
+        let business = schedule("business-hours", "09:00-17:00", "mon-fri");
+        let night = schedule("night", "22:30-02:00", "fri,sat");
+        let lunch = schedule("lunch", "12:00-13:00", "mon");
+        insta::assert_snapshot!(chart(&[&business, &night, &lunch]), @"
+         0     6     12    18
+    mon  .........aaa+aaaa.......
+    tue  .........aaaaaaaa.......
+    wed  .........aaaaaaaa.......
+    thu  .........aaaaaaaa.......
+    fri  .........aaaaaaaa.....bb
+    sat  bb....................bb
+    sun  bb......................
+    ");
+    }
+
+    #[test]
+    fn a_rule_is_taken_back_by_the_command_that_made_it() {
+        let rule = schedule("business hours", "09:00-17:00", "mon-fri");
+        assert_eq!(
+            typed(&rule),
+            "fst schedule add --name 'business hours' --time 09:00-17:00 --weekdays mon-fri \
+             --max-upload 1mbps"
+        );
+        assert_eq!(words(&rule), "mon-fri 09:00-17:00, upload 1mbps");
+    }
+}
