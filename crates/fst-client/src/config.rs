@@ -183,6 +183,16 @@ impl Config {
         config
     }
 
+    /// What the file says as far as it can be read: a bad value counts as absent, so that it can be mended.
+    ///
+    /// # Errors
+    /// [`ErrorCode::BadConfig`] when there is a file and it cannot be opened.
+    pub fn inspect(dirs: &Dirs) -> Result<Self, ClientError> {
+        let file = dirs.config_file();
+        let text = read(&file)?;
+        Ok(Self::examine(dirs, &file, &text))
+    }
+
     /// Writes what changed since the file was read, and nothing else.
     ///
     /// # Errors
@@ -215,12 +225,7 @@ impl Config {
     /// [`ErrorCode::NotFound`] when it is not there; as [`Config::save`].
     pub fn unset(dirs: &Dirs, path: &str) -> Result<(), ClientError> {
         let text = read(&dirs.config_file())?;
-        let config = Self::parse(dirs, &text)?;
-        let is_there = config
-            .settings
-            .iter()
-            .any(|setting| setting.path == path && matches!(setting.origin, Origin::File(_)));
-        if !is_there && !config.report.findings.iter().any(Finding::is_error) {
+        if !tree::parse(&text).is_ok_and(|root| edit::is_there(&root, path)) {
             let detail = format!("{path} is not in {}", dirs.tilde(&dirs.config_file()));
             return Err(ClientError::new(ErrorCode::NotFound, detail));
         }

@@ -239,8 +239,9 @@ impl Supervisor {
     fn adopt(&mut self, client: &Client) {
         self.board
             .introduce(client.server_url(), client.device_name());
-        self.board.note_config(client.config().trouble.clone());
         self.seat(&client.config().folders);
+        // Last: who sees that the file is in force sees what follows from it.
+        self.board.note_config(client.config().trouble.clone());
         if self.listener.is_none() {
             self.listener = Some(self.listen());
         }

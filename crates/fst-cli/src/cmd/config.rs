@@ -126,7 +126,7 @@ fn get(context: &Context, typed: &str, with_origin: bool) -> Result<Answer, Fail
 fn set(context: &Context, typed: &str, value: &str) -> Result<Answer, Failure> {
     let path = keys::resolve(typed).ok_or_else(|| unknown(typed))?;
     let key = keys::at(&path).ok_or_else(|| unknown(typed))?;
-    let before = Config::load(&context.dirs)?;
+    let before = Config::inspect(&context.dirs)?;
     Config::set(&context.dirs, &path, value)?;
     let config = Config::load(&context.dirs)?;
     let is_running = reload_daemon(context)?;
@@ -204,7 +204,7 @@ fn warnings(config: &Config, held: &Held<'_>) -> Vec<String> {
 }
 
 fn unset(context: &Context, typed: &str) -> Result<Answer, Failure> {
-    let before = Config::load(&context.dirs)?;
+    let before = Config::inspect(&context.dirs)?;
     // A name that is not in the table may be taken out too.
     let path = keys::resolve(typed).unwrap_or_else(|| typed.to_owned());
     Config::unset(&context.dirs, &path)

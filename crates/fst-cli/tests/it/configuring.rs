@@ -94,6 +94,11 @@ fn mistakes_are_told_with_their_lines() {
     let run = home.fst(["config", "get", "chunk_size"]);
     run.failed("FST-2001", 9);
     assert!(run.err.contains("^^^^ wanted"), "{}", run.err);
+    // What is wrong can be mended by a command.
+    home.fst(["config", "set", "chunk_size", "2mb"]).ok();
+    let slip = "performance.max_uplod_speed";
+    home.fst(["config", "unset", slip]).ok();
+    home.fst(["config", "validate"]).ok();
     home.fst(["config", "set", "max_uplod", "1mbps"])
         .failed("FST-2003", 9);
     home.fst(["config", "set", "max_upload", "10MBps"])

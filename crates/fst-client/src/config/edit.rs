@@ -90,6 +90,18 @@ pub(super) fn steps(path: &str) -> Vec<Step> {
     steps
 }
 
+/// Whether something stands at a path.
+pub(super) fn is_there(root: &tree::Node, path: &str) -> bool {
+    let start = root.plain();
+    let found = steps(path)
+        .into_iter()
+        .try_fold(&start, |at, step| match step {
+            Step::Name(name) => at.get(name),
+            Step::Item(item) => at.get(item),
+        });
+    found.is_some()
+}
+
 /// Makes the change.
 ///
 /// # Errors
