@@ -260,18 +260,27 @@ impl Run {
 #[derive(Debug)]
 pub(crate) struct Server {
     embedded: Option<Embedded>,
-    _dir: TempDir,
+    _dir: Option<TempDir>,
 }
 
 impl Server {
     /// Starts one on a free port.
     pub(crate) fn start() -> Self {
         let dir = TempDir::new().expect("a temporary directory");
+        let data = dir.path().join("data");
+        Self {
+            _dir: Some(dir),
+            ..Self::start_at(&data)
+        }
+    }
+
+    /// Starts one whose data lies there.
+    pub(crate) fn start_at(data: &Path) -> Self {
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let embedded = Embedded::start(&dir.path().join("data"), listen).expect("a server");
+        let embedded = Embedded::start(data, listen).expect("a server");
         Self {
             embedded: Some(embedded),
-            _dir: dir,
+            _dir: None,
         }
     }
 
