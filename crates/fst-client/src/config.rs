@@ -5,11 +5,13 @@
 //! with every mistake in it and never written. Not here: keys of devices (`keystore`), commands.
 //! Source: docs/design/configuration.md; ADR 0022, ADR 0023.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use fst_engine::reconcile::{Backup, Strategy};
 use fst_proto::control::Policy;
 use fst_proto::error::{ErrorCode, Problem};
+use rustix::fs::{FlockOperation, flock};
 
 use crate::dirs::{Dirs, write_durably};
 use crate::error::ClientError;
@@ -110,6 +112,8 @@ pub struct Config {
     pub report: Report,
     /// Why this is not what the file says now but what it said when it was good last.
     pub trouble: Option<Problem>,
+    /// The text that it was read from: what a command changed is told by it.
+    source: String,
 }
 
 impl Config {
@@ -180,6 +184,7 @@ impl Config {
             Err(broken) => (Self::default(), vec![broken]),
         };
         config.report = Report::new(shown, text, findings);
+        text.clone_into(&mut config.source);
         config
     }
 
@@ -199,9 +204,28 @@ impl Config {
     /// [`ErrorCode::BadConfig`] when the file is bad now, [`ErrorCode::EditByHand`] when it cannot be changed without
     /// touching something else, [`ErrorCode::Io`]; the old one then stands.
     pub fn save(&self, dirs: &Dirs) -> Result<(), ClientError> {
+        let lock = Lock::take(dirs)?;
         let text = read(&dirs.config_file())?;
-        let before = Self::parse(dirs, &text)?;
-        write(dirs, &text, &save::differences(dirs, &before, self))
+        let versions = save::Versions {
+            before: &Self::parse(dirs, &self.source)?,
+            wanted: self,
+            now: &Self::parse(dirs, &text)?,
+        };
+        lock.change(dirs, &text, &save::differences(dirs, versions))
+    }
+
+    /// Replaces the whole text, unless it is another one than `before` by now. Returns whether it was replaced.
+    ///
+    /// # Errors
+    /// [`ErrorCode::BadConfig`] for a text that is not good, [`ErrorCode::Io`]; the old one then stands.
+    pub fn replace(dirs: &Dirs, before: &str, text: &str) -> Result<bool, ClientError> {
+        let lock = Lock::take(dirs)?;
+        Self::parse(dirs, text)?;
+        if read(&dirs.config_file())? != before {
+            return Ok(false);
+        }
+        lock.write(dirs, text)?;
+        Ok(true)
     }
 
     /// Gives a key a value in the file. `path` is a full one.
@@ -216,7 +240,8 @@ impl Config {
         })?;
         let value = save::written(&value, text);
         let change = edit::Change::Set(edit::steps(path), value);
-        write(dirs, &read(&dirs.config_file())?, &[change])
+        let lock = Lock::take(dirs)?;
+        lock.change(dirs, &read(&dirs.config_file())?, &[change])
     }
 
     /// Takes a key out of the file, so that its default holds.
@@ -224,12 +249,13 @@ impl Config {
     /// # Errors
     /// [`ErrorCode::NotFound`] when it is not there; as [`Config::save`].
     pub fn unset(dirs: &Dirs, path: &str) -> Result<(), ClientError> {
+        let lock = Lock::take(dirs)?;
         let text = read(&dirs.config_file())?;
         if !tree::parse(&text).is_ok_and(|root| edit::is_there(&root, path)) {
             let detail = format!("{path} is not in {}", dirs.tilde(&dirs.config_file()));
             return Err(ClientError::new(ErrorCode::NotFound, detail));
         }
-        write(dirs, &text, &[edit::Change::Unset(edit::steps(path))])
+        lock.change(dirs, &text, &[edit::Change::Unset(edit::steps(path))])
     }
 
     /// Adds a rule for hours of the week.
@@ -239,7 +265,8 @@ impl Config {
     pub fn add_schedule(dirs: &Dirs, schedule: &Schedule) -> Result<(), ClientError> {
         let list = edit::steps("schedules");
         let change = edit::Change::Push(list, save::written_schedule(schedule));
-        write(dirs, &read(&dirs.config_file())?, &[change])
+        let lock = Lock::take(dirs)?;
+        lock.change(dirs, &read(&dirs.config_file())?, &[change])
     }
 
     /// Removes a rule for hours of the week.
@@ -247,6 +274,7 @@ impl Config {
     /// # Errors
     /// [`ErrorCode::NotFound`]; as [`Config::save`].
     pub fn remove_schedule(dirs: &Dirs, name: &str) -> Result<(), ClientError> {
+        let lock = Lock::take(dirs)?;
         let text = read(&dirs.config_file())?;
         let config = Self::parse(dirs, &text)?;
         let mut all = config.performance.schedules.iter();
@@ -255,7 +283,7 @@ impl Config {
             ClientError::new(ErrorCode::NotFound, format!("no schedule {name:?}"))
         })?;
         let item = edit::steps(&format!("schedules[{at}]"));
-        write(dirs, &text, &[edit::Change::Unset(item)])
+        lock.change(dirs, &text, &[edit::Change::Unset(item)])
     }
 }
 
@@ -287,28 +315,60 @@ fn unwritable(file: &Path, error: std::io::Error) -> ClientError {
     ClientError::caused(ErrorCode::Io, format!("write {}", file.display()), error)
 }
 
-/// Makes the changes and writes the file, if the outcome is good.
-fn write(dirs: &Dirs, text: &str, changes: &[edit::Change]) -> Result<(), ClientError> {
-    let mut new = text.to_owned();
-    for change in changes {
-        new = edit::apply(&new, change).map_err(|edit::NotExact| by_hand(dirs, change))?;
+/// The right to change the file: two commands, or a command and the daemon, do it one after the other.
+struct Lock(
+    #[expect(
+        dead_code,
+        reason = "the system holds the lock as long as the file is open"
+    )]
+    File,
+);
+
+impl Lock {
+    fn take(dirs: &Dirs) -> Result<Self, ClientError> {
+        let path = dirs.state.join("config.lock");
+        let open = || {
+            std::fs::create_dir_all(&dirs.state)?;
+            let mut options = File::options();
+            let file = options
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .open(&path)?;
+            flock(&file, FlockOperation::LockExclusive)?;
+            Ok(file)
+        };
+        open().map(Self).map_err(|error| unwritable(&path, error))
     }
-    let config = Config::examine(dirs, &dirs.config_file(), &new);
-    if config.report.is_unusable() {
-        let detail = "the change does not fit the rest of the file";
-        return Err(ClientError::caused(
-            ErrorCode::BadConfig,
-            detail,
-            config.report,
-        ));
+
+    /// Makes the changes and writes the file, if the outcome is good.
+    fn change(&self, dirs: &Dirs, text: &str, changes: &[edit::Change]) -> Result<(), ClientError> {
+        let mut new = text.to_owned();
+        for change in changes {
+            new = edit::apply(&new, change).map_err(|edit::NotExact| by_hand(dirs, change))?;
+        }
+        let config = Config::examine(dirs, &dirs.config_file(), &new);
+        if config.report.is_unusable() {
+            let detail = "the change does not fit the rest of the file";
+            return Err(ClientError::caused(
+                ErrorCode::BadConfig,
+                detail,
+                config.report,
+            ));
+        }
+        if new == text {
+            return Ok(());
+        }
+        self.write(dirs, &new)
     }
-    if new == text {
-        return Ok(());
+
+    /// A link to a file kept elsewhere stays one.
+    #[expect(clippy::unused_self, reason = "who writes holds the lock")]
+    fn write(&self, dirs: &Dirs, text: &str) -> Result<(), ClientError> {
+        let file = dirs.config_file();
+        let file = std::fs::canonicalize(&file).unwrap_or(file);
+        write_durably(&file, text.as_bytes()).map_err(|e| unwritable(&file, e))
     }
-    // A link to a file kept elsewhere stays one.
-    let file = dirs.config_file();
-    let file = std::fs::canonicalize(&file).unwrap_or(file);
-    write_durably(&file, new.as_bytes()).map_err(|e| unwritable(&file, e))
 }
 
 fn by_hand(dirs: &Dirs, change: &edit::Change) -> ClientError {

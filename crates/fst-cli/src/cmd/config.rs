@@ -304,22 +304,13 @@ fn edit(context: &Context, named: Option<&str>) -> Result<Answer, Failure> {
     let config = Config::examine(&context.dirs, &file, &text);
     let (errors, _) = config.report.counts();
     if errors > 0 {
-        // What somebody typed is not thrown away.
-        let kept = file.with_extension("rejected.yaml");
-        fst_client::dirs::write_durably(&kept, text.as_bytes()).map_err(failed)?;
-        let failure = Failure::new(ErrorCode::BadConfig, "the file stays as it was");
-        let at = context.look.tilde(&kept);
-        return Err(failure
-            .because(format!("what you wrote is in {at}"))
-            .details(config.report.draw())
-            .hint(format!(
-                "fst config validate {}",
-                context.look.quoted(&kept)
-            )));
+        let failure = rejected(context, &text)?.details(config.report.draw());
+        return Err(failure);
     }
     if text != before {
-        let target = std::fs::canonicalize(&file).unwrap_or(file);
-        fst_client::dirs::write_durably(&target, text.as_bytes()).map_err(failed)?;
+        if !Config::replace(&context.dirs, &before, &text)? {
+            return Err(rejected(context, &text)?.because("the file was changed meanwhile"));
+        }
         reload_daemon(context)?;
     }
     let words = if text == before {
@@ -331,6 +322,20 @@ fn edit(context: &Context, named: Option<&str>) -> Result<Answer, Failure> {
     let warnings = config.report.findings.iter().map(Finding::brief);
     let data = json!({ "changed": words == "saved" });
     Ok(Answer::new("fst.config.edit/1", data, text).warn(warnings))
+}
+
+/// What somebody typed is not thrown away.
+fn rejected(context: &Context, text: &str) -> Result<Failure, Failure> {
+    let kept = context.dirs.config_file().with_extension("rejected.yaml");
+    let failed = |error: std::io::Error| {
+        Failure::new(ErrorCode::Io, ErrorCode::Io.title()).because(error.to_string())
+    };
+    fst_client::dirs::write_durably(&kept, text.as_bytes()).map_err(failed)?;
+    let failure = Failure::new(ErrorCode::BadConfig, "the file stays as it was");
+    let at = context.look.quoted(&kept);
+    Ok(failure
+        .because(format!("what you wrote is in {at}"))
+        .hint(format!("fst config validate {at}")))
 }
 
 fn validate(context: &Context, file: Option<&Path>) -> Result<Answer, Failure> {

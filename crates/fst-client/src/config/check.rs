@@ -75,6 +75,7 @@ pub(super) fn check(root: &Node, variables: &Variables) -> (Vec<Setting>, Vec<Fi
     };
     checker.section(root, "", "");
     checker.environment();
+    checker.strange_variables();
     (checker.settings, checker.findings)
 }
 
@@ -284,6 +285,24 @@ impl Checker<'_> {
                     help: None,
                 }),
             }
+        }
+    }
+
+    /// Names with the form of a key's variable that are none.
+    fn strange_variables(&mut self) {
+        let known: Vec<String> = KEYS.iter().filter_map(Key::variable).collect();
+        let ours = |name: &&str| name.starts_with("FST_") && name.contains("__");
+        let strange = self.variables.names().filter(ours);
+        for name in strange.filter(|name| !known.iter().any(|one| one == name)) {
+            let near = keys::similar(name, known.iter().map(String::as_str));
+            self.findings.push(Finding {
+                code: ErrorCode::UnknownSetting,
+                severity: Severity::Warning,
+                message: format!("the variable {name} names no setting"),
+                place: None,
+                note: near.map_or_else(String::new, |near| format!("did you mean {near}?")),
+                help: None,
+            });
         }
     }
 

@@ -10,21 +10,31 @@ use super::edit::{Change, Step, Written, steps};
 use super::{Config, FolderConfig, Mode, Schedule};
 use crate::dirs::Dirs;
 
-/// Edits that lead from one configuration to another.
-pub(super) fn differences(dirs: &Dirs, before: &Config, after: &Config) -> Vec<Change> {
+/// Who changed what: a file may have been edited since it was read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Versions<'c> {
+    /// As it was read.
+    pub(super) before: &'c Config,
+    /// As it was read, with the changes of a command.
+    pub(super) wanted: &'c Config,
+    /// As the file is now.
+    pub(super) now: &'c Config,
+}
+
+/// Edits that bring the changes of a command into the file as it is now.
+pub(super) fn differences(dirs: &Dirs, versions: Versions<'_>) -> Vec<Change> {
+    let Versions {
+        before,
+        wanted,
+        now,
+    } = versions;
     let mut changes = Vec::new();
-    if let Some(url) = after
-        .server_url
-        .as_ref()
-        .filter(|_| after.server_url != before.server_url)
-    {
+    let url = wanted.server_url.as_ref();
+    if let Some(url) = url.filter(|url| before.server_url.as_ref() != Some(*url)) {
         changes.push(Change::Set(steps("server.url"), text(url)));
     }
-    if let Some(server) = after
-        .embedded_server
-        .as_ref()
-        .filter(|_| after.embedded_server != before.embedded_server)
-    {
+    let server = wanted.embedded_server.as_ref();
+    if let Some(server) = server.filter(|server| before.embedded_server.as_ref() != Some(*server)) {
         let server = map([
             ("data", text(&server.data.to_string_lossy())),
             ("listen", text(&server.listen)),
@@ -32,42 +42,44 @@ pub(super) fn differences(dirs: &Dirs, before: &Config, after: &Config) -> Vec<C
         changes.push(Change::Set(steps("server.embedded"), server));
     }
     // From the end, so that earlier numbers stay right.
-    for (at, folder) in before.folders.iter().enumerate().rev() {
+    for (at, folder) in now.folders.iter().enumerate().rev() {
         let at = format!("sync_folders[{at}]");
-        match after.folders.iter().find(|now| now.path == folder.path) {
-            None => changes.push(Change::Unset(steps(&at))),
-            Some(now) => changes.extend(folder_changes(&at, folder, now)),
+        match (find(before, folder), find(wanted, folder)) {
+            (Some(_), None) => changes.push(Change::Unset(steps(&at))),
+            (Some(old), Some(new)) => changes.extend(folder_changes(&at, [old, new], folder)),
+            // Somebody else added it meanwhile.
+            (None, _) => {},
         }
     }
-    let is_new = |folder: &&FolderConfig| !before.folders.iter().any(|b| b.path == folder.path);
-    for folder in after.folders.iter().filter(is_new) {
-        let item = written_folder(dirs, folder);
-        changes.push(Change::Push(steps("sync_folders"), item));
-    }
+    let new = wanted.folders.iter();
+    let new = new.filter(|one| find(before, one).is_none() && find(now, one).is_none());
+    let list = steps("sync_folders");
+    changes.extend(new.map(|one| Change::Push(list.clone(), written_folder(dirs, one))));
     changes
 }
 
-fn folder_changes(at: &str, before: &FolderConfig, now: &FolderConfig) -> Vec<Change> {
+/// The folder with the path of this one.
+fn find<'c>(config: &'c Config, folder: &FolderConfig) -> Option<&'c FolderConfig> {
+    config.folders.iter().find(|one| one.path == folder.path)
+}
+
+fn folder_changes(at: &str, [old, new]: [&FolderConfig; 2], now: &FolderConfig) -> Vec<Change> {
     let mut changes = Vec::new();
-    if before.paused != now.paused {
-        changes.push(Change::Set(
-            steps(&format!("{at}.paused")),
-            Written::Bool(now.paused),
-        ));
+    if old.paused != new.paused && now.paused != new.paused {
+        let paused = steps(&format!("{at}.paused"));
+        changes.push(Change::Set(paused, Written::Bool(new.paused)));
     }
     let list = steps(&format!("{at}.ignore"));
-    for (index, rule) in before.ignore.iter().enumerate().rev() {
-        if !now.ignore.contains(rule) {
+    for (index, rule) in now.ignore.iter().enumerate().rev() {
+        if old.ignore.contains(rule) && !new.ignore.contains(rule) {
             let mut item = list.clone();
             item.push(Step::Item(index));
             changes.push(Change::Unset(item));
         }
     }
-    let new = now
-        .ignore
-        .iter()
-        .filter(|rule| !before.ignore.contains(rule));
-    changes.extend(new.map(|rule| Change::Push(list.clone(), text(rule))));
+    let is_new = |rule: &&String| !old.ignore.contains(rule) && !now.ignore.contains(rule);
+    let added = new.ignore.iter().filter(is_new);
+    changes.extend(added.map(|rule| Change::Push(list.clone(), text(rule))));
     changes
 }
 

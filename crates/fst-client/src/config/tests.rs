@@ -225,6 +225,15 @@ fn the_environment_comes_before_the_file() {
     let config = Config::parse(&dirs, SAMPLE).expect("a good file");
     assert_eq!(config.performance.limits.upload, rate(2_000_000));
     assert_eq!(config.server_url.as_deref(), Some("https://env"));
+    let slip = dirs_with(&[("FST_PERFORMANCE__PARALEL_TRANSFERS", "2")]);
+    let report = Config::parse(&slip, "").expect("a good file").report;
+    assert!(
+        report
+            .draw()
+            .contains("did you mean FST_PERFORMANCE__PARALLEL_TRANSFERS?"),
+        "{}",
+        report.draw()
+    );
     let bad = dirs_with(&[("FST_PERFORMANCE__PARALLEL_TRANSFERS", "many")]);
     let error = Config::parse(&bad, "").unwrap_err().problem().detail;
     assert!(
@@ -434,6 +443,33 @@ fn commands_change_only_what_they_are_about() {
         change(&|config| config.folders.push(music.clone())).len(),
         4
     );
+}
+
+#[test]
+fn two_commands_at_once_both_count() {
+    let (_home, dirs) = on_disk(SAMPLE);
+    let mut slow = Config::load(&dirs).expect("a good file");
+    let mut quick = slow.clone();
+    let music = FolderConfig {
+        path: dirs.home.join("Music"),
+        remote_path: "/Music".to_owned(),
+        ..FolderConfig::default()
+    };
+    quick.folders.push(music);
+    quick.folders.remove(0);
+    quick.save(&dirs).expect("saved");
+    Config::set(&dirs, "performance.parallel_transfers", "2").expect("set");
+    slow.folders[1].paused = true;
+    slow.save(&dirs).expect("saved");
+    let now = Config::load(&dirs).expect("a good file");
+    let seen: Vec<_> = now
+        .folders
+        .iter()
+        .map(|f| (f.remote_path.as_str(), f.paused))
+        .collect();
+    assert_eq!(seen, [("/Photos", true), ("/Music", false)]);
+    assert_eq!(now.performance.parallel, 2);
+    assert!(!Config::replace(&dirs, SAMPLE, "").expect("looked"));
 }
 
 #[test]
