@@ -24,6 +24,9 @@ const FOLDER_WIDTH_MAX: usize = 24;
 /// Widest column of remote paths.
 const REMOTE_WIDTH_MAX: usize = 16;
 
+/// Widest line of a text that stands four columns in.
+const TEXT_WIDTH_MAX: usize = 76;
+
 /// Now, and where the reader is.
 #[derive(Debug, Clone)]
 pub(crate) struct Moment {
@@ -77,14 +80,29 @@ fn draw_plain(status: &Status) -> String {
 
 /// The file is not what is in force.
 fn config_block(problem: &Problem, look: &Look) -> String {
-    format!(
-        "\n{} {} ({}); the last good settings stay in force\n    {}\n{}",
-        look.symbol(Symbol::Look),
-        problem.title,
-        problem.code,
-        problem.detail,
-        look.next(&problem.next)
-    )
+    let mut page = Page::default();
+    let bad = look.symbol(Symbol::Look);
+    page.line(format!("\n{bad} {} ({})", problem.title, problem.code));
+    page.line("    The last good settings stay in force.");
+    for line in wrapped(&problem.detail, TEXT_WIDTH_MAX) {
+        page.line(format!("    {line}"));
+    }
+    page.block(look.next(&problem.next));
+    page.into_text()
+}
+
+/// Cuts a text between words; a word that is too long has a line of its own.
+fn wrapped(text: &str, width_max: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= width_max => {
+                line.extend([" ", word]);
+            },
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
 }
 
 fn headline(status: &Status, look: &Look, moment: &Moment) -> String {

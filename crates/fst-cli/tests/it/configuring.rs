@@ -1,5 +1,6 @@
 //! `fst config` and `fst schedule`: read, change, check, and the daemon follows.
 
+use crate::problems::pair;
 use crate::world::{Home, Server};
 
 /// The sample of the documentation, byte for byte.
@@ -195,7 +196,7 @@ fn a_running_daemon_follows_the_file_and_survives_a_bad_one() {
     assert_eq!(bad["folders"][1]["remote_path"], "/Photos");
     assert_eq!(bad["config"]["code"], "FST-2001");
     let screen = home.fst(["status"]).ok().out;
-    assert!(screen.contains("chunk_size cannot be \"huge\""), "{screen}");
+    assert!(screen.contains("cannot be \"huge\""), "{screen}");
     assert!(screen.contains("fst config validate"), "{screen}");
     // The daemon works on, even a new one.
     home.write("Documents/plan.md", "one\n");
@@ -269,4 +270,47 @@ fn rules_for_hours_come_and_go() {
     let nothing = home.fst(["schedule", "add", "--name", "x"]);
     assert_eq!(nothing.exit, 2);
     assert!(nothing.err.contains("--max-upload"), "{}", nothing.err);
+}
+
+/// Files of a folder that are no ordinary name: conflict copies.
+fn copies(home: &Home) -> usize {
+    let entries = std::fs::read_dir(home.path("Documents")).expect("a folder");
+    let names = entries.flatten().map(|entry| entry.file_name());
+    names
+        .filter(|name| name.to_string_lossy().contains("(conflict "))
+        .count()
+}
+
+#[test]
+fn conflict_rules_are_in_force_at_once() {
+    let (_server, anna, bo) = pair();
+    let clash = |round: &str| {
+        anna.write("Documents/plan.md", "plan\n");
+        anna.wait();
+        bo.wait();
+        bo.fst(["pause"]).ok();
+        anna.write("Documents/plan.md", format!("anna {round}\n"));
+        anna.wait();
+        bo.write("Documents/plan.md", format!("bo {round}\n"));
+        bo.fst(["resume"]).ok();
+        bo.wait();
+        copies(&bo)
+    };
+    assert_eq!(clash("one"), 1);
+    let run = bo.fst(["config", "set", "backup_conflicts", "false"]).ok();
+    assert!(run.out.contains("active now"), "{}", run.out);
+    assert_eq!(clash("two"), 1, "the second clash left a copy");
+}
+
+#[test]
+fn a_new_folder_gets_the_rules_of_the_file() {
+    let server = Server::start();
+    let home = Home::first(&server);
+    home.fst(["config", "set", "retention_days", "60"]).ok();
+    home.fst(["config", "set", "max_versions", "7"]).ok();
+    let home = home.with_folder("Documents");
+    home.wait();
+    let folder = home.path("Documents").to_string_lossy().into_owned();
+    let rules = home.fst(["versions", "keep", &folder]).ok().out;
+    assert!(rules.contains("60 days") && rules.contains("7 "), "{rules}");
 }

@@ -331,3 +331,27 @@ fn a_lost_watch_is_said_with_what_helps() {
                 watched directories reached\n    → sudo sysctl fs.inotify.max_user_watches=1048576\n";
     assert!(text.contains(said), "{text}");
 }
+
+#[test]
+fn a_configuration_that_is_not_in_force() {
+    let documents = folder("Documents", "two-way", State::Idle);
+    let mut status = status(State::Idle, vec![documents]);
+    let detail = "read ~/.config/filesynctool/config.yaml: line 2, column 15: chunk_size cannot be \
+                  \"huge\" (wanted: a size such as 500kb, 4mb or 5gb); and 1 more";
+    status.config = Some(Problem::new(ErrorCode::BadConfig, detail));
+    insta::assert_snapshot!(drawn(&status), @r#"
+    ✓ Up to date
+
+    ! the configuration is not valid (FST-2001)
+        The last good settings stay in force.
+        read ~/.config/filesynctool/config.yaml: line 2, column 15: chunk_size
+        cannot be "huge" (wanted: a size such as 500kb, 4mb or 5gb); and 1 more
+      → fst config validate
+
+      Folder       Remote      Mode   Files      Size  State
+      ~/Documents  /Documents  ⇄     12 408  18.2 GiB  up to date
+
+      Server   https://sync.example.com   connected
+      Device   anna-laptop   3 devices in the account
+    "#);
+}
