@@ -10,6 +10,7 @@ use std::time::Duration;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use fst_client::{Choice, Rule};
+use fst_proto::value;
 
 pub(crate) use config::{ConfigCommand, ScheduleAdd, ScheduleCommand};
 
@@ -592,22 +593,12 @@ pub(crate) enum DevicesCommand {
     Invite,
 }
 
-/// Parses `30s`, `5m`, `2h`, `500ms` or plain seconds.
+/// Parses `30s`, `5m`, `1h30m`, `500ms` or plain seconds.
 pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
-    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-    let (number, unit) = text.split_at(digits);
-    let number: u64 = number
-        .parse()
-        .map_err(|_| "begin with a number, as in 30s".to_owned())?;
-    let ms_per_unit = match unit.trim() {
-        "ms" => 1,
-        "" | "s" => 1000,
-        "m" | "min" => 60_000,
-        "h" => 3_600_000,
-        other => return Err(format!("unknown unit `{other}`: use ms, s, m or h")),
-    };
-    let ms = number.checked_mul(ms_per_unit).ok_or("too long")?;
-    Ok(Duration::from_millis(ms))
+    match text.parse() {
+        Ok(seconds) => Ok(Duration::from_secs(seconds)),
+        Err(_) => value::parse_duration(text).map_err(|error| format!("wanted: {error}")),
+    }
 }
 
 #[cfg(test)]

@@ -88,6 +88,7 @@ fn durations_have_units() {
     assert_eq!(ms("500ms"), Ok(500));
     assert_eq!(ms("2m"), Ok(120_000));
     assert_eq!(ms("1h"), Ok(3_600_000));
+    assert_eq!(ms("1h30m"), Ok(5_400_000));
     assert!(ms("soon").is_err());
     assert!(ms("3 weeks").is_err());
     assert!(ms("99999999999999999999s").is_err());

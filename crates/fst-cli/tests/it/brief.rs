@@ -192,6 +192,8 @@ impl Stage {
         let ids = self.conflict_ids();
         let id = ids.iter().find(|(path, _)| path == file).map(|(_, id)| id);
         self.type_well(&line.replace("<conflict_id>", id.expect("a conflict")));
+        // The list is of what is synced.
+        self.anna.wait();
         let n_open = self.conflict_ids().len();
         assert_eq!(n_open + 1, ids.len(), "{file} is not settled");
         self.anna.read(format!("Documents/{file}"))
@@ -400,7 +402,7 @@ fn conflicts_verbose(stage: &mut Stage, line: &str) {
 
 fn resolve_all(stage: &mut Stage, line: &str) {
     stage.type_well(line);
-    assert!(stage.conflict_ids().is_empty());
     stage.anna.wait();
+    assert!(stage.conflict_ids().is_empty());
     assert_eq!(stage.anna.check(), 0);
 }

@@ -24,6 +24,37 @@ fn the_sample_is_good() {
 }
 
 #[test]
+fn the_sample_syncs_its_folders() {
+    let server = Server::start();
+    let text = SAMPLE.replace("https://sync.yourcompany.com", "http://127.0.0.1:9");
+    let home = with_file(&text);
+    let (url, code) = (server.url(), server.code());
+    home.fst(["init", "--server", &url, "--setup-code", &code])
+        .ok();
+    // Only the address is another one.
+    assert_eq!(home.read(FILE), text.replace("http://127.0.0.1:9", &url));
+    for folder in ["Documents", "Photos"] {
+        home.make_dir(folder);
+        home.write(format!("{folder}/kept.txt"), "kept\n");
+        home.write(format!("{folder}/left.tmp"), "left\n");
+    }
+    home.fst(["daemon", "start"]).ok();
+    home.wait();
+    let status = home.status();
+    let seen = |at: usize| {
+        let folder = &status["folders"][at];
+        (
+            folder["remote_path"].clone(),
+            folder["mode"].clone(),
+            folder["files"].clone(),
+        )
+    };
+    // `*.tmp` is ignored in the first folder only.
+    assert_eq!(seen(0), ("/Documents".into(), "two-way".into(), 1.into()));
+    assert_eq!(seen(1), ("/Photos".into(), "upload-only".into(), 2.into()));
+}
+
+#[test]
 fn what_is_set_is_read_back_and_the_rest_stays() {
     let home = with_file(SAMPLE);
     let run = home.fst(["config", "set", "max_upload", "5mbps"]).ok();

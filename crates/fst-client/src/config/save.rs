@@ -36,7 +36,7 @@ pub(super) fn differences(dirs: &Dirs, versions: Versions<'_>) -> Vec<Change> {
     let server = wanted.embedded_server.as_ref();
     if let Some(server) = server.filter(|server| before.embedded_server.as_ref() != Some(*server)) {
         let server = map([
-            ("data", text(&server.data.to_string_lossy())),
+            ("data", text(&dirs.tilde(&server.data))),
             ("listen", text(&server.listen)),
         ]);
         changes.push(Change::Set(steps("server.embedded"), server));
