@@ -644,3 +644,39 @@ fn schema_and_reader_agree() {
         assert!(fits_schema(text), "{text}");
     }
 }
+
+/// A slip of the keyboard anywhere in a file: edits are exact or refused, and nothing falls over.
+#[test]
+fn damaged_files_are_edited_exactly_or_not_at_all() {
+    let rate = edit::Written::Text("5mbps".to_owned());
+    let changes = [
+        edit::Change::Set(edit::steps("performance.max_upload_speed"), rate.clone()),
+        edit::Change::Set(
+            edit::steps("sync_folders[1].paused"),
+            edit::Written::Bool(true),
+        ),
+        edit::Change::Push(edit::steps("sync_folders[0].ignore"), rate),
+        edit::Change::Unset(edit::steps("sync_folders[0]")),
+    ];
+    let mut n_refused = 0;
+    let mut n_made = 0;
+    for at in (0..SAMPLE.len()).step_by(3) {
+        let (before, after) = (&SAMPLE[..at], &SAMPLE[at + 1..]);
+        for text in [
+            before.to_owned(),
+            format!("{before}{after}"),
+            format!("{before}\t{after}"),
+        ] {
+            for change in &changes {
+                match edit::apply(&text, change) {
+                    Ok(now) => n_made += usize::from(now != text),
+                    Err(edit::NotExact) => n_refused += 1,
+                }
+            }
+        }
+    }
+    assert!(
+        n_made > 1000 && n_refused > 100,
+        "{n_made} made, {n_refused} refused"
+    );
+}
