@@ -55,6 +55,11 @@ impl Variables {
         self.0.get(name).map(String::as_str)
     }
 
+    /// Sets a variable for this program, as if the environment had it.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.0.insert(name.to_owned(), value.to_owned());
+    }
+
     /// Names of all variables, sorted.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)

@@ -214,6 +214,8 @@ fn seed() -> u64 {
 
 struct Supervisor {
     dirs: Dirs,
+    /// The same as they were before a server was pinned to them.
+    file: Option<Dirs>,
     board: Arc<Board>,
     crew: Crew,
     jitter: Jitter,
@@ -228,6 +230,7 @@ impl Supervisor {
         Self {
             config_seen: Stamp::of(&dirs),
             dirs,
+            file: None,
             board: Arc::default(),
             crew: Crew::default(),
             jitter,
@@ -239,12 +242,26 @@ impl Supervisor {
     fn adopt(&mut self, client: &Client) {
         self.board
             .introduce(client.server_url(), client.device_name());
+        let trouble = self.pin_server(client.server_url());
         self.seat(&client.config().folders);
         // Last: who sees that the file is in force sees what follows from it.
-        self.board.note_config(client.config().trouble.clone());
+        let trouble = client.config().trouble.clone().or(trouble);
+        self.board.note_config(trouble);
         if self.listener.is_none() {
             self.listener = Some(self.listen());
         }
+    }
+
+    /// A daemon talks to one server all its life: the one it began with counts before what the file says later.
+    fn pin_server(&mut self, url: &str) -> Option<Problem> {
+        let Some(file) = &self.file else {
+            self.file = Some(self.dirs.clone());
+            self.dirs.variables.set("FST_SERVER__URL", url);
+            return None;
+        };
+        let wanted = Config::load_or_last_good(file).ok()?.server_url?;
+        let detail = format!("server.url is {wanted}; the daemon talks to {url}");
+        (wanted != url).then(|| Problem::new(ErrorCode::NeedsRestart, detail))
     }
 
     fn seat(&mut self, folders: &[FolderConfig]) -> bool {

@@ -121,6 +121,8 @@ codes! {
     ExampleSecret = 2040, Config, 400, "this is an example, not a key of yours", "fst config unset server.api_key";
     /// A setting that nothing follows yet.
     NoEffectYet = 2041, Config, 400, "the setting has no effect in this version", "nothing to do: it is kept";
+    /// A setting that a running daemon does not take up.
+    NeedsRestart = 2042, Config, 409, "a setting takes effect when the daemon starts anew", "fst daemon restart";
     /// File of ours damaged.
     BadState = 2002, Failed, 500, "a state file is damaged", "fst resync --full";
     /// Root missing.

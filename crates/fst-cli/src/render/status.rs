@@ -83,7 +83,9 @@ fn config_block(problem: &Problem, look: &Look) -> String {
     let mut page = Page::default();
     let bad = look.symbol(Symbol::Look);
     page.line(format!("\n{bad} {} ({})", problem.title, problem.code));
-    page.line("    The last good settings stay in force.");
+    if problem.error_code() != Some(ErrorCode::NeedsRestart) {
+        page.line("    The last good settings stay in force.");
+    }
     for line in wrapped(&problem.detail, TEXT_WIDTH_MAX) {
         page.line(format!("    {line}"));
     }

@@ -345,3 +345,27 @@ fn a_new_folder_gets_the_rules_of_the_file() {
     let rules = home.fst(["versions", "keep", &folder]).ok().out;
     assert!(rules.contains("60 days") && rules.contains("7 "), "{rules}");
 }
+
+#[test]
+fn a_daemon_stays_with_its_server_and_says_so() {
+    let server = Server::start();
+    let home = Home::first(&server).with_folder("Documents");
+    home.wait();
+    let run = home
+        .fst(["config", "set", "server.url", "http://127.0.0.1:9"])
+        .ok();
+    assert!(run.out.contains("after: fst daemon restart"), "{}", run.out);
+    let status = home.status();
+    assert_eq!(status["config"]["code"], "FST-2042");
+    assert_eq!(status["server"]["url"], server.url());
+    // A worker that is hired anew talks to the same server as the others.
+    home.fst(["config", "set", "conflict_resolution.strategy", "oldest"])
+        .ok();
+    home.write("Documents/plan.md", "one\n");
+    home.wait();
+    let screen = home.fst(["status"]).ok().out;
+    assert!(screen.contains("fst daemon restart"), "{screen}");
+    home.fst(["config", "set", "server.url", &server.url()])
+        .ok();
+    assert!(home.status()["config"].is_null());
+}
