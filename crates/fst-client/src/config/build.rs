@@ -215,6 +215,7 @@ impl<'s> Builder<'s> {
     fn performance(&mut self) -> Performance {
         let usual = Performance::default();
         let parallel = self.number("performance.parallel_transfers");
+        let memory = self.size("performance.memory_limit");
         let schedules = self.schedules();
         Performance {
             limits: Limits {
@@ -226,7 +227,7 @@ impl<'s> Builder<'s> {
             parallel: parallel
                 .and_then(|n| usize::try_from(n).ok())
                 .unwrap_or(usual.parallel),
-            memory: self.size("performance.memory_limit"),
+            memory: memory.map_or(usual.memory, |size| size.0),
             schedules,
         }
     }

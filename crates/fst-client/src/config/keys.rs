@@ -113,6 +113,12 @@ pub(super) const MODES: &[&str] = &[
 /// Least chunk limit, bytes: an eighth of the smallest chunk that pays for its envelope.
 const CHUNK_LIMIT_MIN: u64 = 64 << 10;
 
+/// Fewer bytes of contents in flight would not hold one frame with its answer.
+const MEMORY_MIN: u64 = 16 << 20;
+
+/// More bytes of contents in flight than any line needs.
+const MEMORY_MAX: u64 = 64 << 30;
+
 /// All keys, in the order of the sample.
 #[rustfmt::skip]
 pub const KEYS: &[Key] = &[
@@ -132,7 +138,7 @@ pub const KEYS: &[Key] = &[
     key("performance.max_download_speed", Kind::Rate, "unlimited", LIMITS, "most that is received, all folders together"),
     key("performance.chunk_size", Kind::Size { min: CHUNK_LIMIT_MIN, max: CHUNK_MAX as u64 }, "4mb", NewSpaces, "largest chunk; a quarter of it is the average, a sixteenth the least"),
     key("performance.parallel_transfers", Kind::Number { min: 1, max: 64 }, "4", PARALLEL, "requests that are under way at once"),
-    key("performance.memory_limit", Kind::Size { min: 32 << 20, max: u64::MAX }, "unlimited", PARALLEL, "most memory that contents in flight may take"),
+    key("performance.memory_limit", Kind::Size { min: MEMORY_MIN, max: MEMORY_MAX }, "64mb", PARALLEL, "memory that contents in flight may take"),
     key("encryption.enabled", Kind::Bool, "true", Now, "always on; `false` waits for the gateway that may read a managed folder"),
     key("encryption.algorithm", Kind::Word(&["aes-256-gcm"]), "aes-256-gcm", Now, "how contents are sealed"),
     key("version_history.enabled", Kind::Bool, "true", NewSpaces, "`false`: only the version before the present one, for one day"),

@@ -4,10 +4,13 @@
 //! and its window say the same. Not here: which window holds now (`fst_engine::rate`).
 
 use fst_engine::rate::{Civil, Days, Limits, Rate, Window};
-use fst_proto::value::{BitRate, ByteSize, TimeWindow, Weekdays};
+use fst_proto::value::{BitRate, TimeWindow, Weekdays};
 
 /// Transfers at a time, where nothing is said.
 const PARALLEL_DEFAULT: usize = 4;
+
+/// Bytes of transfers in memory, where nothing is said: four frames and their neighbours.
+const MEMORY_DEFAULT: u64 = 64 << 20;
 
 /// How transfers may use line and memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,8 +21,8 @@ pub struct Performance {
     pub windows: Vec<Window>,
     /// Transfers at a time, from 1 to 64.
     pub parallel: usize,
-    /// Most memory of contents in flight; `None` is no limit.
-    pub memory: Option<ByteSize>,
+    /// Bytes of contents in flight that they may hold in memory together.
+    pub memory: u64,
     /// The hours as they are written.
     pub schedules: Vec<Schedule>,
 }
@@ -30,7 +33,7 @@ impl Default for Performance {
             limits: Limits::default(),
             windows: Vec::new(),
             parallel: PARALLEL_DEFAULT,
-            memory: None,
+            memory: MEMORY_DEFAULT,
             schedules: Vec::new(),
         }
     }
