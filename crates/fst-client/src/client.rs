@@ -25,6 +25,7 @@ use crate::ignore::Ignore;
 use crate::keystore::Enrolled;
 use crate::remote::Remote as _;
 use crate::remote::http::{HttpRemote, RemoteEvent};
+use crate::remote::throttle::Throttle;
 
 mod conflicts;
 mod explain;
@@ -96,7 +97,7 @@ impl Client {
         check_url(options)?;
         let mut config = Config::load(dirs)?;
         let name = options.name.map_or_else(host_name, str::to_owned);
-        let remote = HttpRemote::new(options.url, None, Box::new(SystemClock))?;
+        let remote = HttpRemote::new(options.url, None, Box::new(SystemClock), Arc::default())?;
         let info = remote.server_info()?;
         let (enrolled, recovery_words) =
             account::enrol(&remote, &info, (options.url, &name), enrol, &OsRandom)?;
@@ -112,11 +113,20 @@ impl Client {
         })
     }
 
-    /// Opens a device that was set up.
+    /// Opens a device that was set up, on a line of its own with the limits of the configuration.
     ///
     /// # Errors
     /// [`ErrorCode::NotInitialised`] when it was not; [`ErrorCode::BadConfig`], [`ErrorCode::BadState`].
     pub fn open(dirs: &Dirs) -> Result<Self, ClientError> {
+        let limits = Config::load(dirs)?.performance.limits;
+        Self::open_on(dirs, &Arc::new(Throttle::new(limits)))
+    }
+
+    /// Opens a device on a line that it shares with others.
+    ///
+    /// # Errors
+    /// As [`Client::open`].
+    pub fn open_on(dirs: &Dirs, line: &Arc<Throttle>) -> Result<Self, ClientError> {
         let config = Config::load(dirs)?;
         let enrolled = Enrolled::load(dirs)?;
         let enrolled = enrolled.ok_or_else(|| {
@@ -135,6 +145,7 @@ impl Client {
             &url,
             Some(identity),
             Box::new(SystemClock),
+            Arc::clone(line),
         )?);
         let enrolled = Arc::new(enrolled);
         Ok(Self {

@@ -13,6 +13,10 @@ use serde::{Deserialize, Serialize};
 use crate::dirs::{Dirs, write_durably};
 use crate::error::ClientError;
 
+mod performance;
+
+pub use performance::Performance;
+
 /// Which ways changes flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Mode {
@@ -81,6 +85,8 @@ pub struct Config {
     pub embedded_server: Option<EmbeddedServer>,
     /// What happens where two devices edited one file.
     pub conflicts: ConflictRules,
+    /// How transfers may use line and memory.
+    pub performance: Performance,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -91,6 +97,8 @@ struct Written {
     sync_folders: Vec<WrittenFolder>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     conflict_resolution: Option<WrittenConflicts>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    performance: Option<performance::Written>,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -152,6 +160,7 @@ impl Config {
             folders: folders.collect::<Result<_, _>>()?,
             embedded_server: server.embedded,
             conflicts: read_conflicts(&written.conflict_resolution.unwrap_or_default())?,
+            performance: performance::read(written.performance)?,
         })
     }
 
@@ -167,6 +176,7 @@ impl Config {
             }),
             sync_folders: self.folders.iter().map(write_folder).collect(),
             conflict_resolution: write_conflicts(self.conflicts),
+            performance: performance::write(&self.performance),
         };
         let file = dirs.config_file();
         let text = serde_saphyr::to_string(&written).map_err(|e| bad(&file, e))?;

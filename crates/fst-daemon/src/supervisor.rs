@@ -9,7 +9,7 @@ use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 
 use fst_client::Client;
 use fst_client::clock::SystemClock;
@@ -29,7 +29,8 @@ use crate::pace::Jitter;
 use crate::record::DaemonRecord;
 use crate::remote::Listener;
 use crate::socket::ControlSocket;
-use crate::supervisor::crew::{Crew, DRAIN_LIMIT};
+use crate::speed::Speed;
+use crate::supervisor::crew::{Crew, DRAIN_LIMIT, Shared};
 use crate::worker::Command;
 
 mod crew;
@@ -205,6 +206,7 @@ struct Supervisor {
     dirs: Dirs,
     board: Arc<Board>,
     crew: Crew,
+    speed: Speed,
     jitter: Jitter,
     /// Hanging up ends the listener.
     listener: Option<Sender<Infallible>>,
@@ -216,6 +218,7 @@ impl Supervisor {
             dirs,
             board: Arc::default(),
             crew: Crew::default(),
+            speed: Speed::default(),
             jitter,
             listener: None,
         }
@@ -225,6 +228,7 @@ impl Supervisor {
     fn adopt(&mut self, client: &Client) {
         self.board
             .introduce(client.server_url(), client.device_name());
+        self.speed.configure(&client.config().performance);
         self.seat(&client.config().folders);
         if self.listener.is_none() {
             self.listener = Some(self.listen());
@@ -233,7 +237,18 @@ impl Supervisor {
 
     fn seat(&mut self, folders: &[FolderConfig]) -> bool {
         let seed = u64::from(self.jitter.draw()) << 16;
-        let have_left = self.crew.seat(folders, &self.dirs, &self.board, seed);
+        let is_paused = self.speed.is_paused();
+        let folders = folders.iter().cloned().map(|mut folder| {
+            folder.paused |= is_paused;
+            folder
+        });
+        let folders: Vec<FolderConfig> = folders.collect();
+        let shared = Shared {
+            dirs: &self.dirs,
+            line: self.speed.line(),
+            board: &self.board,
+        };
+        let have_left = self.crew.seat(&folders, &shared, seed);
         self.board.set_seats(self.crew.seats());
         have_left
     }
@@ -242,6 +257,7 @@ impl Supervisor {
         let (hold, end) = mpsc::channel();
         let listener = Listener {
             dirs: self.dirs.clone(),
+            line: Arc::clone(self.speed.line()),
             board: Arc::clone(&self.board),
             end,
             jitter: Jitter::new(seed()),
@@ -252,7 +268,9 @@ impl Supervisor {
 
     fn run(&mut self, inbox: &Receiver<Event>) -> ExitReason {
         loop {
-            match inbox.recv() {
+            let rest = self.speed.rest();
+            match inbox.recv_timeout(rest) {
+                Err(RecvTimeoutError::Timeout) => self.minute(),
                 Ok(Event::Call(call)) => {
                     let is_stop = call.request == Request::Stop;
                     let reply = if is_stop {
@@ -266,7 +284,21 @@ impl Supervisor {
                         return ExitReason::Asked;
                     }
                 },
-                Ok(Event::Signal) | Err(mpsc::RecvError) => return ExitReason::Signal,
+                Ok(Event::Signal) | Err(RecvTimeoutError::Disconnected) => {
+                    return ExitReason::Signal;
+                },
+            }
+        }
+    }
+
+    /// Other limits may hold now. A pause begins and ends with its hours; what the user says in between stands.
+    fn minute(&mut self) {
+        let was_paused = self.speed.is_paused();
+        self.speed.follow();
+        if self.speed.is_paused() != was_paused {
+            match Config::load(&self.dirs) {
+                Ok(config) => drop(self.seat(&config.folders)),
+                Err(error) => tracing::warn!(%error, "the configuration cannot be read"),
             }
         }
     }

@@ -112,8 +112,8 @@ impl Civil {
         let minutes = local / MS_PER_MINUTE;
         let day = (minutes / MINUTES_PER_DAY + FIRST_DAY) % 7;
         Self {
-            day: u8::try_from(day).expect("a remainder of seven fits"),
-            minute: u16::try_from(minutes % MINUTES_PER_DAY).expect("a minute of a day fits"),
+            day: u8::try_from(day).unwrap_or_default(),
+            minute: u16::try_from(minutes % MINUTES_PER_DAY).unwrap_or_default(),
         }
     }
 }
