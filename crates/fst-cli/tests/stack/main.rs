@@ -7,5 +7,7 @@
 
 mod canary;
 mod counts;
+mod relay;
+mod speed;
 mod storm;
 mod support;
