@@ -76,6 +76,7 @@ pub struct Client {
     enrolled: Arc<Enrolled>,
     chain: Chain,
     remote: Arc<HttpRemote>,
+    line: Arc<Throttle>,
 }
 
 impl Client {
@@ -154,6 +155,7 @@ impl Client {
             enrolled,
             chain,
             remote,
+            line: Arc::clone(line),
         })
     }
 

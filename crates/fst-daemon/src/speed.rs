@@ -41,6 +41,7 @@ impl Speed {
     /// Takes what the configuration says, at once.
     pub(crate) fn configure(&mut self, performance: &Performance) {
         self.performance.clone_from(performance);
+        self.line.set_room(performance);
         self.follow();
     }
 

@@ -356,6 +356,7 @@ impl Running {
         }
         self.show(|view| {
             view.handle = Some(folder.status_handle());
+            view.urgent = Some(folder.urgent());
             view.space = Some(folder.space());
         });
         let watch = watch

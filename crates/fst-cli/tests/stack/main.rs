@@ -11,3 +11,4 @@ mod relay;
 mod speed;
 mod storm;
 mod support;
+mod transfers;

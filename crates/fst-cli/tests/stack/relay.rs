@@ -1,15 +1,14 @@
-//! A line between daemons and the server that counts, is as slow as asked for, and can be cut.
+//! A line between daemons and the server that counts and can be cut.
 //!
 //! Invariant: bytes are forwarded unchanged and in order until the line is cut.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
 
-/// Forwarded at a time: a slow line lets so much through and rests.
+/// Forwarded at a time.
 const PIECE: usize = 16 << 10;
 
 /// A line to one server.
@@ -22,8 +21,6 @@ pub(crate) struct Relay {
 struct Shared {
     up: AtomicU64,
     down: AtomicU64,
-    /// Bytes a second of each connection, 0 for as fast as it goes.
-    rate: AtomicU64,
     is_cut: AtomicBool,
     open: Mutex<Vec<TcpStream>>,
 }
@@ -48,11 +45,6 @@ impl Relay {
 
     pub(crate) fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
-    }
-
-    /// Makes every connection this slow, in bytes a second each way.
-    pub(crate) fn slow_down(&self, rate: u64) {
-        self.shared.rate.store(rate, Ordering::Relaxed);
     }
 
     /// Bytes that went to the server so far.
@@ -87,7 +79,11 @@ impl Shared {
         let both = [client.try_clone().unwrap(), server.try_clone().unwrap()];
         self.open.lock().unwrap().extend(both);
         let ways = [
-            (client.try_clone().unwrap(), server.try_clone().unwrap(), true),
+            (
+                client.try_clone().unwrap(),
+                server.try_clone().unwrap(),
+                true,
+            ),
             (server, client, false),
         ];
         for (from, to, is_up) in ways {
@@ -98,17 +94,11 @@ impl Shared {
 
     fn copy(&self, mut from: TcpStream, mut to: TcpStream, is_up: bool) {
         let count = if is_up { &self.up } else { &self.down };
-        let (_keep, rest) = mpsc::channel::<()>();
         let mut buffer = vec![0; PIECE];
         while let Ok(n @ 1..) = from.read(&mut buffer) {
             count.fetch_add(n as u64, Ordering::Relaxed);
             if to.write_all(&buffer[..n]).is_err() {
                 break;
-            }
-            let rate = self.rate.load(Ordering::Relaxed);
-            if let Some(ms) = (n as u64 * 1000).checked_div(rate) {
-                // tidy: real-time wait, because a slow line is slow in real time.
-                rest.recv_timeout(Duration::from_millis(ms)).unwrap_or_default();
             }
         }
         drop(to.shutdown(Shutdown::Both));

@@ -44,7 +44,7 @@ fn a_limit_is_held_within_five_percent() {
     }
 }
 
-fn configure(home: &Home, rate: &str) {
+pub(crate) fn configure(home: &Home, rate: &str) {
     let file = home.home.join(".config/filesynctool/config.yaml");
     let text = fs::read_to_string(&file).unwrap();
     let kept: Vec<&str> = text.split("performance:").collect();
@@ -62,7 +62,8 @@ fn measure(way: &str, count: impl Fn() -> u64) -> f64 {
     let (start, first) = (Instant::now(), count());
     let (_keep, rest) = mpsc::channel::<()>();
     // tidy: real-time wait, because a rate is bytes in real time.
-    rest.recv_timeout(Duration::from_secs(SECONDS)).unwrap_or_default();
+    rest.recv_timeout(Duration::from_secs(SECONDS))
+        .unwrap_or_default();
     #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
     let rate = (count() - first) as f64 / start.elapsed().as_secs_f64();
     #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]

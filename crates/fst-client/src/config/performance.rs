@@ -14,6 +14,15 @@ const PARALLEL_DEFAULT: usize = 4;
 /// More at a time would only wait for each other.
 const PARALLEL_MAX: usize = 64;
 
+/// Bytes of transfers in memory, where nothing is said: four frames and their neighbours.
+const MEMORY_DEFAULT: u64 = 64 << 20;
+
+/// Fewer bytes would not hold one frame with its answer.
+const MEMORY_MIN: u64 = 16 << 20;
+
+/// Letters of a size and how many bytes they are.
+const SIZE_UNITS: [(&str, u64); 3] = [("gb", 1 << 30), ("mb", 1 << 20), ("kb", 1 << 10)];
+
 /// Letters of a rate and how many bits a second they are.
 const RATE_UNITS: [(&str, u64); 8] = [
     ("kbps", 1000),
@@ -35,6 +44,8 @@ pub struct Performance {
     pub windows: Vec<Window>,
     /// Transfers at a time.
     pub parallel: usize,
+    /// Bytes that they may hold in memory together.
+    pub memory: u64,
     written: Written,
 }
 
@@ -50,6 +61,8 @@ pub(super) struct Written {
     max_download_speed: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     parallel_transfers: Option<usize>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    memory_limit: Option<String>,
 }
 
 impl Default for Performance {
@@ -58,6 +71,7 @@ impl Default for Performance {
             limits: Limits::default(),
             windows: Vec::new(),
             parallel: PARALLEL_DEFAULT,
+            memory: MEMORY_DEFAULT,
             written: Written::default(),
         }
     }
@@ -79,10 +93,16 @@ pub(super) fn read(written: Option<Written>) -> Result<Performance, ClientError>
         download: rate("max_download_speed", &written.max_download_speed)?,
         is_paused: false,
     };
+    let memory = match &written.memory_limit {
+        None => Some(MEMORY_DEFAULT),
+        Some(text) => parse_size(text).filter(|bytes| *bytes >= MEMORY_MIN),
+    };
+    let memory = memory.ok_or_else(|| wrong("memory_limit", "a size of at least 16mb"))?;
     Ok(Performance {
         limits,
         windows: Vec::new(),
         parallel,
+        memory,
         written,
     })
 }
@@ -107,6 +127,13 @@ fn parse_rate(text: &str) -> Option<Option<Rate>> {
     Some(Rate::from_bits(number.checked_mul(*bits)?))
 }
 
+fn parse_size(text: &str) -> Option<u64> {
+    let text = text.trim().to_ascii_lowercase();
+    let (unit, bytes) = SIZE_UNITS.iter().find(|(unit, _)| text.ends_with(unit))?;
+    let number: u64 = text.strip_suffix(unit)?.trim().parse().ok()?;
+    number.checked_mul(*bytes)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -117,11 +144,11 @@ mod tests {
 
     #[test]
     fn rates_and_numbers_are_read_and_written_back() {
-        let text = "max_upload: 10mbps\nmax_download_speed: 2MB/s\nparallel_transfers: 2\n";
+        let text = "max_upload: 10mbps\nmax_download_speed: 2MB/s\nparallel_transfers: 2\nmemory_limit: 32mb\n";
         let read = read_text(text).unwrap();
         assert_eq!(read.limits.upload.map(Rate::bytes), Some(1_250_000));
         assert_eq!(read.limits.download.map(Rate::bytes), Some(2_000_000));
-        assert_eq!(read.parallel, 2);
+        assert_eq!((read.parallel, read.memory), (2, 32 << 20));
         let back = serde_saphyr::to_string(&write(&read).unwrap()).unwrap();
         assert_eq!(read_text(&back).unwrap(), read);
     }
@@ -149,5 +176,7 @@ mod tests {
         }
         assert!(read_text("parallel_transfers: 0\n").is_err());
         assert!(read_text("parallel_transfers: 65\n").is_err());
+        assert!(read_text("memory_limit: 15mb\n").is_err());
+        assert!(read_text("memory_limit: much\n").is_err());
     }
 }

@@ -1,4 +1,4 @@
-//! Lets bytes pass no faster than the limits say, whoever sends or receives them.
+//! Lets bytes pass no faster than the limits say, and no more of them be on their way at once than memory is for.
 //!
 //! One [`Throttle`] per process, shared by every [`super::http::HttpRemote`] in it, so that several folders keep one limit
 //! together. How much may pass is [`fst_engine::rate`]'s rule. Invariant: a new limit holds for bodies that are under way;
@@ -9,10 +9,15 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use fst_engine::limits::STREAM_RATE_MIN;
-use fst_engine::rate::{Bucket, Limits, Rate, Take};
+use fst_engine::rate::{self, Bucket, Limits, Rate, Take};
+
+use crate::config::Performance;
 
 /// Longest wait for an answer where there is no limit: a full frame over a slow line.
 const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Time after which a wait for a place asks whether it is still worth it.
+const LOOK_UP: Duration = Duration::from_millis(50);
 
 /// Several folders may share the least that a stream gets.
 const SHARES_MAX: u64 = 4;
@@ -22,7 +27,29 @@ const SHARES_MAX: u64 = 4;
 pub struct Throttle {
     upload: Valve,
     download: Valve,
+    places: Mutex<Places>,
+    freed: Condvar,
     start: Instant,
+}
+
+/// How much is on its way, and how much may be.
+#[derive(Debug)]
+struct Places {
+    parallel: usize,
+    memory: u64,
+    n_taken: usize,
+    bytes: u64,
+    /// What the line carried when an upload ended last, all of them together.
+    seen: Option<Rate>,
+}
+
+/// A transfer that is under way; its place is free again when this is dropped.
+#[derive(Debug)]
+#[must_use = "dropping it ends the transfer"]
+pub struct Place {
+    line: Arc<Throttle>,
+    bytes: u64,
+    begun_ms: u64,
 }
 
 /// Bytes that have passed since the process began.
@@ -73,10 +100,72 @@ impl Throttle {
         let new = Self {
             upload: Valve::default(),
             download: Valve::default(),
+            places: Mutex::new(Places {
+                parallel: 1,
+                memory: 0,
+                n_taken: 0,
+                bytes: 0,
+                seen: None,
+            }),
+            freed: Condvar::new(),
             start: Instant::now(),
         };
         new.set(limits);
+        new.set_room(&Performance::default());
         new
+    }
+
+    /// How many transfers may be under way and how much memory they may hold, for those that begin from now on.
+    pub fn set_room(&self, performance: &Performance) {
+        let mut places = self.lock_places();
+        places.parallel = performance.parallel;
+        places.memory = performance.memory;
+        drop(places);
+        self.freed.notify_all();
+    }
+
+    /// Waits for a place for an upload of so many bytes; `None` when `gives_up` says so first.
+    ///
+    /// A single one always gets its place, however large it is. How many there are depends on what the line carries, so
+    /// the first is alone.
+    pub(crate) fn enter(
+        self: &Arc<Self>,
+        bytes: usize,
+        gives_up: &dyn Fn() -> bool,
+    ) -> Option<Place> {
+        let bytes = bytes as u64;
+        let mut places = self.lock_places();
+        while !places.has_room(bytes, self.upload_rate()) {
+            if gives_up() {
+                return None;
+            }
+            // tidy: real-time wait, because nobody tells that something else has become urgent.
+            let freed = self.freed.wait_timeout(places, LOOK_UP);
+            places = freed.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        places.n_taken += 1;
+        places.bytes += bytes;
+        Some(Place {
+            line: Arc::clone(self),
+            bytes,
+            begun_ms: self.now_ms(),
+        })
+    }
+
+    /// Bytes at which a frame is to be closed now.
+    pub(crate) fn frame_bytes(&self) -> usize {
+        let seen = self.lock_places().seen;
+        rate::frame_bytes(rate::stricter(seen, self.upload_rate()))
+    }
+
+    fn lock_places(&self) -> MutexGuard<'_, Places> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Milliseconds since the line was made.
+    #[must_use]
+    pub fn now_ms(&self) -> u64 {
+        u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
     /// Other limits, from now on, also for what is under way. Pausing is not a matter of the line and does nothing here.
@@ -120,9 +209,38 @@ impl Throttle {
             Way::Up => &self.upload,
             Way::Down => &self.download,
         };
-        let now_ms = || u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let passed = valve.pass(now_ms, want as u64);
+        let passed = valve.pass(|| self.now_ms(), want as u64);
         usize::try_from(passed).unwrap_or(want)
+    }
+}
+
+impl Places {
+    fn has_room(&self, bytes: u64, limit: Option<Rate>) -> bool {
+        let most = match rate::stricter(self.seen, limit) {
+            None => 1,
+            carried => rate::streams(self.parallel, carried),
+        };
+        self.n_taken == 0 || (self.n_taken < most && self.bytes + bytes <= self.memory)
+    }
+}
+
+impl Place {
+    /// Ends an upload that went well: what it took tells how fast the line is.
+    pub(crate) fn done(self) {
+        let took_ms = self.line.now_ms().saturating_sub(self.begun_ms).max(1);
+        let mut places = self.line.lock_places();
+        let shared = self.bytes.saturating_mul(places.n_taken as u64);
+        places.seen = Rate::per_second(shared.saturating_mul(1000) / took_ms);
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut places = self.line.lock_places();
+        places.n_taken -= 1;
+        places.bytes -= self.bytes;
+        drop(places);
+        self.line.freed.notify_all();
     }
 }
 
@@ -253,6 +371,52 @@ mod tests {
             transfer.join().unwrap();
         }
         assert_eq!(throttle.passed().up, 100_000);
+    }
+
+    #[test]
+    fn places_are_bounded_in_number_and_in_bytes() {
+        let line = Arc::new(Throttle::default());
+        let mut room = Performance::default();
+        (room.parallel, room.memory) = (2, 100);
+        line.set_room(&room);
+        let never = || false;
+        line.lock_places().seen = Rate::per_second(1 << 30);
+        let first = line.enter(1000, &never).unwrap();
+        let (send, entered) = std::sync::mpsc::channel();
+        let waiting = std::thread::spawn({
+            let line = Arc::clone(&line);
+            move || {
+                let places = [line.enter(50, &never), line.enter(50, &never)];
+                send.send(()).unwrap();
+                let third = line.enter(1, &never);
+                drop(places);
+                drop(third);
+            }
+        });
+        assert!(entered.try_recv().is_err(), "memory is full");
+        drop(first);
+        entered.recv().unwrap();
+        assert_eq!(line.places.lock().unwrap().n_taken, 2);
+        // Room for a third one comes with the configuration.
+        (room.parallel, room.memory) = (3, 101);
+        line.set_room(&room);
+        waiting.join().unwrap();
+        assert_eq!(line.places.lock().unwrap().n_taken, 0);
+        assert_eq!(line.places.lock().unwrap().bytes, 0);
+    }
+
+    #[test]
+    fn the_first_upload_is_alone_and_a_wait_can_be_given_up() {
+        let line = Arc::new(Throttle::default());
+        let first = line.enter(8 << 20, &|| true).unwrap();
+        assert!(line.enter(1, &|| true).is_none());
+        first.done();
+        assert!(line.lock_places().seen.is_some());
+        let two = [line.enter(1, &|| true), line.enter(1, &|| true)];
+        assert!(
+            two.iter().all(Option::is_some),
+            "a fast line has room for several"
+        );
     }
 
     #[test]
