@@ -87,3 +87,30 @@ fn an_upload_goes_on_where_the_line_broke() {
     scene.stack.start_server();
     scene.ends_with(LONG + 2 * AGAIN_MAX);
 }
+
+#[test]
+fn a_download_goes_on_after_a_broken_line_and_a_kill() {
+    let stack = Stack::start();
+    let a = stack.first_home(&stack.url());
+    let line = Relay::to(stack.port());
+    let b = stack.joined_home(&a, &line.url(), "b");
+    fs::write(a.folder.join("long"), noise(usize::try_from(LONG).unwrap())).unwrap();
+    a.ok(&["daemon", "start"]);
+    a.synced();
+    configure(&b, RATE);
+    b.ok(&["daemon", "start"]);
+    eventually("the download runs", || line.down() > 50 * MIB);
+    line.cut();
+    line.mend();
+    eventually("it goes on", || line.down() > 100 * MIB);
+    b.kill_daemon();
+    assert!(!b.folder.join("long").exists());
+    configure(&b, "unlimited");
+    b.ok(&["daemon", "start"]);
+    b.synced();
+    assert_eq!(a.tree(), b.tree());
+    assert_eq!(b.staged(), 0);
+    let down_max = LONG + LONG / 50 + 2 * 9 * MIB;
+    println!("{} bytes came down, {LONG} are in the file", line.down());
+    assert!(line.down() <= down_max, "{} of {down_max}", line.down());
+}
