@@ -25,6 +25,7 @@ use crate::ignore::Ignore;
 use crate::keystore::Enrolled;
 use crate::remote::Remote as _;
 use crate::remote::http::{HttpRemote, RemoteEvent};
+use crate::remote::throttle::Throttle;
 
 mod conflicts;
 mod explain;
@@ -75,6 +76,7 @@ pub struct Client {
     enrolled: Arc<Enrolled>,
     chain: Chain,
     remote: Arc<HttpRemote>,
+    line: Arc<Throttle>,
 }
 
 impl Client {
@@ -96,7 +98,7 @@ impl Client {
         check_url(options)?;
         let mut config = Config::load(dirs)?;
         let name = options.name.map_or_else(host_name, str::to_owned);
-        let remote = HttpRemote::new(options.url, None, Box::new(SystemClock))?;
+        let remote = HttpRemote::new(options.url, None, Box::new(SystemClock), Arc::default())?;
         let info = remote.server_info()?;
         let (enrolled, recovery_words) =
             account::enrol(&remote, &info, (options.url, &name), enrol, &OsRandom)?;
@@ -112,12 +114,14 @@ impl Client {
         })
     }
 
-    /// Opens a device that was set up.
+    /// Opens a device that was set up, on a line of its own with the limits of the configuration.
     ///
     /// # Errors
     /// [`ErrorCode::NotInitialised`] when it was not; [`ErrorCode::BadConfig`], [`ErrorCode::BadState`].
     pub fn open(dirs: &Dirs) -> Result<Self, ClientError> {
-        Self::open_with(dirs, Config::load(dirs)?)
+        let config = Config::load(dirs)?;
+        let line = Arc::new(Throttle::new(config.performance.limits));
+        Self::open_with(dirs, config, &line)
     }
 
     /// Opens a device with the last good configuration while the file is bad, as a daemon does.
@@ -125,10 +129,20 @@ impl Client {
     /// # Errors
     /// As [`Client::open`], [`ErrorCode::BadConfig`] only when the file never was good.
     pub fn open_or_last_good(dirs: &Dirs) -> Result<Self, ClientError> {
-        Self::open_with(dirs, Config::load_or_last_good(dirs)?)
+        let config = Config::load_or_last_good(dirs)?;
+        let line = Arc::new(Throttle::new(config.performance.limits));
+        Self::open_with(dirs, config, &line)
     }
 
-    fn open_with(dirs: &Dirs, config: Config) -> Result<Self, ClientError> {
+    /// Opens a device on a line that it shares with others; while the file is bad, with the last good configuration.
+    ///
+    /// # Errors
+    /// As [`Client::open_or_last_good`].
+    pub fn open_on(dirs: &Dirs, line: &Arc<Throttle>) -> Result<Self, ClientError> {
+        Self::open_with(dirs, Config::load_or_last_good(dirs)?, line)
+    }
+
+    fn open_with(dirs: &Dirs, config: Config, line: &Arc<Throttle>) -> Result<Self, ClientError> {
         let enrolled = Enrolled::load(dirs)?;
         let enrolled = enrolled.ok_or_else(|| {
             ClientError::new(
@@ -146,6 +160,7 @@ impl Client {
             &url,
             Some(identity),
             Box::new(SystemClock),
+            Arc::clone(line),
         )?);
         let enrolled = Arc::new(enrolled);
         Ok(Self {
@@ -154,6 +169,7 @@ impl Client {
             enrolled,
             chain,
             remote,
+            line: Arc::clone(line),
         })
     }
 

@@ -332,6 +332,20 @@ impl Db {
         Ok(value)
     }
 
+    /// Notes that the server has these objects, in a transaction of its own.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub fn note_objects(&self, ids: &[ObjectId]) -> Result<(), DbError> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let tx = self.conn.unchecked_transaction().map_err(sql("begin"))?;
+        let work = Tx::new(&tx);
+        ids.iter().try_for_each(|&id| work.put_object(id))?;
+        tx.commit().map_err(sql("commit"))
+    }
+
     /// Base and remote as a whole, for explaining and for tests.
     ///
     /// # Errors

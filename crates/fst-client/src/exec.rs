@@ -13,7 +13,7 @@ use fst_engine::plan::{ConflictKind, DiskStep, Plan, Source};
 use fst_engine::progress::Progress;
 use fst_engine::tree::Tree;
 use fst_fs::commit::{self, Outcome};
-use fst_fs::vault::{AttrChange, FileAttrs, StageName, Stat, Vault, VaultError};
+use fst_fs::vault::{AttrChange, FileAttrs, ReadFile, StageName, Stat, Vault, VaultError};
 use fst_proto::entry::{Content, CopyOf, Kind};
 use fst_proto::error::ErrorCode;
 use fst_proto::ids::{ContentId, NodeId};
@@ -36,6 +36,9 @@ const PAGE_FILES_MAX: usize = 512;
 
 /// Plain bytes written in one page, unless one file is larger: their objects fit one page of the server.
 const PAGE_BYTES_TARGET: u64 = 7 << 20;
+
+/// What there is of a file above this size is kept when fetching it was interrupted: more than a page of the server.
+const LONG_FILE: u64 = 8 << 20;
 
 /// What the steps work on.
 #[derive(Debug)]
@@ -324,6 +327,7 @@ impl Applier<'_> {
             return Err(VaultError::Changed { op: "stage file" }.into());
         };
         let tag = draft_tag(*node);
+        let draft = self.draft(step)?;
         self.vault.discard(&tag).or_else(ignore_missing)?;
         match source {
             // A merge is sent before any folder gets it, then it is a remote version.
@@ -348,6 +352,7 @@ impl Applier<'_> {
                 let own = self.own(fetcher, &sources)?;
                 let has_own = own.is_some();
                 let mut file = self.vault.stage_file(&tag)?;
+                fetcher.resume(draft);
                 let mut written = fetcher.write(*from, row, content, file.as_mut(), own);
                 if has_own && written.as_ref().is_err_and(is_doubtful) {
                     // The old file may have changed: everything is fetched.
@@ -356,17 +361,62 @@ impl Applier<'_> {
                     file = self.vault.stage_file(&tag)?;
                     written = fetcher.write(*from, row, content, file.as_mut(), None);
                 }
-                written?;
                 let like = self.expected_stat(*node).map(|stat| stat.permissions);
                 let attrs = FileAttrs {
                     exec: content.exec,
                     mtime_ns: *mtime_ns,
                     like,
                 };
+                if matches!(written, Err(FolderError::Remote(_))) && self.is_long(source) {
+                    // Left for the next try; one that cannot be left is begun anew.
+                    file.finish(attrs).map(drop).unwrap_or_default();
+                    return written.map(|()| tag);
+                }
+                written?;
                 file.finish(attrs)?;
+                if self.is_long(source) {
+                    self.vault
+                        .discard(&old_tag(*node))
+                        .or_else(ignore_missing)?;
+                }
             },
         }
         Ok(tag)
+    }
+
+    /// What earlier tries left of a long file: the longer of the last one and the one before, which may have ended early.
+    fn draft(&self, step: &DiskStep) -> Result<Option<Box<dyn ReadFile>>, FolderError> {
+        let DiskStep::Write { node, source, .. } = step else {
+            return Ok(None);
+        };
+        if !self.is_long(source) {
+            return Ok(None);
+        }
+        let (last, old) = (draft_tag(*node), old_tag(*node));
+        let len_of = |tag| match self.vault.read_staged(tag) {
+            Ok(file) => Ok(file.stat()?.size),
+            Err(VaultError::NotFound { .. }) => Ok(0),
+            Err(error) => Err(error),
+        };
+        if len_of(&last)? > len_of(&old)? {
+            self.vault.discard(&old).or_else(ignore_missing)?;
+            self.vault.retag(&last, &old)?;
+        }
+        match self.vault.read_staged(&old) {
+            Ok(file) => Ok(Some(file)),
+            Err(VaultError::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn is_long(&self, source: &Source) -> bool {
+        match source {
+            Source::Remote(node) => {
+                let node = self.remote_tree.get(*node);
+                node.is_some_and(|node| node.size > LONG_FILE)
+            },
+            Source::Local(_) | Source::Merged(_) => false,
+        }
     }
 
     fn stage_local(
@@ -718,6 +768,11 @@ pub(crate) fn ignore_missing(error: VaultError) -> Result<(), VaultError> {
 /// Tag of a file that is being written: ours alone, may be removed at any time.
 pub(crate) fn draft_tag(node: NodeId) -> StageName {
     tag("d", node)
+}
+
+/// Tag of what an earlier try left of a long file: ours alone too.
+fn old_tag(node: NodeId) -> StageName {
+    tag("o", node)
 }
 
 /// Tag under which something of the user may rest while it is being looked at.

@@ -11,7 +11,7 @@ use std::io::{Read as _, Write};
 use fst_chunk::delta::SignatureBuilder;
 use fst_crypto::batch::{self, OpenedOp};
 use fst_crypto::ids::ContentHasher;
-use fst_fs::vault::{StagedFile, VaultError};
+use fst_fs::vault::{ReadFile, StagedFile, VaultError};
 use fst_proto::entry::Content;
 use fst_proto::frame;
 use fst_proto::ids::{ContentId, NodeId, ObjectId};
@@ -49,6 +49,8 @@ pub struct Fetcher<'a> {
     recipes: BTreeMap<ObjectId, Vec<u8>>,
     /// The old version of the file that is being written.
     own: Option<Own>,
+    /// What an earlier try left of it.
+    draft: Option<Box<dyn ReadFile>>,
     sketches: Vec<(ContentId, Sketch)>,
     /// The page of the log fetched last, and the position of its first entry.
     entries: (u64, Vec<Entry>),
@@ -118,6 +120,7 @@ impl<'a> Fetcher<'a> {
             page_bytes: 0,
             recipes: BTreeMap::new(),
             own: None,
+            draft: None,
             sketches: Vec::new(),
             entries: (0, Vec::new()),
             now: None,
@@ -153,6 +156,12 @@ impl<'a> Fetcher<'a> {
         }
     }
 
+    /// Takes what an earlier try left of the next file to be written: objects that lie there are not fetched. Each is checked
+    /// by its id, so nothing needs to be known of the draft.
+    pub fn resume(&mut self, draft: Option<Box<dyn ReadFile>>) {
+        self.draft = draft;
+    }
+
     /// What is to be kept of the contents written since the last call.
     #[must_use]
     pub fn take_sketches(&mut self) -> Vec<(ContentId, Sketch)> {
@@ -182,6 +191,7 @@ impl<'a> Fetcher<'a> {
         let signature = SignatureBuilder::new(key, size_of(&row.body));
         let done = self.fill(&row.body, slot.as_deref(), signature, content, &mut staged);
         self.own = None;
+        self.draft = None;
         done
     }
 
@@ -232,6 +242,7 @@ impl<'a> Fetcher<'a> {
     ) -> Result<(), FolderError> {
         let mut sink = Sink {
             target,
+            at: 0,
             hasher: ContentHasher::new(&self.space.keys),
             signature,
             budget: ExtentBudget::of_size(size_of(body)),
@@ -303,7 +314,8 @@ impl<'a> Fetcher<'a> {
                 Extent::Hole { len } => sink.hole(*len)?,
                 Extent::Data { object, .. } => {
                     let at = self.own.as_ref().and_then(|own| own.find(extent));
-                    if at.is_none() && !self.page.contains_key(object) {
+                    let is_here = at.is_some() || self.page.contains_key(object);
+                    if !is_here && !self.take_from_draft(extent, sink.at) {
                         self.load_run(&extents[i..])?;
                     }
                     self.data(extent, at, sink)?;
@@ -312,6 +324,30 @@ impl<'a> Fetcher<'a> {
             sink.note(*extent);
         }
         Ok(())
+    }
+
+    /// Puts the object of an extent into the page when the draft has it at this place; whatever else lies there is fetched.
+    fn take_from_draft(&mut self, extent: &Extent, at: u64) -> bool {
+        let (
+            Some(draft),
+            Extent::Data {
+                object,
+                offset: 0,
+                len,
+            },
+        ) = (&self.draft, extent)
+        else {
+            return false;
+        };
+        let mut bytes = vec![0; *len as usize];
+        let is_object = own::read_exact_at(draft.as_ref(), at, &mut bytes)
+            && sealed::chunk_id(self.space, &bytes) == *object;
+        if is_object {
+            self.make_room();
+            self.page_bytes += bytes.len();
+            self.page.insert(*object, bytes);
+        }
+        is_object
     }
 
     /// Bytes of one extent: from place `at` of the old file, else from its object, which is loaded.
@@ -428,10 +464,7 @@ impl<'a> Fetcher<'a> {
         if wanted.is_empty() {
             return Ok(());
         }
-        if self.page_bytes > CACHE_BYTES_MAX {
-            self.page.clear();
-            self.page_bytes = 0;
-        }
+        self.make_room();
         let frame = self.remote.objects(self.space.id, wanted)?;
         let items = frame::parse(&frame)
             .map_err(|e| FolderError::Sealed(format!("answered frame: {e}")))?;
@@ -445,6 +478,14 @@ impl<'a> Fetcher<'a> {
             }
         }
         Ok(())
+    }
+
+    /// So that the next page fits whole: what of it did not would be fetched twice.
+    fn make_room(&mut self) {
+        if self.page_bytes > CACHE_BYTES_MAX - limits::PAGE_BYTES_TARGET {
+            self.page.clear();
+            self.page_bytes = 0;
+        }
     }
 }
 
@@ -478,6 +519,8 @@ fn no_such_body(idx: u64) -> FolderError {
 /// Where fetched bytes go, hashed on the way.
 struct Sink<'a> {
     target: &'a mut dyn Target,
+    /// Bytes so far.
+    at: u64,
     hasher: ContentHasher,
     signature: Option<SignatureBuilder>,
     budget: ExtentBudget,
@@ -491,12 +534,14 @@ impl Sink<'_> {
         if let Some(signature) = &mut self.signature {
             signature.update(bytes);
         }
+        self.at += bytes.len() as u64;
         Ok(self.target.data(bytes)?)
     }
 
     /// The disk is asked first: it refuses lengths that no file has before they are hashed.
     fn hole(&mut self, len: u64) -> Result<(), FolderError> {
         self.target.hole(len)?;
+        self.at += len;
         hash_zeros(&mut self.hasher, len);
         if let Some(signature) = &mut self.signature {
             signature.update_zeros(len);

@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use fst_engine::agree;
@@ -32,7 +33,9 @@ use crate::exec::{self, Applied, Applier};
 use crate::ignore::Ignore;
 use crate::marker::Found;
 use crate::push::Pusher;
+use crate::push::lanes::Lanes;
 use crate::remote::Remote;
+use crate::remote::throttle::Throttle;
 use crate::scan::{self, Noted, Places, Reach, Scanned};
 
 mod explain;
@@ -91,6 +94,8 @@ pub struct Settings {
     pub evidence: Option<PathBuf>,
     /// Head that the log must contain, from the device that let this one in.
     pub pinned: Option<Head>,
+    /// The line that uploads share. Without one they happen one after the other in the caller's thread.
+    pub line: Option<Arc<Throttle>>,
 }
 
 /// What a cycle achieved.
@@ -148,6 +153,9 @@ pub struct Folder {
     places: Places,
     /// Where the watcher saw something.
     hints: Arc<Mutex<Places>>,
+    /// Set when something comes up that should not wait for long uploads.
+    urgent: Arc<AtomicBool>,
+    lanes: Lanes,
     status: StatusHandle,
     _lock: Option<LockGuard>,
 }
@@ -182,6 +190,7 @@ impl Folder {
         let folds_names = abilities.as_ref().map_or(true, |abilities| {
             abilities.folds_case || abilities.folds_unicode
         });
+        let lanes = Lanes::new(Arc::clone(&seams.remote), settings.line.clone());
         let grain_ns = abilities.map_or(GRAIN_NS_MAX, |abilities| abilities.mtime_grain_ns);
         let folder = Self {
             space,
@@ -199,6 +208,8 @@ impl Folder {
             rules: Rules::default(),
             places: Places::everything(),
             hints: Arc::default(),
+            urgent: Arc::default(),
+            lanes,
             merges: Merges::default(),
             status,
             _lock: Some(lock),
@@ -226,6 +237,7 @@ impl Folder {
             ignore: settings.ignore.believing_at_once(),
             ..settings
         };
+        let lanes = Lanes::new(Arc::clone(&seams.remote), None);
         let folder = Self {
             space,
             seams,
@@ -243,6 +255,8 @@ impl Folder {
             rules: Rules::default(),
             places: Places::everything(),
             hints: Arc::default(),
+            urgent: Arc::default(),
+            lanes,
             merges: Merges::default(),
             status,
             _lock: None,
@@ -267,6 +281,12 @@ impl Folder {
     #[must_use]
     pub fn status_handle(&self) -> StatusHandle {
         self.status.clone()
+    }
+
+    /// To be set when something comes up that should not wait for a long upload; a cycle forgets it when it begins.
+    #[must_use]
+    pub fn urgent(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.urgent)
     }
 
     /// Lets the deletions pass that a guard has stopped, once.
@@ -304,6 +324,7 @@ impl Folder {
     /// # Errors
     /// As [`Folder::cycle`].
     pub fn follow(&mut self) -> Result<Outcome, FolderError> {
+        self.urgent.store(false, Ordering::Release);
         let hints = std::mem::take(&mut *self.hints.lock().unwrap_or_else(PoisonError::into_inner));
         self.places.extend(hints);
         let places = std::mem::take(&mut self.places);
@@ -707,8 +728,9 @@ impl Folder {
             merges: &self.merges,
             now: self.seams.clock.now(),
             evidence: self.settings.evidence.as_deref(),
+            urgent: &self.urgent,
         };
-        let pushed = pusher.run(&plan.push)?;
+        let pushed = pusher.run(&plan.push, &mut self.lanes)?;
         if !pushed.taken.is_empty() {
             let nodes = pushed.taken.iter();
             self.refused = RefusedNames {

@@ -9,6 +9,7 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::io::Write as _;
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 
 use fst_crypto::batch::BatchSealer;
 use fst_engine::batch::cuts;
@@ -36,13 +37,18 @@ use crate::folder::{Merges, Space};
 use crate::log::{LogError, LogFault};
 use crate::remote::Remote;
 use crate::scan::{Scanned, content_of, problem};
+use lanes::Lanes;
 use upload::Uploader;
 
 mod delta;
+pub(crate) mod lanes;
 mod upload;
 
 /// Sealed bytes that an operation adds to a batch besides its body: header, meta slot, frame heads.
 const OP_OVERHEAD: usize = 512;
+
+/// A file above this size does not travel with a commit in one request: other changes do not wait for it.
+const LONG_FILE: u64 = limits::FRAME_BYTES_TARGET as u64;
 
 /// What a push works on.
 #[derive(Debug)]
@@ -69,6 +75,8 @@ pub struct Pusher<'a> {
     pub now: UnixMillis,
     /// Where evidence against the server is kept.
     pub evidence: Option<&'a Path>,
+    /// Set when something comes up that should not wait for long uploads.
+    pub urgent: &'a AtomicBool,
 }
 
 /// What became of the operations.
@@ -106,23 +114,44 @@ impl Ready {
 }
 
 impl Pusher<'_> {
-    /// Commits `ops` in order. Of those that need an unreadable node, none is sent.
+    /// Commits `ops` in order, but those with a long file after the others: small changes overtake big transfers. Of those
+    /// that need an unreadable node, none is sent.
     ///
     /// # Errors
     /// [`FolderError`] when server, database or log fail; batches committed before stay committed.
-    pub fn run(&mut self, ops: &[PushOp]) -> Result<Pushed, FolderError> {
+    pub(crate) fn run(&mut self, ops: &[PushOp], lanes: &mut Lanes) -> Result<Pushed, FolderError> {
         let mut out = Pushed::default();
         let mut done: BTreeSet<NodeId> = BTreeSet::new();
-        let mut dropped: BTreeSet<NodeId> = BTreeSet::new();
+        let later = set_aside(ops);
+        if !later.is_empty() && later.len() < ops.len() {
+            self.round(ops, &later, (&mut done, &mut out), lanes)?;
+        }
+        if !out.is_stale {
+            let unreadable = out.unreadable.clone();
+            let end = self.round(ops, &unreadable, (&mut done, &mut out), lanes)?;
+            out.is_stale |= end == Pass::Left && out.unreadable.is_empty();
+        }
+        Ok(out)
+    }
+
+    /// Commits what is not done yet and does not need a node that was set aside.
+    fn round(
+        &mut self,
+        ops: &[PushOp],
+        aside: &BTreeSet<NodeId>,
+        (done, out): (&mut BTreeSet<NodeId>, &mut Pushed),
+        lanes: &mut Lanes,
+    ) -> Result<Pass, FolderError> {
+        let mut dropped = aside.clone();
         loop {
-            let left = still_to_do(ops, &done, &mut dropped);
-            match self.pass(&left, &mut done, &mut out)? {
-                Pass::Ended => return Ok(out),
+            let left = still_to_do(ops, done, &mut dropped);
+            match self.pass(&left, (&mut *done, &mut *out), lanes)? {
                 // What depends on it must not be sent either: cut the rest into batches anew.
                 Pass::Unreadable(node) => {
                     dropped.insert(node);
                     out.unreadable.insert(node);
                 },
+                end @ (Pass::Ended | Pass::Left) => return Ok(end),
             }
         }
     }
@@ -131,16 +160,20 @@ impl Pusher<'_> {
     fn pass(
         &mut self,
         ops: &[PushOp],
-        done: &mut BTreeSet<NodeId>,
-        out: &mut Pushed,
+        (done, out): (&mut BTreeSet<NodeId>, &mut Pushed),
+        lanes: &mut Lanes,
     ) -> Result<Pass, FolderError> {
         let cuts: BTreeSet<usize> = cuts(self.remote_tree, ops).into_iter().collect();
-        let mut uploader = Uploader::new(self.space);
+        let mut uploader = Uploader::new(self.space, lanes, self.urgent);
         let mut batch: VecDeque<Ready> = VecDeque::new();
         let mut start = 0;
         for (index, op) in ops.iter().enumerate() {
             let ready = match self.prepare(op, &mut uploader) {
                 Ok(ready) => ready,
+                Err(FolderError::Vault(_)) if uploader.has_given_way() => {
+                    out.is_stale = true;
+                    return Ok(Pass::Ended);
+                },
                 Err(FolderError::Vault(error)) => {
                     self.note(op, &error, out);
                     return Ok(Pass::Unreadable(op.node));
@@ -170,11 +203,17 @@ impl Pusher<'_> {
         }
         let last = cuts.last().copied().unwrap_or(0).max(start);
         let part: Vec<Ready> = batch.drain(..last - start).collect();
-        out.is_stale |= !batch.is_empty() && out.unreadable.is_empty();
         if !part.is_empty() {
-            self.commit(&part, &mut uploader, out)?;
+            if !self.commit(&part, &mut uploader, out)? {
+                return Ok(Pass::Ended);
+            }
+            done.extend(part.iter().map(|ready| ready.op.node));
         }
-        Ok(Pass::Ended)
+        Ok(if batch.is_empty() {
+            Pass::Ended
+        } else {
+            Pass::Left
+        })
     }
 
     fn note(&self, op: &PushOp, error: &VaultError, out: &mut Pushed) {
@@ -284,8 +323,7 @@ impl Pusher<'_> {
             like: None,
         })?;
         let stage = Stage {
-            remote: self.remote,
-            db: self.db.read(),
+            db: self.db,
             space: self.space,
             base: self.remote_tree.get(node).map(|node| node.content.id),
         };
@@ -331,8 +369,7 @@ impl Pusher<'_> {
                     content,
                     uploader,
                     &Stage {
-                        remote: self.remote,
-                        db: self.db.read(),
+                        db: self.db,
                         space: self.space,
                         base,
                     },
@@ -354,6 +391,8 @@ impl Pusher<'_> {
         uploader: &mut Uploader<'_>,
         out: &mut Pushed,
     ) -> Result<bool, FolderError> {
+        let refs = ready.iter().flat_map(|item| item.op.add_refs.iter());
+        uploader.settle(&refs.copied().collect(), self.db)?;
         let commit = self.seal(ready, uploader.take_frame())?;
         let header_hash = sha256(&[&commit.header]);
         let ctr = self.next_ctr();
@@ -531,21 +570,40 @@ impl Stored {
     }
 }
 
-/// Where frames of objects go, and who knows what is there already.
+/// What a file is read for, and who knows what is there already.
 struct Stage<'a> {
-    remote: &'a dyn Remote,
-    db: crate::db::Reader<'a>,
+    db: &'a Db,
     space: &'a Space,
     /// Content of the node's version before, if it has one.
     base: Option<ContentId>,
 }
 
 /// How a pass over the operations ended.
+#[derive(Debug, PartialEq, Eq)]
 enum Pass {
     /// Everything that can be sent was sent, or was refused.
     Ended,
+    /// The last operations do not make a well-formed tree by themselves.
+    Left,
     /// The bytes of this node cannot be had now.
     Unreadable(NodeId),
+}
+
+/// Nodes whose operations wait for the others: those with a long file to send, which may take hours, and deletions, one of
+/// which may be that of the place a long file comes from.
+fn set_aside(ops: &[PushOp]) -> BTreeSet<NodeId> {
+    let is_long = |op: &PushOp| match &op.kind {
+        PushKind::Put { size, bytes, .. } => bytes.is_some() && *size > LONG_FILE,
+        PushKind::Delete { .. } => false,
+    };
+    let is_aside = |op: &PushOp| is_long(op) || matches!(op.kind, PushKind::Delete { .. });
+    if !ops.iter().any(is_long) {
+        return BTreeSet::new();
+    }
+    ops.iter()
+        .filter(|op| is_aside(op))
+        .map(|op| op.node)
+        .collect()
 }
 
 /// Operations that are neither done nor depend on a dropped node; parents come before children.

@@ -11,6 +11,7 @@ use fst_proto::wire::{
 };
 
 pub mod http;
+pub mod throttle;
 
 /// Requests of a client. Calls block; every one is idempotent.
 ///

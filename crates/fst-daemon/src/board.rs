@@ -5,6 +5,7 @@
 //! Not here: deciding ([`crate::pace`]), doing ([`crate::worker`]).
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -41,6 +42,8 @@ pub(crate) struct Seat {
 pub(crate) struct View {
     /// Reads the counts of the open folder.
     pub handle: Option<StatusHandle>,
+    /// Set to let long uploads of the open folder give way.
+    pub urgent: Option<Arc<AtomicBool>>,
     /// Space of the open folder.
     pub space: Option<SpaceId>,
     /// Paused by the user.
@@ -65,8 +68,11 @@ impl Seat {
         }
     }
 
-    /// Tells the worker; a worker that has ended needs no telling.
+    /// Tells the worker, which should not finish a long upload first; a worker that has ended needs no telling.
     pub(crate) fn tell(&self, command: Command) {
+        if let Some(urgent) = &self.view().urgent {
+            urgent.store(true, Ordering::Release);
+        }
         self.commands.send(command).unwrap_or_default();
     }
 

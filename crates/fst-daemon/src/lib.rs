@@ -31,6 +31,7 @@ mod monotonic;
 mod pace;
 mod remote;
 mod socket;
+mod speed;
 mod supervisor;
 mod worker;
 

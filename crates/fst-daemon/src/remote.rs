@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use fst_client::dirs::Dirs;
 use fst_client::remote::http::RemoteEvent;
+use fst_client::remote::throttle::Throttle;
 use fst_client::{Client, ClientError};
 use fst_engine::retry;
 use fst_proto::error::ErrorCode;
@@ -27,6 +28,8 @@ const RECONNECT_MS_MAX: u64 = 5_000;
 pub(crate) struct Listener {
     /// The client's directories.
     pub dirs: Dirs,
+    /// The line to the server.
+    pub line: Arc<Throttle>,
     /// Folders and the server's state.
     pub board: Arc<Board>,
     /// Hung up when the daemon ends.
@@ -58,7 +61,7 @@ impl Listener {
 
     fn listen_once(&self) -> Seen {
         let mut has_connected = false;
-        let result = Client::open_or_last_good(&self.dirs).and_then(|client| {
+        let result = Client::open_on(&self.dirs, &self.line).and_then(|client| {
             client.watch_remote(&mut |event| {
                 has_connected = true;
                 self.take(&client, &event);

@@ -30,7 +30,8 @@ use crate::pace::Jitter;
 use crate::record::DaemonRecord;
 use crate::remote::Listener;
 use crate::socket::ControlSocket;
-use crate::supervisor::crew::{Crew, DRAIN_LIMIT};
+use crate::speed::Speed;
+use crate::supervisor::crew::{Crew, DRAIN_LIMIT, Shared};
 use crate::supervisor::stamp::Stamp;
 use crate::worker::Command;
 
@@ -218,6 +219,7 @@ struct Supervisor {
     file: Option<Dirs>,
     board: Arc<Board>,
     crew: Crew,
+    speed: Speed,
     jitter: Jitter,
     /// Hanging up ends the listener.
     listener: Option<Sender<Infallible>>,
@@ -233,6 +235,7 @@ impl Supervisor {
             file: None,
             board: Arc::default(),
             crew: Crew::default(),
+            speed: Speed::default(),
             jitter,
             listener: None,
         }
@@ -243,6 +246,7 @@ impl Supervisor {
         self.board
             .introduce(client.server_url(), client.device_name());
         let trouble = self.pin_server(client.server_url());
+        self.speed.configure(&client.config().performance);
         self.seat(&client.config().folders);
         // Last: who sees that the file is in force sees what follows from it.
         let trouble = client.config().trouble.clone().or(trouble);
@@ -266,7 +270,18 @@ impl Supervisor {
 
     fn seat(&mut self, folders: &[FolderConfig]) -> bool {
         let seed = u64::from(self.jitter.draw()) << 16;
-        let have_left = self.crew.seat(folders, &self.dirs, &self.board, seed);
+        let is_paused = self.speed.is_paused();
+        let folders = folders.iter().cloned().map(|mut folder| {
+            folder.paused |= is_paused;
+            folder
+        });
+        let folders: Vec<FolderConfig> = folders.collect();
+        let shared = Shared {
+            dirs: &self.dirs,
+            line: self.speed.line(),
+            board: &self.board,
+        };
+        let have_left = self.crew.seat(&folders, &shared, seed);
         self.board.set_seats(self.crew.seats());
         have_left
     }
@@ -275,6 +290,7 @@ impl Supervisor {
         let (hold, end) = mpsc::channel();
         let listener = Listener {
             dirs: self.dirs.clone(),
+            line: Arc::clone(self.speed.line()),
             board: Arc::clone(&self.board),
             end,
             jitter: Jitter::new(seed()),
@@ -285,7 +301,8 @@ impl Supervisor {
 
     fn run(&mut self, inbox: &Receiver<Event>) -> ExitReason {
         loop {
-            match inbox.recv_timeout(CONFIG_LOOK) {
+            let rest = self.speed.rest().min(CONFIG_LOOK);
+            match inbox.recv_timeout(rest) {
                 Ok(Event::Call(call)) => {
                     let is_stop = call.request == Request::Stop;
                     let reply = if is_stop {
@@ -300,10 +317,25 @@ impl Supervisor {
                     }
                 },
                 Ok(Event::Hangup) => self.reload_or_log(),
-                Err(RecvTimeoutError::Timeout) => self.look_at_config(),
+                Err(RecvTimeoutError::Timeout) => {
+                    self.look_at_config();
+                    self.minute();
+                },
                 Ok(Event::Signal) | Err(RecvTimeoutError::Disconnected) => {
                     return ExitReason::Signal;
                 },
+            }
+        }
+    }
+
+    /// Other limits may hold now. A pause begins and ends with its hours; what the user says in between stands.
+    fn minute(&mut self) {
+        let was_paused = self.speed.is_paused();
+        self.speed.follow();
+        if self.speed.is_paused() != was_paused {
+            match Config::load_or_last_good(&self.dirs) {
+                Ok(config) => drop(self.seat(&config.folders)),
+                Err(error) => tracing::warn!(%error, "the configuration cannot be read"),
             }
         }
     }

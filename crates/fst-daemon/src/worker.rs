@@ -13,6 +13,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 
 use fst_client::dirs::Dirs;
 use fst_client::folder::Watched;
+use fst_client::remote::throttle::Throttle;
 use fst_client::{Client, ClientError, Folder, FolderError, Outcome};
 use fst_proto::error::{ErrorCode, Problem};
 
@@ -61,6 +62,8 @@ pub(crate) struct Worker {
     pub seat: Arc<Seat>,
     /// The client's directories.
     pub dirs: Dirs,
+    /// The line to the server.
+    pub line: Arc<Throttle>,
     /// Notes whether the server answers.
     pub board: Arc<Board>,
     /// Commands.
@@ -333,7 +336,7 @@ impl Running {
     }
 
     fn open_folder(&self) -> Result<OpenFolder, Fault> {
-        let client = Client::open_or_last_good(&self.worker.dirs);
+        let client = Client::open_on(&self.worker.dirs, &self.worker.line);
         let client = client.map_err(|error| Fault::from(&error))?;
         let folder = client.open_folder(&self.worker.seat.config);
         let folder = folder.map_err(|error| Fault::from(&error))?;
@@ -353,6 +356,7 @@ impl Running {
         }
         self.show(|view| {
             view.handle = Some(folder.status_handle());
+            view.urgent = Some(folder.urgent());
             view.space = Some(folder.space());
         });
         let watch = watch

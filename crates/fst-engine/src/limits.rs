@@ -111,3 +111,9 @@ pub const FRAME_SECONDS_TARGET: u64 = 8;
 
 /// Smallest frame that is aimed at on a slow line, in bytes: a request has its own cost.
 pub const FRAME_BYTES_MIN: u64 = 256 << 10;
+
+/// An upload does not give way to anything before it has sent for this long, in milliseconds.
+pub const GIVE_WAY_MS_MIN: u64 = 250;
+
+/// … and for this many times as long as taking it up again takes: a quarter more work at worst.
+pub const GIVE_WAY_GAIN_MIN: u64 = 4;

@@ -12,7 +12,8 @@ use fst_proto::limits::FRAME_BYTES_TARGET;
 use fst_proto::time::UnixMillis;
 
 use crate::limits::{
-    FRAME_BYTES_MIN, FRAME_SECONDS_TARGET, RATE_BURST_MIN, RATE_BURSTS_PER_SECOND, STREAM_RATE_MIN,
+    FRAME_BYTES_MIN, FRAME_SECONDS_TARGET, GIVE_WAY_GAIN_MIN, GIVE_WAY_MS_MIN, RATE_BURST_MIN,
+    RATE_BURSTS_PER_SECOND, STREAM_RATE_MIN,
 };
 
 const MINUTES_PER_DAY: u64 = 24 * 60;
@@ -67,7 +68,9 @@ impl Limits {
     }
 }
 
-fn stricter(one: Option<Rate>, other: Option<Rate>) -> Option<Rate> {
+/// The lower of two limits, of which either may be none.
+#[must_use]
+pub fn stricter(one: Option<Rate>, other: Option<Rate>) -> Option<Rate> {
     match (one, other) {
         (Some(one), Some(other)) => Some(one.min(other)),
         (limit, None) | (None, limit) => limit,
@@ -177,6 +180,15 @@ pub fn frame_bytes(rate: Option<Rate>) -> usize {
         rate.bytes().saturating_mul(FRAME_SECONDS_TARGET)
     });
     usize::try_from(aim.clamp(FRAME_BYTES_MIN, most)).unwrap_or(FRAME_BYTES_TARGET)
+}
+
+/// Whether a long upload should stop for something that came up meanwhile, to be taken up where it stopped.
+///
+/// Taking it up costs reading again what was sent, which took `again_ms`; so much must have been gained since then, in
+/// `gained_ms` of sending, that a file is sent in the end however often something comes up.
+#[must_use]
+pub fn gives_way(again_ms: u64, gained_ms: u64) -> bool {
+    gained_ms >= GIVE_WAY_MS_MIN && gained_ms / GIVE_WAY_GAIN_MIN >= again_ms
 }
 
 /// The answer to a wish to pass bytes.

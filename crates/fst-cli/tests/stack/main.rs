@@ -7,5 +7,8 @@
 
 mod canary;
 mod counts;
+mod relay;
+mod speed;
 mod storm;
 mod support;
+mod transfers;

@@ -122,6 +122,7 @@ impl Client {
         let seams = self.seams(folder)?;
         let settings = Settings {
             evidence: Some(self.dirs.state.join("evidence")),
+            line: Some(Arc::clone(&self.line)),
             ..self.settings(folder, Ignore::new(&folder.ignore)?, space.id)
         };
         Folder::open(space, seams, settings, db).map_err(|failed| match failed.1 {
@@ -164,6 +165,7 @@ impl Client {
             conflicts: folder.conflicts,
             evidence: None,
             pinned: pinned.map(|(_, head)| *head),
+            line: None,
         }
     }
 

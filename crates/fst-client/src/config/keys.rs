@@ -93,10 +93,10 @@ const fn key(
 use Effect::{Later, NewSpaces, Now, Restart};
 
 /// Effect of rates and hours.
-const LIMITS: Effect = Later("the rate limiter");
+const LIMITS: Effect = Now;
 
 /// Effect of what bounds transfers at a time.
-const PARALLEL: Effect = Later("parallel transfers");
+const PARALLEL: Effect = Now;
 
 /// Strategies of a conflict.
 pub(super) const STRATEGIES: &[&str] = &["newest", "oldest", "manual", "merge"];

@@ -1,7 +1,7 @@
 //! Settles what a crash left in the stage, before anything else happens to the folder.
 //!
-//! Invariant: afterwards the stage is empty, and every content of the user that lay there is in the folder
-//! again, at its place or beside it. Drafts are ours and go; a swap tag goes only when its content is known
+//! Invariant: afterwards the stage is empty but for drafts of long files that are still to be written, and every content of
+//! the user that lay there is in the folder again, at its place or beside it. Other drafts are ours and go; a swap tag goes only when its content is known
 //! to history (base or remote of its node) or to a conflict copy beside its place, and no program holds it open; a move tag goes back to
 //! where base has it.
 
@@ -37,6 +37,7 @@ pub fn recover(
             continue;
         };
         let is_disposable = match kind {
+            'd' if is_wanted(db, &entry, node)? => continue,
             'd' => true,
             // What a program writes from now on goes where it has the file open: that must keep a name.
             'w' => !has_writer(vault, &entry)? && is_known(vault, keys, db, &entry, node)?,
@@ -60,12 +61,23 @@ fn parse(tag: &StageName) -> Option<(char, NodeId)> {
     // A vault without an atomic swap may have left the displaced object under a longer tag.
     let hex = rest.get(..NodeId::LEN * 2)?;
     let kind = match (kind, rest.len() == hex.len()) {
-        ("d", true) => 'd',
+        ("d" | "o", true) => 'd',
         ("d" | "w", _) => 'w',
         ("m", _) => 'm',
         _ => return None,
     };
     Some((kind, NodeId::parse(hex)?))
+}
+
+/// Whether a draft is the beginning of a long file that base does not have yet.
+fn is_wanted(db: Reader<'_>, entry: &StagedEntry, node: NodeId) -> Result<bool, DbError> {
+    if entry.stat.kind != FileKind::File || entry.stat.size <= super::LONG_FILE {
+        return Ok(false);
+    }
+    let (base, remote) = (db.base().node(node)?, db.remote().node(node)?);
+    let is_longer = |size: u64| size >= entry.stat.size;
+    let is_new = base.map(|base| base.content.id) != remote.as_ref().map(|node| node.content.id);
+    Ok(is_new && remote.is_some_and(|node| is_longer(node.size)))
 }
 
 fn has_writer(vault: &dyn Vault, entry: &StagedEntry) -> Result<bool, VaultError> {

@@ -77,6 +77,18 @@ impl Fetcher<'_> {
     }
 }
 
+/// Fills `buffer` from place `at`; false when that much is not there.
+pub(super) fn read_exact_at(file: &dyn ReadFile, at: u64, buffer: &mut [u8]) -> bool {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match file.read_at(at + filled as u64, &mut buffer[filled..]) {
+            Ok(0) | Err(_) => return false,
+            Ok(n) => filled += n,
+        }
+    }
+    true
+}
+
 /// Which bytes of which object lie where in a file of these extents.
 fn ranges_of(extents: &[Extent]) -> BTreeMap<ObjectId, Vec<Range>> {
     let mut ranges: BTreeMap<ObjectId, Vec<Range>> = BTreeMap::new();

@@ -4,6 +4,7 @@
 //! said in status. Not here: when the next cycle runs (`fst-daemon`).
 
 use std::path::Path;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
 use fst_fs::watch::{LostReason, NotifyWatch, Watch as _, WatchEvent, Watching};
@@ -39,6 +40,7 @@ impl Folder {
     ) -> Result<Box<dyn Watching>, LostReason> {
         self.status.note_watch(None);
         let (status, hints) = (self.status.clone(), Arc::clone(&self.hints));
+        let urgent = self.urgent();
         let on_event = move |event| {
             let mut places = hints.lock().unwrap_or_else(PoisonError::into_inner);
             let watched = match event {
@@ -57,6 +59,7 @@ impl Folder {
                 },
             };
             drop(places);
+            urgent.store(true, Ordering::Release);
             notice(watched);
         };
         let started = NotifyWatch.start(Path::new(&self.settings.path), Box::new(on_event));

@@ -1,14 +1,17 @@
 //! Cuts files into objects and sends those the server lacks, frame by frame.
 //!
-//! Invariant: at most one chunk buffer and one frame are in memory, whatever the size of the file; the bytes
-//! sent have the content id that was planned, or nothing is committed.
+//! Invariant: at most one chunk buffer and one frame are in memory besides those on their way ([`super::lanes`]), whatever
+//! the size of the file; the bytes sent have the content id that was planned, or nothing is committed. What has arrived
+//! is noted, so that an upload that ended early goes on where it stopped.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use fst_chunk::cdc::Chunker;
 use fst_chunk::delta::SignatureBuilder;
 use fst_chunk::params::ChunkParams;
 use fst_crypto::ids::ContentHasher;
+use fst_engine::rate;
 use fst_fs::vault::{ReadFile, VaultError};
 use fst_proto::entry::Content;
 use fst_proto::frame;
@@ -17,7 +20,9 @@ use fst_proto::limits;
 use fst_proto::recipe::{self, Body, Extent, PartRef};
 use fst_proto::wire;
 
+use super::lanes::{Lanes, Sent};
 use super::{Stage, Stored, delta};
+use crate::db::Db;
 use crate::error::FolderError;
 use crate::folder::Space;
 use crate::scan::{Run, for_each_run, hash_zeros};
@@ -40,21 +45,48 @@ const ROOT_PARTS_MAX: usize = 40;
 #[derive(Debug)]
 pub(super) struct Uploader<'a> {
     space: &'a Space,
+    lanes: &'a mut Lanes,
+    /// Something else has come up.
+    urgent: &'a AtomicBool,
     frame: Vec<u8>,
-    n_objects: usize,
+    frame_ids: Vec<ObjectId>,
     sent: BTreeSet<ObjectId>,
     sketches: Vec<(ContentId, Sketch)>,
+    begun_ms: u64,
+    /// When the first frame went out: what came before was sent in an earlier try, or did not take long.
+    gaining_ms: Option<u64>,
+    has_given_way: bool,
 }
 
 impl<'a> Uploader<'a> {
-    pub(super) fn new(space: &'a Space) -> Self {
+    pub(super) fn new(space: &'a Space, lanes: &'a mut Lanes, urgent: &'a AtomicBool) -> Self {
         Self {
+            begun_ms: lanes.now_ms(),
             space,
+            lanes,
+            urgent,
             frame: Vec::new(),
-            n_objects: 0,
+            frame_ids: Vec::new(),
             sent: BTreeSet::new(),
             sketches: Vec::new(),
+            gaining_ms: None,
+            has_given_way: false,
         }
+    }
+
+    /// True when it stopped in the middle of a file for something more urgent.
+    pub(super) fn has_given_way(&self) -> bool {
+        self.has_given_way
+    }
+
+    /// Waits until all of `refs` that are on their way have arrived.
+    ///
+    /// # Errors
+    /// [`FolderError::Remote`], [`FolderError::Db`].
+    pub(super) fn settle(&mut self, refs: &BTreeSet<ObjectId>, db: &Db) -> Result<(), FolderError> {
+        let settled = self.lanes.settle(refs);
+        db.note_objects(&self.lanes.take_arrived())?;
+        Ok(settled?)
     }
 
     /// What is to be kept of the contents sent since the last call.
@@ -70,7 +102,7 @@ impl<'a> Uploader<'a> {
 
     /// The frame that is not sent yet; it travels with the commit.
     pub(super) fn take_frame(&mut self) -> Vec<u8> {
-        self.n_objects = 0;
+        self.frame_ids.clear();
         std::mem::take(&mut self.frame)
     }
 
@@ -104,20 +136,42 @@ impl<'a> Uploader<'a> {
 
     /// True when the server has the object, or will have it with this batch.
     pub(super) fn has(&self, stage: &Stage<'_>, id: ObjectId) -> Result<bool, FolderError> {
-        Ok(self.sent.contains(&id) || stage.db.knows_object(id)?)
+        let is_coming = self.sent.contains(&id) || self.lanes.has(id);
+        Ok(is_coming || stage.db.read().knows_object(id)?)
     }
 
     fn add(&mut self, stage: &Stage<'_>, id: ObjectId, envelope: &[u8]) -> Result<(), FolderError> {
-        let is_full = self.n_objects == limits::FRAME_OBJECTS_MAX
-            || self.frame.len() + envelope.len() > limits::FRAME_BYTES_TARGET;
+        let is_full = self.frame_ids.len() == limits::FRAME_OBJECTS_MAX
+            || self.frame.len() + envelope.len() > self.lanes.frame_bytes();
         if is_full && !self.frame.is_empty() {
-            let frame = self.take_frame();
-            stage.remote.upload(self.space.id, frame)?;
+            self.send(stage)?;
         }
         let pushed = frame::push(&mut self.frame, id, envelope);
         pushed.map_err(|e| FolderError::Sealed(e.to_string()))?;
-        self.n_objects += 1;
+        self.frame_ids.push(id);
         self.sent.insert(id);
+        Ok(())
+    }
+
+    fn send(&mut self, stage: &Stage<'_>) -> Result<(), FolderError> {
+        let ids = std::mem::take(&mut self.frame_ids);
+        let frame = std::mem::take(&mut self.frame);
+        let started = self.lanes.now_ms();
+        let gaining = *self.gaining_ms.get_or_insert(started);
+        let again_ms = gaining.saturating_sub(self.begun_ms);
+        let (urgent, clock) = (self.urgent, self.lanes.clock());
+        let gives_way = move || {
+            let gained_ms = clock().saturating_sub(gaining);
+            urgent.load(Ordering::Acquire) && rate::gives_way(again_ms, gained_ms)
+        };
+        let sent = self.lanes.send(self.space.id, frame, ids, &gives_way);
+        // Also what arrived before something failed is not sent again.
+        stage.db.note_objects(&self.lanes.take_arrived())?;
+        let sent = sent?;
+        if sent == Sent::GaveWay || gives_way() {
+            self.has_given_way = true;
+            return Err(VaultError::Changed { op: "give way" }.into());
+        }
         Ok(())
     }
 }
@@ -139,7 +193,10 @@ pub(super) fn read_file(
     if let Some(extents) = known(content, size, uploader, stage)? {
         return store(&extents, uploader, stage);
     }
-    let base = stage.base.map(|base| stage.db.sketch(base)).transpose()?;
+    let base = stage
+        .base
+        .map(|base| stage.db.read().sketch(base))
+        .transpose()?;
     if let Some(base) = base.flatten()
         && let Some(sketch) = delta::read_file(file, size, content, &base, uploader, stage)?
     {
@@ -157,7 +214,7 @@ fn known(
     uploader: &Uploader<'_>,
     stage: &Stage<'_>,
 ) -> Result<Option<Vec<Extent>>, FolderError> {
-    let Some(sketch) = stage.db.sketch(content.id)? else {
+    let Some(sketch) = stage.db.read().sketch(content.id)? else {
         return Ok(None);
     };
     for id in sketch.extents.iter().filter_map(Extent::object) {

@@ -1,28 +1,28 @@
 //! [`Remote`] over HTTP/1.1 with CBOR bodies, sign-in by signature, and a stream of change hints.
 //!
-//! One connection pool for all threads of a client. Invariant: secrets never leave; a token is renewed before
-//! it ends and once more when the server refuses it. Routes: docs/design/wire.md.
+//! One connection pool for all threads of a client; every body passes the [`Throttle`]. Invariant: secrets never leave; a
+//! token is renewed before it ends and once more when the server refuses it. Routes: docs/design/wire.md.
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::ops::ControlFlow;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use fst_crypto::sign::DeviceKey;
 use fst_proto::error::Problem;
 use fst_proto::ids::{DeviceId, ObjectId, SlotId, SpaceId, VerifyKey};
 use fst_proto::limits;
 use fst_proto::time::{Clock, UnixMillis};
 use fst_proto::wire::{self, login_message};
-use reqwest::blocking::{Client, RequestBuilder, Response};
+use reqwest::blocking::{Body, Client, RequestBuilder, Response};
 use reqwest::{Method, StatusCode};
 
+use super::throttle::{Received, Sent, Throttle};
 use super::{Remote, RemoteError};
 
 /// Longest wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Longest wait for an answer: a full frame over a slow line.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(120);
 /// Silence after which the change stream counts as dead; the server sends a comment every 15 s.
 const STREAM_SILENCE_MAX: Duration = Duration::from_secs(40);
 /// Longest line of the change stream: an event names one space.
@@ -68,6 +68,7 @@ pub struct HttpRemote {
     http: Client,
     identity: Option<Identity>,
     clock: Box<dyn Clock>,
+    throttle: Arc<Throttle>,
     bearer: Mutex<Option<Bearer>>,
 }
 
@@ -80,7 +81,7 @@ impl std::fmt::Debug for HttpRemote {
 }
 
 impl HttpRemote {
-    /// A remote at `url`; without an identity only the requests of enrolment work.
+    /// A remote at `url`, as fast as `throttle` allows; without an identity only the requests of enrolment work.
     ///
     /// # Errors
     /// [`RemoteError::Unreachable`] when no HTTP client can be made.
@@ -88,11 +89,12 @@ impl HttpRemote {
         url: &str,
         identity: Option<Identity>,
         clock: Box<dyn Clock>,
+        throttle: Arc<Throttle>,
     ) -> Result<Self, RemoteError> {
         let url = url.trim_end_matches('/').to_owned();
         let http = Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(REQUEST_TIMEOUT)
+            .timeout(throttle.patience(0))
             .no_proxy()
             .pool_idle_timeout(Duration::from_secs(60))
             .build()
@@ -105,6 +107,7 @@ impl HttpRemote {
             http,
             identity,
             clock,
+            throttle,
             bearer: Mutex::new(None),
         })
     }
@@ -210,9 +213,21 @@ impl HttpRemote {
         T: minicbor::Encode<()>,
         R: for<'b> minicbor::Decode<'b, ()>,
     {
-        let request = self.request(Method::POST, path).body(wire::to_cbor(body));
-        let reply = cbor(request).send().map_err(|e| self.unreachable(e))?;
-        self.read(self.accept(reply)?)
+        let reply = self.post_plain(path, wire::to_cbor(body))?;
+        self.read(reply)
+    }
+
+    fn post_plain(&self, path: &str, body: Vec<u8>) -> Result<Response, RemoteError> {
+        let request = self.request(Method::POST, path);
+        let reply = self.with_body(request, Bytes::from(body)).send();
+        self.accept(reply.map_err(|e| self.unreachable(e))?)
+    }
+
+    fn with_body(&self, request: RequestBuilder, body: Bytes) -> RequestBuilder {
+        let len = body.len();
+        let body = Body::sized(Sent::new(&self.throttle, body), len as u64);
+        let request = request.header("content-type", "application/cbor");
+        request.timeout(self.throttle.patience(len)).body(body)
     }
 
     fn get_open<R: for<'b> minicbor::Decode<'b, ()>>(&self, path: &str) -> Result<R, RemoteError> {
@@ -229,10 +244,11 @@ impl HttpRemote {
     }
 
     fn post(&self, path: &str, body: Vec<u8>) -> Result<Response, RemoteError> {
-        let body = bytes_of(body);
+        // Sent a second time without copying it when the token was refused.
+        let body = Bytes::from(body);
         self.with_token(|token| {
             let request = self.request(Method::POST, path).bearer_auth(token);
-            cbor(request).body(body.clone()).send()
+            self.with_body(request, body.clone()).send()
         })
     }
 
@@ -255,6 +271,7 @@ impl HttpRemote {
 
     fn body(&self, reply: Response) -> Result<Vec<u8>, RemoteError> {
         let mut bytes = Vec::new();
+        let reply = Received::new(&self.throttle, reply);
         let mut body = reply.take(limits::ANSWER_BYTES_MAX + 1);
         body.read_to_end(&mut bytes)
             .map_err(|e| self.unreachable(e))?;
@@ -272,15 +289,6 @@ impl HttpRemote {
             url: self.url.clone(),
         })
     }
-}
-
-/// A request body that can be sent twice without copying it.
-fn bytes_of(body: Vec<u8>) -> bytes::Bytes {
-    bytes::Bytes::from(body)
-}
-
-fn cbor(request: RequestBuilder) -> RequestBuilder {
-    request.header("content-type", "application/cbor")
 }
 
 fn parse_event(line: &str) -> RemoteEvent {
@@ -308,11 +316,7 @@ impl Remote for HttpRemote {
     }
 
     fn create_account(&self, request: &wire::CreateAccount) -> Result<(), RemoteError> {
-        let body = wire::to_cbor(request);
-        let reply = cbor(self.request(Method::POST, "/v1/accounts"))
-            .body(body)
-            .send();
-        self.accept(reply.map_err(|e| self.unreachable(e))?)
+        self.post_plain("/v1/accounts", wire::to_cbor(request))
             .map(drop)
     }
 
@@ -322,11 +326,7 @@ impl Remote for HttpRemote {
 
     fn join(&self, slot: SlotId, request: &wire::Join) -> Result<(), RemoteError> {
         let path = format!("/v1/slots/{slot}/join");
-        let reply = cbor(self.request(Method::POST, &path))
-            .body(wire::to_cbor(request))
-            .send();
-        self.accept(reply.map_err(|e| self.unreachable(e))?)
-            .map(drop)
+        self.post_plain(&path, wire::to_cbor(request)).map(drop)
     }
 
     fn account_entries(&self, since: u64) -> Result<wire::AccountEntries, RemoteError> {

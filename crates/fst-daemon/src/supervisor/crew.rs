@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use fst_client::config::FolderConfig;
 use fst_client::dirs::Dirs;
+use fst_client::remote::throttle::Throttle;
 
 use crate::board::{Board, Seat};
 use crate::monotonic::Monotonic;
@@ -22,6 +23,17 @@ pub(super) const DRAIN_LIMIT: Duration = Duration::from_secs(4);
 /// All workers, in the order of the configuration.
 #[derive(Debug, Default)]
 pub(super) struct Crew(Vec<Hired>);
+
+/// What every worker is given.
+#[derive(Debug)]
+pub(super) struct Shared<'a> {
+    /// The client's directories.
+    pub dirs: &'a Dirs,
+    /// The line to the server.
+    pub line: &'a Arc<Throttle>,
+    /// Folders and the server's state.
+    pub board: &'a Arc<Board>,
+}
 
 #[derive(Debug)]
 struct Hired {
@@ -42,8 +54,7 @@ impl Crew {
     pub(super) fn seat(
         &mut self,
         folders: &[FolderConfig],
-        dirs: &Dirs,
-        board: &Arc<Board>,
+        shared: &Shared<'_>,
         seed: u64,
     ) -> bool {
         let (mut kept, leaving): (Vec<_>, Vec<_>) = self
@@ -57,7 +68,7 @@ impl Crew {
                 .position(|hired| hired.seat.config.path == folder.path);
             let hired = match known {
                 Some(at) => kept.swap_remove(at).told_of(folder),
-                None => hire(folder, dirs, board, Jitter::new(seed ^ number)),
+                None => hire(folder, shared, Jitter::new(seed ^ number)),
             };
             self.0.push(hired);
         }
@@ -104,14 +115,15 @@ fn is_same(folder: &FolderConfig, hired: &Hired) -> bool {
         && now.conflicts == folder.conflicts
 }
 
-fn hire(folder: &FolderConfig, dirs: &Dirs, board: &Arc<Board>, jitter: Jitter) -> Hired {
+fn hire(folder: &FolderConfig, shared: &Shared<'_>, jitter: Jitter) -> Hired {
     let (commands, inbox) = mpsc::channel();
     let (alive, gone) = mpsc::channel::<Infallible>();
     let seat = Arc::new(Seat::new(folder.clone(), commands.clone()));
     let worker = Worker {
         seat: Arc::clone(&seat),
-        dirs: dirs.clone(),
-        board: Arc::clone(board),
+        dirs: shared.dirs.clone(),
+        line: Arc::clone(shared.line),
+        board: Arc::clone(shared.board),
         inbox,
         own: commands,
         jitter,

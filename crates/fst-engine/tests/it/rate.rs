@@ -2,7 +2,8 @@
 
 use fst_engine::limits::{FRAME_BYTES_MIN, STREAM_RATE_MIN};
 use fst_engine::rate::{
-    Bucket, Civil, Days, Limits, Rate, Take, Window, burst, frame_bytes, in_force, streams,
+    Bucket, Civil, Days, Limits, Rate, Take, Window, burst, frame_bytes, gives_way, in_force,
+    streams,
 };
 use fst_proto::limits::FRAME_BYTES_TARGET;
 use fst_proto::time::UnixMillis;
@@ -30,8 +31,10 @@ fn limits(text: &str) -> Limits {
         match word {
             "up" => limits.upload = rate(),
             "down" => limits.download = rate(),
-            "pause" => limits.is_paused = true,
-            other => panic!("{other:?} is no limit"),
+            other => {
+                assert_eq!(other, "pause", "{text}");
+                limits.is_paused = true;
+            },
         }
     }
     limits
@@ -154,6 +157,24 @@ fn a_slow_line_has_fewer_streams_and_smaller_frames() {
     assert_eq!(frame_bytes(rate(u64::MAX)), FRAME_BYTES_TARGET);
     assert_eq!(frame_bytes(rate(1)) as u64, FRAME_BYTES_MIN);
     assert_eq!(frame_bytes(rate(125_000)), 1_000_000);
+}
+
+#[test]
+fn a_long_upload_gives_way_when_it_has_gained_something() {
+    // milliseconds of reading again, of sending since; whether it stops
+    let rows = [
+        (0, 249, false),
+        (0, 250, true),
+        (1000, 3999, false),
+        (1000, 4000, true),
+    ];
+    for (again_ms, gained_ms, expected) in rows {
+        assert_eq!(
+            gives_way(again_ms, gained_ms),
+            expected,
+            "{again_ms} {gained_ms}"
+        );
+    }
 }
 
 #[test]

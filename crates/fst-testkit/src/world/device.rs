@@ -446,6 +446,7 @@ impl Device {
             ignore: Ignore::new(&[]).expect("no patterns"),
             evidence: self.evidence.clone(),
             pinned,
+            line: None,
         };
         match Folder::open(space, seams, settings, db) {
             Ok(folder) => {
