@@ -43,12 +43,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
 ];
 
 /// Settings that the brief sets and that are only kept in this version.
-const KEPT: &[&str] = &[
-    "performance.max_upload_speed",
-    "performance.max_download_speed",
-    "performance.parallel_transfers",
-    "schedules[0].max_upload",
-];
+const KEPT: &[&str] = &[];
 
 /// A line, and what runs it and looks at its effect.
 type Line = (&'static str, fn(&mut Stage, &str));

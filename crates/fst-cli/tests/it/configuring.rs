@@ -369,3 +369,35 @@ fn a_daemon_stays_with_its_server_and_says_so() {
         .ok();
     assert!(home.status()["config"].is_null());
 }
+
+/// Bytes that nothing makes shorter.
+fn noise(n: usize) -> Vec<u8> {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let byte = |_| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()[0]
+    };
+    (0..n).map(byte).collect()
+}
+
+#[test]
+fn limits_and_hours_are_in_force_at_once() {
+    let server = Server::start();
+    let home = Home::first(&server).with_folder("Documents");
+    home.wait();
+    let run = home.fst(["config", "set", "max_upload", "1MB/s"]).ok();
+    assert!(run.out.contains("active now"), "{}", run.out);
+    home.write("Documents/big", noise(20_000_000));
+    home.fst(["wait", "--timeout", "2s"]).failed("FST-6004", 14);
+    // Lifted in flight.
+    home.fst(["config", "set", "max_upload", "unlimited"]).ok();
+    home.fst(["wait", "--timeout", "10s"]).ok();
+    home.fst(["schedule", "add", "--name", "rest", "--pause"])
+        .ok();
+    assert_eq!(home.check(), 24);
+    home.fst(["schedule", "remove", "rest"]).ok();
+    home.wait();
+    assert_eq!(home.check(), 0);
+}
