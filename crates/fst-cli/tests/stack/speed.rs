@@ -26,7 +26,7 @@ fn a_limit_is_held_within_five_percent() {
     let len = usize::try_from(WARM_UP + RATE * (SECONDS + 5)).unwrap();
     fs::write(a.folder.join("big"), noise(len)).unwrap();
     a.ok(&["daemon", "start"]);
-    let up = measure("up", || relay.up());
+    let up = measure(|| relay.up());
     configure(&a, "unlimited");
     a.ok(&["daemon", "restart"]);
     a.synced();
@@ -34,11 +34,12 @@ fn a_limit_is_held_within_five_percent() {
     let b = stack.joined_home(&a, &line.url(), "b");
     configure(&b, "2mb/s");
     b.ok(&["daemon", "start"]);
-    let down = measure("down", || line.down());
+    let down = measure(|| line.down());
     configure(&b, "unlimited");
     b.ok(&["daemon", "restart"]);
     b.synced();
     assert_eq!(a.tree(), b.tree());
+    println!("shares of the limit: up {up:.4}, down {down:.4}");
     for share in [up, down] {
         assert!((0.95..=1.05).contains(&share), "{share} of the limit");
     }
@@ -56,7 +57,7 @@ pub(crate) fn configure(home: &Home, rate: &str) {
 }
 
 /// Bytes that pass in the time, as a share of the limit.
-fn measure(way: &str, count: impl Fn() -> u64) -> f64 {
+fn measure(count: impl Fn() -> u64) -> f64 {
     eventually("the transfer runs", || count() > WARM_UP);
     #[expect(clippy::disallowed_methods, reason = "a rate is bytes in real time")]
     let (start, first) = (Instant::now(), count());
@@ -68,7 +69,6 @@ fn measure(way: &str, count: impl Fn() -> u64) -> f64 {
     let rate = (count() - first) as f64 / start.elapsed().as_secs_f64();
     #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
     let share = rate / RATE as f64;
-    println!("{way}: {rate:.0} B/s, {share:.4} of the limit");
     share
 }
 
