@@ -177,6 +177,26 @@ pub struct Totals {
     pub copies: u64,
 }
 
+/// Name of the bytes that compression has saved.
+pub(crate) const SAVED: &str = "saved-by-compression";
+
+/// What the server has got and the database is to note.
+#[derive(Debug, Default)]
+pub(crate) struct Arrived {
+    /// Objects.
+    pub ids: Vec<ObjectId>,
+    /// What compression took off them.
+    pub saved: u64,
+}
+
+impl Arrived {
+    /// Takes more in.
+    pub(crate) fn add(&mut self, more: Self) {
+        self.ids.extend(more.ids);
+        self.saved += more.saved;
+    }
+}
+
 /// One folder's database.
 #[derive(Debug)]
 pub struct Db {
@@ -332,17 +352,19 @@ impl Db {
         Ok(value)
     }
 
-    /// Notes that the server has these objects, in a transaction of its own.
+    /// Notes what the server has got, in a transaction of its own.
     ///
     /// # Errors
     /// [`DbError`].
-    pub fn note_objects(&self, ids: &[ObjectId]) -> Result<(), DbError> {
-        if ids.is_empty() {
+    pub(crate) fn note_arrived(&self, arrived: &Arrived) -> Result<(), DbError> {
+        if arrived.ids.is_empty() && arrived.saved == 0 {
             return Ok(());
         }
         let tx = self.conn.unchecked_transaction().map_err(sql("begin"))?;
         let work = Tx::new(&tx);
-        ids.iter().try_for_each(|&id| work.put_object(id))?;
+        arrived.ids.iter().try_for_each(|&id| work.put_object(id))?;
+        let saved = work.read().saved_by_compression()? + arrived.saved;
+        work.set_meta(SAVED, &saved.to_le_bytes())?;
         tx.commit().map_err(sql("commit"))
     }
 

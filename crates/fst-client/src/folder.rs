@@ -337,6 +337,8 @@ impl Folder {
             self.peak.forget();
         }
         let totals = self.db.read().totals()?;
+        self.status
+            .note_saved(self.db.read().saved_by_compression()?);
         let newest = self.state.last_time_ms;
         self.status
             .note_end(&result, (totals, newest), &self.problems);

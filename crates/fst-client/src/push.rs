@@ -29,7 +29,7 @@ use fst_proto::recipe::Body;
 use fst_proto::time::UnixMillis;
 use fst_proto::wire::{self, Changes, Commit, Conflict, Entry, Receipt};
 
-use crate::db::{Db, Loaded};
+use crate::db::{Arrived, Db, Loaded};
 use crate::error::{FolderError, vault_code};
 use crate::evidence;
 use crate::exec::{draft_tag, ignore_missing};
@@ -393,7 +393,8 @@ impl Pusher<'_> {
     ) -> Result<bool, FolderError> {
         let refs = ready.iter().flat_map(|item| item.op.add_refs.iter());
         uploader.settle(&refs.copied().collect(), self.db)?;
-        let commit = self.seal(ready, uploader.take_frame())?;
+        let (objects, saved) = uploader.take_frame();
+        let commit = self.seal(ready, objects)?;
         let header_hash = sha256(&[&commit.header]);
         let ctr = self.next_ctr();
         let sketches = uploader.take_sketches();
@@ -423,6 +424,9 @@ impl Pusher<'_> {
         let accepted = self.accept(&commit, &receipt);
         self.state.sent_keys.clear();
         accepted?;
+        // Its objects are known by the entry itself.
+        let ids = Vec::new();
+        self.db.note_arrived(&Arrived { ids, saved })?;
         self.follow(ready)?;
         out.n_ops += ready.len();
         Ok(true)

@@ -31,18 +31,19 @@ pub fn chunk_id(space: &Space, raw: &[u8]) -> ObjectId {
     object::object_id(&space.keys, ObjectKind::Data, raw)
 }
 
-/// Seals a data chunk under its id.
+/// Seals a data chunk under its id; returns its envelope, and how many bytes compression took off it.
 ///
 /// # Errors
 /// [`FolderError::Sealed`] when it is too large.
-pub fn seal_chunk(space: &Space, id: ObjectId, raw: &[u8]) -> Result<Vec<u8>, FolderError> {
+pub fn seal_chunk(space: &Space, id: ObjectId, raw: &[u8]) -> Result<(Vec<u8>, u64), FolderError> {
     let packed = compress::compress(raw);
+    let saved = (raw.len() - packed.as_bytes().len().min(raw.len())) as u64;
     let payload = match &packed {
         Encoded::Zstd(bytes) => Payload::zstd(bytes, raw.len()),
         Encoded::Raw(bytes) => Payload::raw(bytes),
     };
-    object::seal_object(&space.salts(), &space.keys, ObjectKind::Data, &id, &payload)
-        .map_err(|e| failed(id, &e))
+    let sealed = object::seal_object(&space.salts(), &space.keys, ObjectKind::Data, &id, &payload);
+    Ok((sealed.map_err(|e| failed(id, &e))?, saved))
 }
 
 /// Id of a part of a recipe.

@@ -100,6 +100,9 @@ pub struct FolderStatus {
     pub files: u64,
     /// Their bytes.
     pub bytes: u64,
+    /// Bytes that compression took off what was sent from here, since the local database was made.
+    #[serde(default)]
+    pub saved_bytes: u64,
     /// Open conflict copies.
     pub conflicts: u64,
     /// Paths that cannot be synced, and why.

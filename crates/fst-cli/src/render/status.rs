@@ -308,6 +308,13 @@ fn footer(status: &Status) -> String {
     };
     let mut page = Page::default();
     page.line(format!("\n  Server   {}   {link}", server.url));
+    let saved: u64 = status.folders.iter().map(|folder| folder.saved_bytes).sum();
+    if saved > 0 {
+        page.line(format!(
+            "  Saved    {} by compression",
+            amounts::size(saved)
+        ));
+    }
     let device = &status.device;
     if !device.name.is_empty() {
         let devices = amounts::plural(device.devices.max(1), "device");

@@ -44,7 +44,6 @@ impl Scene {
         self.b.synced();
         assert_eq!(self.a.tree(), self.b.tree());
         let up = self.relay.up();
-        println!("{up} bytes went up, {LONG} are in the file");
         assert!(up <= up_max, "{up} bytes went up, {up_max} may");
         assert!(up >= LONG, "the file went this way");
     }
@@ -113,4 +112,24 @@ fn a_download_goes_on_after_a_broken_line_and_a_kill() {
     let down_max = LONG + LONG / 50 + 2 * 9 * MIB;
     println!("{} bytes came down, {LONG} are in the file", line.down());
     assert!(line.down() <= down_max, "{} of {down_max}", line.down());
+}
+
+#[test]
+fn what_compression_saved_is_shown() {
+    let stack = Stack::start();
+    let relay = Relay::to(stack.port());
+    let a = stack.first_home(&relay.url());
+    let text = "all work and no play makes a dull text\n".repeat(500_000);
+    fs::write(a.folder.join("text"), &text).unwrap();
+    a.ok(&["daemon", "start"]);
+    a.synced();
+    let status = a.json(&["status"]);
+    let saved = status["data"]["folders"][0]["saved_bytes"]
+        .as_u64()
+        .unwrap();
+    let len = text.len() as u64;
+    assert!(saved > len * 9 / 10 && saved < len, "{saved} of {len}");
+    assert!(relay.up() < len / 10);
+    let page = String::from_utf8(a.ok(&["status"]).stdout).unwrap();
+    assert!(page.contains(" by compression"), "{page}");
 }

@@ -197,6 +197,16 @@ impl Reader<'_> {
             .map_err(sql("read body"))
     }
 
+    /// Bytes that compression has taken off what was sent, since this database was made.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub fn saved_by_compression(&self) -> Result<u64, DbError> {
+        let stored = self.meta(super::SAVED)?.unwrap_or_default();
+        let bytes: Result<[u8; 8], _> = stored.try_into();
+        Ok(bytes.map_or(0, u64::from_le_bytes))
+    }
+
     /// True when a verified entry referenced this object, so the server has it.
     ///
     /// # Errors

@@ -95,6 +95,10 @@ impl StatusHandle {
         });
     }
 
+    pub(super) fn note_saved(&self, bytes: u64) {
+        self.change(|status, _| status.saved_bytes = bytes);
+    }
+
     pub(super) fn note_end(
         &self,
         result: &Result<Outcome, FolderError>,

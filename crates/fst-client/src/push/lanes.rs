@@ -11,20 +11,32 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use fst_proto::ids::{ObjectId, SpaceId};
 use fst_proto::limits;
 
+use crate::db::Arrived;
 use crate::remote::throttle::Throttle;
 use crate::remote::{Remote, RemoteError};
 
 /// What became of a frame.
 type Report = (u64, Result<(), RemoteError>);
 
+/// Objects that travel together.
+#[derive(Debug)]
+pub(super) struct Frame {
+    /// As sent.
+    pub bytes: Vec<u8>,
+    /// The objects in it.
+    pub ids: Vec<ObjectId>,
+    /// What compression took off them.
+    pub saved: u64,
+}
+
 /// Frames on their way.
 #[derive(Debug)]
 pub(crate) struct Lanes {
     remote: Arc<dyn Remote>,
     line: Option<Arc<Throttle>>,
-    flying: BTreeMap<u64, Vec<ObjectId>>,
+    flying: BTreeMap<u64, Arrived>,
     ids: BTreeSet<ObjectId>,
-    arrived: Vec<ObjectId>,
+    arrived: Arrived,
     next: u64,
     tell: Sender<Report>,
     reports: Receiver<Report>,
@@ -47,7 +59,7 @@ impl Lanes {
             line,
             flying: BTreeMap::new(),
             ids: BTreeSet::new(),
-            arrived: Vec::new(),
+            arrived: Arrived::default(),
             next: 0,
             tell,
             reports,
@@ -76,8 +88,8 @@ impl Lanes {
         move || line.as_ref().map_or(0, |line| line.now_ms())
     }
 
-    /// Objects that have arrived since the last call.
-    pub(super) fn take_arrived(&mut self) -> Vec<ObjectId> {
+    /// What has arrived since the last call.
+    pub(super) fn take_arrived(&mut self) -> Arrived {
         std::mem::take(&mut self.arrived)
     }
 
@@ -88,24 +100,23 @@ impl Lanes {
     pub(super) fn send(
         &mut self,
         space: SpaceId,
-        frame: Vec<u8>,
-        ids: Vec<ObjectId>,
+        Frame { bytes, ids, saved }: Frame,
         gives_way: &dyn Fn() -> bool,
     ) -> Result<Sent, RemoteError> {
         let Some(line) = &self.line else {
-            self.remote.upload(space, frame)?;
-            self.arrived.extend(ids);
+            self.remote.upload(space, bytes)?;
+            self.arrived.add(Arrived { ids, saved });
             return Ok(Sent::Yes);
         };
-        let Some(place) = line.enter(frame.len(), gives_way) else {
+        let Some(place) = line.enter(bytes.len(), gives_way) else {
             return Ok(Sent::GaveWay);
         };
         let (remote, tell, number) = (Arc::clone(&self.remote), self.tell.clone(), self.next);
         self.next += 1;
         self.ids.extend(&ids);
-        self.flying.insert(number, ids);
+        self.flying.insert(number, Arrived { ids, saved });
         std::thread::spawn(move || {
-            let result = remote.upload(space, frame);
+            let result = remote.upload(space, bytes);
             match &result {
                 Ok(()) => place.done(),
                 Err(_) => drop(place),
@@ -137,12 +148,12 @@ impl Lanes {
     }
 
     fn land(&mut self, (number, result): Report) -> Result<(), RemoteError> {
-        let ids = self.flying.remove(&number).unwrap_or_default();
-        for id in &ids {
+        let landed = self.flying.remove(&number).unwrap_or_default();
+        for id in &landed.ids {
             self.ids.remove(id);
         }
         result?;
-        self.arrived.extend(ids);
+        self.arrived.add(landed);
         Ok(())
     }
 }

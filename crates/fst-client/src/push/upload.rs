@@ -20,7 +20,7 @@ use fst_proto::limits;
 use fst_proto::recipe::{self, Body, Extent, PartRef};
 use fst_proto::wire;
 
-use super::lanes::{Lanes, Sent};
+use super::lanes::{Frame, Lanes, Sent};
 use super::{Stage, Stored, delta};
 use crate::db::Db;
 use crate::error::FolderError;
@@ -50,6 +50,8 @@ pub(super) struct Uploader<'a> {
     urgent: &'a AtomicBool,
     frame: Vec<u8>,
     frame_ids: Vec<ObjectId>,
+    /// What compression took off the objects in it.
+    frame_saved: u64,
     sent: BTreeSet<ObjectId>,
     sketches: Vec<(ContentId, Sketch)>,
     begun_ms: u64,
@@ -67,6 +69,7 @@ impl<'a> Uploader<'a> {
             urgent,
             frame: Vec::new(),
             frame_ids: Vec::new(),
+            frame_saved: 0,
             sent: BTreeSet::new(),
             sketches: Vec::new(),
             gaining_ms: None,
@@ -85,7 +88,7 @@ impl<'a> Uploader<'a> {
     /// [`FolderError::Remote`], [`FolderError::Db`].
     pub(super) fn settle(&mut self, refs: &BTreeSet<ObjectId>, db: &Db) -> Result<(), FolderError> {
         let settled = self.lanes.settle(refs);
-        db.note_objects(&self.lanes.take_arrived())?;
+        db.note_arrived(&self.lanes.take_arrived())?;
         Ok(settled?)
     }
 
@@ -100,10 +103,11 @@ impl<'a> Uploader<'a> {
         weights.sum::<usize>() > SKETCHES_PENDING_MAX
     }
 
-    /// The frame that is not sent yet; it travels with the commit.
-    pub(super) fn take_frame(&mut self) -> Vec<u8> {
+    /// The frame that is not sent yet, which travels with the commit, and what compression took off it.
+    pub(super) fn take_frame(&mut self) -> (Vec<u8>, u64) {
         self.frame_ids.clear();
-        std::mem::take(&mut self.frame)
+        let saved = std::mem::take(&mut self.frame_saved);
+        (std::mem::take(&mut self.frame), saved)
     }
 
     /// Forgets what was sent: the server refused the commit.
@@ -114,8 +118,9 @@ impl<'a> Uploader<'a> {
     pub(super) fn chunk(&mut self, stage: &Stage<'_>, raw: &[u8]) -> Result<ObjectId, FolderError> {
         let id = sealed::chunk_id(self.space, raw);
         if !self.has(stage, id)? {
-            let envelope = sealed::seal_chunk(self.space, id, raw)?;
+            let (envelope, saved) = sealed::seal_chunk(self.space, id, raw)?;
             self.add(stage, id, &envelope)?;
+            self.frame_saved += saved;
         }
         Ok(id)
     }
@@ -155,7 +160,8 @@ impl<'a> Uploader<'a> {
 
     fn send(&mut self, stage: &Stage<'_>) -> Result<(), FolderError> {
         let ids = std::mem::take(&mut self.frame_ids);
-        let frame = std::mem::take(&mut self.frame);
+        let (bytes, saved) = self.take_frame();
+        let frame = Frame { bytes, ids, saved };
         let started = self.lanes.now_ms();
         let gaining = *self.gaining_ms.get_or_insert(started);
         let again_ms = gaining.saturating_sub(self.begun_ms);
@@ -164,9 +170,9 @@ impl<'a> Uploader<'a> {
             let gained_ms = clock().saturating_sub(gaining);
             urgent.load(Ordering::Acquire) && rate::gives_way(again_ms, gained_ms)
         };
-        let sent = self.lanes.send(self.space.id, frame, ids, &gives_way);
+        let sent = self.lanes.send(self.space.id, frame, &gives_way);
         // Also what arrived before something failed is not sent again.
-        stage.db.note_objects(&self.lanes.take_arrived())?;
+        stage.db.note_arrived(&self.lanes.take_arrived())?;
         let sent = sent?;
         if sent == Sent::GaveWay || gives_way() {
             self.has_given_way = true;

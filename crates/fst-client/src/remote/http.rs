@@ -225,7 +225,11 @@ impl HttpRemote {
 
     fn with_body(&self, request: RequestBuilder, body: Bytes) -> RequestBuilder {
         let len = body.len();
-        let body = Body::sized(Sent::new(&self.throttle, body), len as u64);
+        let body = if self.throttle.pass_whole(len) {
+            Body::from(body)
+        } else {
+            Body::sized(Sent::new(&self.throttle, body), len as u64)
+        };
         let request = request.header("content-type", "application/cbor");
         request.timeout(self.throttle.patience(len)).body(body)
     }

@@ -16,6 +16,9 @@ use crate::config::Performance;
 /// Longest wait for an answer where there is no limit: a full frame over a slow line.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// A body goes out in one piece where the line would carry so many of them in a second.
+const WHOLE_PER_SECOND: u64 = 8;
+
 /// Time after which a wait for a place asks whether it is still worth it.
 const LOOK_UP: Duration = Duration::from_millis(50);
 
@@ -193,6 +196,18 @@ impl Throttle {
             up: self.upload.lock().n_passed,
             down: self.download.lock().n_passed,
         }
+    }
+
+    /// Whether a body of so many bytes may go out in one piece, which costs less: no limit holds, and the line is so fast that
+    /// one that is set now is late by a moment only. What goes out is counted.
+    pub(super) fn pass_whole(&self, len: usize) -> bool {
+        let seen = self.lock_places().seen.map_or(0, Rate::bytes);
+        let mut upload = self.upload.lock();
+        let is_open = upload.rate.is_none() && len as u64 <= seen / WHOLE_PER_SECOND;
+        if is_open {
+            upload.n_passed += len as u64;
+        }
+        is_open
     }
 
     /// How long a request with a body of `len` bytes may take, for the limit that holds when it begins.
@@ -403,6 +418,17 @@ mod tests {
         waiting.join().unwrap();
         assert_eq!(line.places.lock().unwrap().n_taken, 0);
         assert_eq!(line.places.lock().unwrap().bytes, 0);
+    }
+
+    #[test]
+    fn a_body_is_not_cut_up_where_the_line_is_fast_and_free() {
+        let line = Throttle::default();
+        assert!(!line.pass_whole(1), "nobody knows how fast it is");
+        line.lock_places().seen = Rate::per_second(800);
+        assert!(line.pass_whole(100) && !line.pass_whole(101));
+        assert_eq!(line.passed().up, 100);
+        line.set(slow());
+        assert!(!line.pass_whole(100));
     }
 
     #[test]

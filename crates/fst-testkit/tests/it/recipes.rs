@@ -140,7 +140,10 @@ impl Stage<'_> {
 
     fn chunk(&self, raw: &[u8]) -> ObjectId {
         let id = sealed::chunk_id(self.space, raw);
-        self.upload(id, &sealed::seal_chunk(self.space, id, raw).expect("small"))
+        self.upload(
+            id,
+            &sealed::seal_chunk(self.space, id, raw).expect("small").0,
+        )
     }
 
     fn part(&self, raw: &[u8]) -> ObjectId {

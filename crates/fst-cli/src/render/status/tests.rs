@@ -80,6 +80,24 @@ fn idle() {
 }
 
 #[test]
+fn what_compression_saved() {
+    let documents = FolderStatus {
+        saved_bytes: 120 << 20,
+        ..folder("Documents", "two-way", State::Idle)
+    };
+    insta::assert_snapshot!(drawn(&status(State::Idle, vec![documents])), @"
+    ✓ Up to date
+
+      Folder       Remote      Mode   Files      Size  State
+      ~/Documents  /Documents  ⇄     12 408  18.2 GiB  up to date
+
+      Server   https://sync.example.com   connected
+      Saved    120 MiB by compression
+      Device   anna-laptop   3 devices in the account
+    ");
+}
+
+#[test]
 fn syncing() {
     let busy = FolderStatus {
         phase: "sending changes".to_owned(),
