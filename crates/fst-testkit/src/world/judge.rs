@@ -11,7 +11,7 @@ use fst_proto::path::Name;
 use super::World;
 
 /// Names that users give; everything else in a folder is ours and has to be explained.
-const NAMES: [&str; 8] = ["a", "A", "b", "c", "d", "e", "f", "g"];
+const NAMES: [&str; 9] = [".fstignore", "a", "A", "b", "c", "d", "e", "f", "g"];
 
 impl World {
     pub(super) fn judge(&mut self) {
@@ -40,13 +40,18 @@ impl World {
             .into_values()
             .filter_map(bytes_of)
             .collect();
+        self.judge_present(&present);
+    }
+
+    /// Of all that was ever written, `present` has what nobody gave up, and nothing else.
+    pub(super) fn judge_present(&mut self, present: &BTreeSet<Vec<u8>>) {
         for (content, is_destroyed) in &self.contents {
             if !is_destroyed && !present.contains(content) {
                 let text = String::from_utf8_lossy(&content[..content.len().min(24)]).into_owned();
                 self.report.faults.push(format!("lost content {text:?}"));
             }
         }
-        for content in &present {
+        for content in present {
             if !self.contents.contains_key(content) {
                 let text = String::from_utf8_lossy(&content[..content.len().min(24)]).into_owned();
                 self.report
@@ -109,7 +114,7 @@ fn first_name(mut name: Name) -> String {
     String::from_utf8_lossy(name.as_bytes()).into_owned()
 }
 
-fn bytes_of(entry: FakeEntry) -> Option<Vec<u8>> {
+pub(super) fn bytes_of(entry: FakeEntry) -> Option<Vec<u8>> {
     match entry {
         FakeEntry::File { bytes, .. } => Some(bytes),
         _ => None,
@@ -117,7 +122,7 @@ fn bytes_of(entry: FakeEntry) -> Option<Vec<u8>> {
 }
 
 /// What a person sees of a folder: paths, contents, links, executable bits; no times.
-fn shown(vault: &FakeVault) -> BTreeMap<String, String> {
+pub(super) fn shown(vault: &FakeVault) -> BTreeMap<String, String> {
     vault
         .snapshot()
         .into_iter()
@@ -137,7 +142,10 @@ fn describe(entry: &FakeEntry) -> String {
     }
 }
 
-fn difference(a: &BTreeMap<String, String>, b: &BTreeMap<String, String>) -> Vec<String> {
+pub(super) fn difference(
+    a: &BTreeMap<String, String>,
+    b: &BTreeMap<String, String>,
+) -> Vec<String> {
     let only = |x: &BTreeMap<String, String>, y: &BTreeMap<String, String>, mark: &str| {
         x.iter()
             .filter(|(path, text)| y.get(*path) != Some(*text))
