@@ -219,6 +219,9 @@ impl World {
         while self.rng.chance(30) && self.house.deliver_one(&self.rng) {
             self.say("a late request arrives".to_owned());
         }
+        if self.has(Hazard::OldServer) {
+            self.begin_backups();
+        }
         let at = self.rng.below(self.devices.len());
         self.set_disk_clock(at);
         let crash_end = 80 + self.plan.crash_percent.min(50);

@@ -19,8 +19,8 @@ const BIT_MAX: usize = 8;
 const STEP_MS: u64 = 4_000;
 /// A file of rules.
 const RULES: &str = ".fstignore";
-/// Rules to choose from.
-const PATTERNS: [&str; 5] = ["b", "d/", "/a", "e/a", "*\n!b"];
+/// Rules to choose from; none ignores itself, so that the end of all rules reaches every device.
+const PATTERNS: [&str; 5] = ["b", "d/", "/a", "e/a", "*\n!.fstignore\n!b"];
 
 impl World {
     /// A user writes rules of what is ignored.

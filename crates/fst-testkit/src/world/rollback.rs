@@ -14,11 +14,20 @@ use super::{QUIET_ROUNDS_MAX, World};
 use crate::house::Backup;
 
 /// Share of stretches, in percent, in which everybody works on with the old server.
-const FORK_PERCENT: usize = 25;
+const FORK_PERCENT: usize = 50;
+/// Share of steps, in percent, at which the first backup is made.
+const BACKUP_PERCENT: usize = 15;
 /// Share of steps of a stretch, in percent, in which a user does something.
 const ACT_PERCENT: usize = 50;
 
 impl World {
+    /// The first backup, some time after the space was made.
+    pub(super) fn begin_backups(&mut self) {
+        if self.backup.is_none() && self.rng.chance(BACKUP_PERCENT) && self.log_size() > 0 {
+            self.backup = self.house.back_up();
+        }
+    }
+
     /// An operator makes a backup of the server, or puts the last one in place of the server.
     pub(super) fn age_server(&mut self) {
         if self.log_size() == 0 {
