@@ -121,12 +121,17 @@ impl World {
         }
     }
 
-    /// A sync with a server that shows less or other than before ends in that error and changes nothing.
+    /// A sync with a server that shows less or other than before ends in that error and changes nothing. What follows
+    /// on another history may break a rule before it can be told to be another one.
     fn must_stop(&mut self, at: usize) {
         let before = self.devices[at].vault.snapshot();
         let ended = self.devices[at].settle();
         self.say(format!("{at}: stops {ended:?}"));
-        if !matches!(ended, Err(ErrorCode::Rollback | ErrorCode::Fork)) {
+        let is_stopped = matches!(
+            ended,
+            Err(ErrorCode::Rollback | ErrorCode::Fork | ErrorCode::InvalidLog)
+        );
+        if !is_stopped {
             let text = format!("device {at} goes on with an old server: {ended:?}");
             self.report.faults.push(text);
         }
