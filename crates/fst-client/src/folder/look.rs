@@ -196,7 +196,7 @@ impl Folder {
             let was = path_in(&base, id)?;
             let will = path_in(&remote, id)?;
             for path in was.into_iter().chain(will) {
-                places.spots.entry(path).or_insert(reach);
+                places.add(path, reach);
             }
         }
         Ok(())
