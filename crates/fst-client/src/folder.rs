@@ -573,6 +573,7 @@ impl Folder {
             db: self.db.read(),
             local: &part.local,
             remote: &part.remote,
+            rules: &self.rules,
         };
         make(&Inputs {
             base: &part.base,

@@ -100,6 +100,26 @@ impl World {
         self.say(format!("{at}: user restores {text:?}"));
     }
 
+    /// Contents that some device knows a version of.
+    pub(super) fn in_history(&mut self) -> BTreeSet<Vec<u8>> {
+        let mut kept = BTreeSet::new();
+        for device in &mut self.devices {
+            let contents = &self.contents;
+            let known = device.try_beside(|db, space, _| {
+                let rows = files_of(db).unwrap_or_default();
+                let known: BTreeSet<_> = rows.iter().map(|row| row.state.content.id).collect();
+                let is_known = |bytes: &&Vec<u8>| known.contains(&content_id(&space.keys, bytes));
+                contents
+                    .keys()
+                    .filter(is_known)
+                    .cloned()
+                    .collect::<Vec<_>>()
+            });
+            kept.extend(known.into_iter().flatten());
+        }
+        kept
+    }
+
     /// Time passes, and the server gives up what is over.
     pub(super) fn prune(&mut self, at: usize) {
         if self.rng.chance(40) {
