@@ -596,6 +596,7 @@ impl Folder {
             db: self.db.read(),
             local: &part.local,
             remote: &part.remote,
+            rules: &self.rules,
         };
         make(&Inputs {
             base: &part.base,

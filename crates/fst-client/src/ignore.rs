@@ -3,9 +3,9 @@
 //! [`crate::scan`] loads a rule file when it enters its directory; [`crate::folder`] remembers what was loaded.
 //! Invariant: a text is compiled once and again only when its file looks different; a rule file that cannot be read
 //! whole and at rest stands for [`Damage`], never for "no rules". Not here: what rules mean ([`fst_engine::ignore`]).
-//! Source: docs/design/sync-semantics.md, rows S-220 to S-224; docs/adr/0014-ignore-rules.md.
+//! Source: docs/design/sync-semantics.md, rows S-220 to S-224 and S-235; docs/adr/0014-ignore-rules.md.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
 use std::sync::Arc;
 
@@ -41,6 +41,8 @@ pub struct Ignore {
     space: (String, Arc<RuleFile>),
     device: Arc<RuleFile>,
     known: BTreeMap<RelPath, Known>,
+    /// Directories whose rule file is about to go: it rules no more.
+    retired: BTreeSet<RelPath>,
     /// Rules in force after the last scan.
     rules: Rules,
     /// A file that was changed just now is read like any other: nothing is done by what it says.
@@ -75,6 +77,7 @@ impl Ignore {
             space: Default::default(),
             device: Arc::new(RuleFile::parse(patterns.join("\n").as_bytes())),
             known: BTreeMap::new(),
+            retired: BTreeSet::new(),
             rules: Rules::default(),
             believes_at_once: false,
         })
@@ -96,6 +99,13 @@ impl Ignore {
             let rules = Arc::new(RuleFile::parse(policy.as_bytes()));
             self.space = (policy, rules);
         }
+        is_other
+    }
+
+    /// Takes the directories whose rule files rule no more; true when they are others than before.
+    pub fn retire(&mut self, dirs: BTreeSet<RelPath>) -> bool {
+        let is_other = self.retired != dirs;
+        self.retired = dirs;
         is_other
     }
 
@@ -141,6 +151,9 @@ impl Ignore {
         let Some(entry) = entries.iter().find(is_rules) else {
             return;
         };
+        if self.retired.contains(dir) {
+            return;
+        }
         let file = match &entry.stat {
             Ok(stat) => self.load(vault, dir, stat, now),
             Err(_) => Err(Damage::Unreadable),

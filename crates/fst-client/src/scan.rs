@@ -160,6 +160,7 @@ impl Scanner<'_> {
             }
         }
         self.look_at_holders(&mut out)?;
+        note_damage(&mut out);
         out.is_unsettled |= out.loaded.is_unsettled;
         Ok(out)
     }
@@ -321,7 +322,6 @@ impl Scanner<'_> {
     ) -> Result<(), FolderError> {
         self.ignore
             .enter(self.vault, (&dir.path, &entries), self.now, &mut out.loaded);
-        note_damage(&dir.path, out);
         let mut aside: Vec<Option<Seen>> = Vec::with_capacity(entries.len());
         let mut level = out.loaded.rules.level(&dir.path);
         for entry in &entries {
@@ -400,7 +400,7 @@ impl Scanner<'_> {
         };
         let entry = self.see(&path, stat, aside, out)?;
         let finding = self.judge(dir, &path, entry, rows, out)?;
-        if !self.is_lasting(entry, finding, rows, out)? {
+        if !is_lasting(entry, finding, out) {
             print.spoil();
         }
         if let Some((seen, _)) = entry.filter(|(seen, _)| is_dir(seen))
@@ -409,24 +409,6 @@ impl Scanner<'_> {
             open.push(inside(dir, path, seen, node));
         }
         Ok(())
-    }
-
-    /// Whether an equal listing would show again that this name needs no look.
-    fn is_lasting(
-        &self,
-        entry: Option<(Seen, Stat)>,
-        finding: Finding,
-        rows: &[BaseRow],
-        out: &Scanned,
-    ) -> Result<bool, DbError> {
-        Ok(match (entry, finding) {
-            (Some((seen, stat)), Finding::Same(_)) => is_dir(&seen) || out.is_settled(&stat),
-            // What is ignored may still be a node that was somewhere else: then it is shown each time.
-            (Some((Seen::Ignored { key, .. }, _)), Finding::New) => {
-                rows.is_empty() && self.db.base().with_key(key)?.is_empty()
-            },
-            (Some(_) | None, _) => false,
-        })
     }
 
     /// Goes on into the directories of one that shows exactly what base has.
@@ -599,6 +581,14 @@ fn aside_of(level: &mut Level<'_>, name: &Name, stat: &Result<Stat, VaultError>)
         },
         Verdict::Held { .. } | Verdict::Kept(_) => Seen::Problem,
     })
+}
+
+/// Whether an equal listing would show again that this name needs no look.
+fn is_lasting(entry: Option<(Seen, Stat)>, finding: Finding, out: &Scanned) -> bool {
+    match (entry, finding) {
+        (Some((seen, stat)), Finding::Same(_)) => is_dir(&seen) || out.is_settled(&stat),
+        (Some(_) | None, _) => false,
+    }
 }
 
 fn key_of_file(stat: &Stat) -> FileKey {

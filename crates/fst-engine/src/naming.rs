@@ -213,4 +213,8 @@ impl ConflictNaming for ByHash {
         }
         NodeId(id)
     }
+
+    fn is_ignored(&self, _parent: NodeId, _name: &Name) -> bool {
+        false
+    }
 }

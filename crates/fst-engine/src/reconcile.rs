@@ -108,7 +108,7 @@ pub struct Loser {
 
 /// Gives conflict copies their names and ids.
 ///
-/// Both functions must depend on their arguments and the losing version alone, never on the time of the call: a
+/// All functions must depend on their arguments and the losing version alone, never on the time of the call: a
 /// plan made again after a crash has to find the copy it made before.
 pub trait ConflictNaming {
     /// Returns a name beside `original` for which `taken` is false.
@@ -116,6 +116,9 @@ pub trait ConflictNaming {
 
     /// Returns the id of the copy that holds `loser_content` of `node`.
     fn copy_id(&self, node: NodeId, loser_content: &Content) -> NodeId;
+
+    /// Whether a rule keeps a file of this name in this directory from being synced: no copy is made there.
+    fn is_ignored(&self, parent: NodeId, name: &Name) -> bool;
 }
 
 /// Everything a plan depends on.

@@ -14,6 +14,7 @@ use fst_store::blob::memory::MemoryBlobs;
 use fst_store::blob::{BlobCounts, BlobInfo, BlobKey, BlobStore};
 use fst_store::cache::local::LocalCache;
 use fst_store::error::StoreResult;
+use fst_store::meta::MetaStore;
 use fst_store::meta::memory::MemoryMeta;
 use futures::executor::block_on;
 
@@ -34,10 +35,36 @@ pub struct House {
 
 struct Inner {
     service: Mutex<Arc<Service>>,
-    parts: Option<Parts>,
-    blobs: Option<Arc<MortalBlobs>>,
+    stores: Mutex<Option<Stores>>,
     late: Mutex<Vec<Late>>,
     n_kills: AtomicU64,
+}
+
+#[derive(Clone)]
+struct Stores {
+    meta: Arc<MemoryMeta>,
+    blobs: Arc<MortalBlobs>,
+    clock: VirtualClock,
+    random: Rng,
+}
+
+impl Stores {
+    fn parts(&self) -> Parts {
+        Parts {
+            meta: Arc::clone(&self.meta) as Arc<dyn MetaStore>,
+            blobs: Arc::clone(&self.blobs) as Arc<dyn BlobStore>,
+            cache: Arc::new(LocalCache::new()),
+            clock: Arc::new(self.clock.clone()),
+            random: Arc::new(self.random.clone()),
+        }
+    }
+}
+
+/// All that a server has, metadata and objects, as a backup of one moment.
+#[derive(Debug)]
+pub struct Backup {
+    meta: MemoryMeta,
+    blobs: MemoryBlobs,
 }
 
 impl std::fmt::Debug for House {
@@ -53,34 +80,64 @@ impl House {
     /// Never: memory does not fail.
     #[must_use]
     pub fn mortal(clock: &VirtualClock, rng: &Rng) -> Self {
-        let blobs = Arc::new(MortalBlobs::default());
-        let parts = Parts {
+        let stores = Stores {
             meta: Arc::new(MemoryMeta::new()),
-            blobs: Arc::clone(&blobs) as Arc<dyn BlobStore>,
-            cache: Arc::new(LocalCache::new()),
-            clock: Arc::new(clock.clone()),
-            random: Arc::new(rng.clone()),
+            blobs: Arc::new(MortalBlobs::default()),
+            clock: clock.clone(),
+            random: rng.clone(),
         };
-        let service = block_on(Service::open(parts.clone())).expect("memory store");
-        Self::with(Arc::new(service), Some(parts), Some(blobs))
+        let service = block_on(Service::open(stores.parts())).expect("memory store");
+        Self::with(Arc::new(service), Some(stores))
     }
 
     /// A house around a server that stands for good.
     #[must_use]
     pub fn standing(service: Arc<Service>) -> Self {
-        Self::with(service, None, None)
+        Self::with(service, None)
     }
 
-    fn with(service: Arc<Service>, parts: Option<Parts>, blobs: Option<Arc<MortalBlobs>>) -> Self {
+    fn with(service: Arc<Service>, stores: Option<Stores>) -> Self {
         Self {
             inner: Arc::new(Inner {
                 service: Mutex::new(service),
-                parts,
-                blobs,
+                stores: Mutex::new(stores),
                 late: Mutex::default(),
                 n_kills: AtomicU64::new(0),
             }),
         }
+    }
+
+    fn stores(&self) -> Option<Stores> {
+        let stores = self.inner.stores.lock();
+        stores.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// A copy of all that the server has now; `None` for one that stands for good.
+    #[must_use]
+    pub fn back_up(&self) -> Option<Backup> {
+        let stores = self.stores()?;
+        Some(Backup {
+            meta: stores.meta.copied(),
+            blobs: stores.blobs.inner.copied(),
+        })
+    }
+
+    /// Replaces all that the server has by a copy, and starts it anew.
+    ///
+    /// # Panics
+    /// Never: memory does not fail.
+    pub fn put_back(&self, backup: Backup) {
+        let inner = &self.inner;
+        let mut stores = inner.stores.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(stores) = stores.as_mut() {
+            stores.meta = Arc::new(backup.meta);
+            stores.blobs = Arc::new(MortalBlobs {
+                inner: backup.blobs,
+                ..MortalBlobs::default()
+            });
+        }
+        drop(stores);
+        self.start();
     }
 
     /// The server that answers now.
@@ -95,27 +152,27 @@ impl House {
     /// # Panics
     /// Never: memory does not fail.
     pub fn restart(&self) {
-        let Some(parts) = &self.inner.parts else {
+        self.start();
+        self.inner.n_kills.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn start(&self) {
+        let Some(stores) = self.stores() else {
             return;
         };
-        let parts = Parts {
-            cache: Arc::new(LocalCache::new()),
-            ..parts.clone()
-        };
         self.spare();
-        let fresh = block_on(Service::open(parts)).expect("memory store");
+        let fresh = block_on(Service::open(stores.parts())).expect("memory store");
         let mut service = self
             .inner
             .service
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         *service = Arc::new(fresh);
-        self.inner.n_kills.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Kills the server at the `n`-th call of its object store from now.
     pub fn kill_after(&self, n: u64) {
-        if let Some(blobs) = &self.inner.blobs {
+        if let Some(Stores { blobs, .. }) = self.stores() {
             let at = blobs.n_calls.load(Ordering::Relaxed) + n;
             blobs.kill_at.store(at, Ordering::Relaxed);
         }
@@ -123,7 +180,7 @@ impl House {
 
     /// Takes back a kill that has not struck yet.
     pub fn spare(&self) {
-        if let Some(blobs) = &self.inner.blobs {
+        if let Some(Stores { blobs, .. }) = self.stores() {
             blobs.kill_at.store(0, Ordering::Relaxed);
         }
     }

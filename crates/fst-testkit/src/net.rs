@@ -40,6 +40,15 @@ struct WeatherState {
     received_bytes: AtomicU64,
 }
 
+/// Weather that is held for a moment.
+#[derive(Debug)]
+pub(crate) struct Paused {
+    is_partitioned: bool,
+    is_half_open: bool,
+    loss_percent: usize,
+    late_percent: usize,
+}
+
 impl Weather {
     /// Bytes of contents and changes sent and received so far: objects, batches and pages of the log.
     #[must_use]
@@ -59,6 +68,25 @@ impl Weather {
         self.inner
             .is_partitioned
             .store(is_partitioned, Ordering::Relaxed);
+    }
+
+    /// Lets everything through for a question of the world itself; returns what [`Weather::resume`] takes.
+    pub(crate) fn pause(&self) -> Paused {
+        let state = &self.inner;
+        Paused {
+            is_partitioned: state.is_partitioned.swap(false, Ordering::Relaxed),
+            is_half_open: state.is_half_open.swap(false, Ordering::Relaxed),
+            loss_percent: state.loss_percent.swap(0, Ordering::Relaxed),
+            late_percent: state.late_percent.swap(0, Ordering::Relaxed),
+        }
+    }
+
+    /// The weather is as it was.
+    pub(crate) fn resume(&self, paused: Paused) {
+        self.partition(paused.is_partitioned);
+        self.half_open(paused.is_half_open);
+        self.lose(paused.loss_percent);
+        self.delay(paused.late_percent);
     }
 
     /// Lets requests through and no answer back, or heals that.

@@ -11,16 +11,20 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use fst_fs::fake::{FakeEntry, FakeOptions, FakeVault, PowerCut, UserFile};
+use fst_proto::error::ErrorCode;
 use fst_proto::path::RelPath;
 use fst_proto::time::{Clock, UnixMillis};
 
-use crate::house::House;
+use crate::house::{Backup, House};
 use crate::rng::Rng;
 
 pub(crate) mod device;
+mod guard;
 mod hazards;
 mod judge;
+mod past;
 mod plan;
+mod rollback;
 mod user;
 
 pub use device::Device;
@@ -96,6 +100,8 @@ pub struct Report {
     pub n_server_kills: u64,
     /// Files in the end.
     pub n_files: usize,
+    /// How often each hazard struck, and what came of it.
+    pub counts: BTreeMap<String, u64>,
 }
 
 /// A running world.
@@ -120,6 +126,10 @@ pub struct World {
     unsafe_yet: Vec<BTreeSet<Vec<u8>>>,
     /// Files that programs of each device hold open.
     programs: Vec<Vec<UserFile>>,
+    /// An older state of the server.
+    backup: Option<Backup>,
+    /// Devices that a fork has stopped for good; the world ends with it.
+    stopped: Option<BTreeSet<usize>>,
 }
 
 /// Runs the world of `seed`.
@@ -128,28 +138,44 @@ pub fn run(seed: u64, plan: &Plan) -> Report {
     let mut world = World::new(seed, plan.clone());
     for _ in 0..plan.n_steps {
         world.step();
+        if world.stopped.is_some() {
+            break;
+        }
     }
-    world.calm();
-    world.lift();
-    world.judge();
-    if seed.is_multiple_of(RESYNC_EVERY) {
-        world.judge_resync();
+    match world.stopped.take() {
+        Some(stopped) => world.judge_fork(&stopped),
+        None => world.end(seed),
     }
     world.report.n_server_kills = world.house.n_kills();
     world.report
 }
 
 impl World {
+    /// Peace, and the questions that a world has to answer.
+    fn end(&mut self, seed: u64) {
+        self.calm();
+        self.lift();
+        if self.has(Hazard::Rules) {
+            self.drop_rules();
+        }
+        self.judge();
+        if seed.is_multiple_of(RESYNC_EVERY) {
+            self.judge_resync();
+        }
+        if self.has(Hazard::Prunes) {
+            self.judge_kept();
+        }
+        if self.has(Hazard::Emptied) {
+            self.judge_guard();
+        }
+    }
+
     fn new(seed: u64, plan: Plan) -> Self {
         let rng = Rng::new(seed);
         let clock = VirtualClock::default();
         let house = House::mortal(&clock, &rng);
         let mut devices = device::enrol(&house, plan.n_devices, &clock, &rng);
-        let options = FakeOptions {
-            folds_case: plan.hazards.contains(&Hazard::FoldsCase),
-            mtime_grain_ns: plan.grain_ns,
-            is_ctime_coarse: plan.grain_ns > 1,
-        };
+        let options = plan.disk_options();
         for device in &mut devices {
             device.vault = FakeVault::with_options(options);
             device.weather.lose(plan.loss_percent);
@@ -168,7 +194,17 @@ impl World {
             last_file: "a",
             meanwhile: Arc::default(),
             contents: BTreeMap::new(),
+            backup: None,
+            stopped: None,
         }
+    }
+
+    fn disk_options(&self) -> FakeOptions {
+        self.plan.disk_options()
+    }
+
+    fn count(&mut self, what: &str) {
+        *self.report.counts.entry(what.to_owned()).or_default() += 1;
     }
 
     fn has(&self, hazard: Hazard) -> bool {
@@ -183,6 +219,9 @@ impl World {
         self.clock.advance(1 + self.rng.next() % self.plan.tempo_ms);
         while self.rng.chance(30) && self.house.deliver_one(&self.rng) {
             self.say("a late request arrives".to_owned());
+        }
+        if self.has(Hazard::OldServer) {
+            self.begin_backups();
         }
         let at = self.rng.below(self.devices.len());
         self.set_disk_clock(at);
@@ -309,7 +348,15 @@ impl World {
                 return self.set_weather();
             }
         }
-        self.report.faults.push("does not become quiet".to_owned());
+        if !self.is_held_by_rules() {
+            self.report.faults.push("does not become quiet".to_owned());
+        }
+    }
+
+    /// Whether something unreadable lies where rules are expected: until that is repaired nothing is synced, and said so.
+    fn is_held_by_rules(&self) -> bool {
+        let mut problems = self.devices.iter().flat_map(Device::problems);
+        problems.any(|problem| problem.code == ErrorCode::BadIgnoreFile.to_string())
     }
 }
 

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fst_engine::identify::{FileKey, Identified, Seen, identify_part};
 use fst_engine::ignore::RULE_FILE;
-use fst_engine::scope::Replica as _;
+use fst_engine::scope::{Local, Replica as _};
 use fst_engine::tree::{Node, Tree};
 use fst_proto::entry::{Content, Place};
 use fst_proto::ids::NodeId;
@@ -101,6 +101,22 @@ impl Look {
 impl Folder {
     /// Looks at some places, and at those where the server has something new for this folder.
     pub(super) fn look(&mut self, places: &Places, noted: Noted) -> Result<Look, FolderError> {
+        let look = self.look_once(places, noted)?;
+        let leaving = self.leaving_rules(&look)?;
+        if !self.settings.ignore.retire(leaving) {
+            return Ok(look);
+        }
+        let (is_everything, spots) = (true, places.spots.clone());
+        self.look_once(
+            &Places {
+                is_everything,
+                spots,
+            },
+            noted,
+        )
+    }
+
+    fn look_once(&mut self, places: &Places, noted: Noted) -> Result<Look, FolderError> {
         let mut places = places.clone();
         self.add_ahead(&mut places)?;
         let policy = self.db.read().ignore_policy()?;
@@ -127,6 +143,30 @@ impl Folder {
             clean.try_for_each(|(dir, print, n)| tx.put_clean(*dir, print, *n))
         })?;
         self.identify(scanned)
+    }
+
+    /// Directories whose rule file lies where it was and was moved at the server: it would keep itself from following
+    /// when its own rules fit its new name (S-235).
+    fn leaving_rules(&self, look: &Look) -> Result<BTreeSet<RelPath>, DbError> {
+        let db = self.db.read();
+        let (base, remote) = (db.base(), db.remote());
+        let local = Local {
+            base: &base,
+            seen: &look.seen.local,
+            looked: &look.scanned.looked,
+        };
+        let mut leaving = BTreeSet::new();
+        for id in db.ahead()? {
+            let places = [base.node(id)?, local.node(id)?, remote.node(id)?];
+            if let [Some(was), Some(is), Some(will)] = places.map(|node| node.map(|it| it.place))
+                && was.name.as_bytes() == RULE_FILE.as_bytes()
+                && was == is
+                && was != will
+            {
+                leaving.extend(path_in(&local, id)?.and_then(|path| path.parent()));
+            }
+        }
+        Ok(leaving)
     }
 
     /// Whether rules may be others when something changed at this path.
@@ -156,7 +196,7 @@ impl Folder {
             let was = path_in(&base, id)?;
             let will = path_in(&remote, id)?;
             for path in was.into_iter().chain(will) {
-                places.spots.entry(path).or_insert(reach);
+                places.add(path, reach);
             }
         }
         Ok(())

@@ -1,6 +1,7 @@
 //! Names and ids of conflict copies, from facts that every plan finds again: the losing version's author,
 //! time and content.
 
+use fst_engine::ignore::Rules;
 use fst_engine::naming::{Origin, conflict_name};
 use fst_engine::reconcile::{ConflictNaming, Loser, Side};
 use fst_engine::tree::Tree;
@@ -24,6 +25,7 @@ pub(super) struct Namer<'a> {
     pub(super) db: Reader<'a>,
     pub(super) local: &'a Tree,
     pub(super) remote: &'a Tree,
+    pub(super) rules: &'a Rules,
 }
 
 impl Namer<'_> {
@@ -70,6 +72,17 @@ impl ConflictNaming for Namer<'_> {
 
     fn copy_id(&self, node: NodeId, loser_content: &Content) -> NodeId {
         copy_id(node, loser_content.id)
+    }
+
+    fn is_ignored(&self, parent: NodeId, name: &Name) -> bool {
+        let dir = self.local.path(parent).or_else(|| self.remote.path(parent));
+        let path = dir.and_then(|dir| dir.child(name.clone()).ok());
+        let said = path.and_then(|path| {
+            self.rules
+                .decide(&path, false)
+                .map(|said| said.is_hands_off())
+        });
+        said == Some(true)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The hash of a directory's listing.
 //!
 //! The scan keeps it when a listing shows exactly what base has: an equal one then does too. Invariant: a change of a name,
-//! a file's identity, size, times or executable bit, or of what is ignored, changes the hash. Not here: contents; that a
+//! a file's identity, size, times or executable bit changes the hash; what holds something ignored has none. Not here: contents; that a
 //! file's times vouch for them is the rule of the stat cache.
 
 use fst_engine::identify::Seen;
@@ -16,7 +16,7 @@ pub(super) struct Print {
 }
 
 impl Print {
-    /// Of a sorted listing, with what is to be left alone.
+    /// Of a sorted listing, with what is to be left alone in it.
     pub(super) fn of(entries: &[DirEntry], aside: &[Option<Seen>]) -> Self {
         let mut bytes = Vec::with_capacity(entries.len() * 80);
         for (entry, aside) in entries.iter().zip(aside) {
@@ -26,13 +26,11 @@ impl Print {
             // Names hold no zero byte.
             bytes.extend_from_slice(name.as_bytes());
             bytes.push(0);
-            match aside {
-                Some(_) => {
-                    bytes.push(b'i');
-                    push_key(&mut bytes, stat);
-                },
-                None => push_look(&mut bytes, stat),
+            // It keeps its directory from being removed, and may be a node that was somewhere else: shown each time.
+            if aside.is_some() {
+                return Self { hash: None };
             }
+            push_look(&mut bytes, stat);
         }
         let hash = Some(sha256(&[&bytes]));
         Self { hash }

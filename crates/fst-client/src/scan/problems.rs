@@ -12,13 +12,15 @@ use fst_proto::text;
 
 use super::Scanned;
 
-/// A rule file that holds what is below its directory is a problem; one that is being written is looked at again.
-pub(super) fn note_damage(dir: &RelPath, out: &mut Scanned) {
-    let file = out.loaded.rules.files.get(dir);
-    let damage = file.and_then(|file| file.damage()).cloned();
-    let path = Name::new(RULE_FILE.as_bytes()).map(|name| dir.child(name));
-    if let (Some(damage), Ok(Ok(path))) = (damage, path) {
-        if damage == Damage::Changing {
+/// A rule file that holds what is below its directory is a problem, whether it was looked at now or before; one that is
+/// being written is looked at again.
+pub(super) fn note_damage(out: &mut Scanned) {
+    for (dir, file) in &out.loaded.rules.files {
+        let path = Name::new(RULE_FILE.as_bytes()).map(|name| dir.child(name));
+        let (Some(damage), Ok(Ok(path))) = (file.damage(), path) else {
+            continue;
+        };
+        if *damage == Damage::Changing {
             out.again.insert(path);
         } else {
             let reason = format!("{damage}; nothing here is synced until it is repaired");

@@ -27,10 +27,9 @@ pub(super) fn add(merge: &mut Merge<'_>) {
             side,
             node: rival.node,
         };
-        match (backup, side) {
-            (Backup::Keep, _) => keep_beside(merge, rival, loser, &lost),
-            (Backup::HistoryOnly, Side::Remote) => note(merge, rival, None),
-            (Backup::HistoryOnly, Side::Local) => keep_in_history(merge, rival, loser, &lost),
+        match backup {
+            Backup::Keep => keep_beside(merge, rival, loser, &lost),
+            Backup::HistoryOnly => keep_in_history(merge, rival, loser, &lost),
         }
     }
 }
@@ -108,6 +107,11 @@ fn keep_beside(merge: &mut Merge<'_>, rival: Rival, loser: Loser, lost: &Node) {
                 ..lost.clone()
             };
             node.place.name = names::name_of_equal(merge, loser, &node);
+            let naming = merge.inputs.naming;
+            if naming.is_ignored(node.place.parent, &node.place.name) {
+                // What is ignored is not written, and would not be found again: each plan would make one more.
+                return keep_in_history(merge, rival, loser, lost);
+            }
             insert(merge, loser, id, node)
         },
         CopyId::None => {
@@ -169,9 +173,12 @@ fn insert(merge: &mut Merge<'_>, loser: Loser, id: NodeId, node: Node) -> NodeId
     id
 }
 
-/// Sends the losing local content to the server as a version of its own before its node is touched; the
-/// plan after that overwrites the node and deletes the extra one.
+/// A remote content is a version already. The losing local one is sent to the server as a version of its own before its
+/// node is touched; the plan after that overwrites the node and deletes the extra one.
 fn keep_in_history(merge: &mut Merge<'_>, rival: Rival, loser: Loser, lost: &Node) {
+    if loser.side == Side::Remote {
+        return note(merge, rival, None);
+    }
     let inputs = merge.inputs;
     let id = inputs.naming.copy_id(loser.node, &lost.content);
     merge.ask_node(id);

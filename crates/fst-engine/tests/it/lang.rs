@@ -247,6 +247,10 @@ impl ConflictNaming for ByContent<'_> {
     fn copy_id(&self, node: NodeId, loser_content: &Content) -> NodeId {
         id(&format!("{}!{}", label(node), content_mark(*loser_content)))
     }
+
+    fn is_ignored(&self, _parent: NodeId, _name: &Name) -> bool {
+        false
+    }
 }
 
 fn content_mark(content: Content) -> String {

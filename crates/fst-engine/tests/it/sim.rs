@@ -622,6 +622,10 @@ impl ConflictNaming for ByVersion<'_> {
     fn copy_id(&self, node: NodeId, loser_content: &Content) -> NodeId {
         ByHash.copy_id(node, loser_content)
     }
+
+    fn is_ignored(&self, _parent: NodeId, _name: &Name) -> bool {
+        false
+    }
 }
 
 /// Server, clients, and what the users did.

@@ -23,6 +23,15 @@ impl MemoryBlobs {
         Self::default()
     }
 
+    /// A second store that holds what this one holds now, as a backup does; it has counted nothing yet.
+    #[must_use]
+    pub fn copied(&self) -> Self {
+        Self {
+            blobs: Mutex::new(self.with(|blobs| blobs.clone())),
+            counters: Counters::default(),
+        }
+    }
+
     fn with<T>(&self, f: impl FnOnce(&mut BTreeMap<BlobKey, Bytes>) -> T) -> T {
         f(&mut self.blobs.lock().unwrap_or_else(PoisonError::into_inner))
     }

@@ -29,7 +29,7 @@ pub struct MemoryMeta {
     roles: LocalRoles,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 struct State {
     secrets: BTreeMap<String, [u8; 32]>,
     setup_code: Option<(Hash32, UnixMillis)>,
@@ -41,7 +41,7 @@ struct State {
     bytes: u64,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Space {
     account: AccountId,
     tag: NameTag,
@@ -62,7 +62,7 @@ struct PackFact {
     bytes: u64,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct LogEntry {
     device: DeviceId,
     class: OrderClass,
@@ -76,6 +76,16 @@ impl MemoryMeta {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// A second store that holds what this one holds now, as a backup does; nobody leads there.
+    #[must_use]
+    pub fn copied(&self) -> Self {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        Self {
+            state: Mutex::new(state.clone()),
+            roles: LocalRoles::default(),
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

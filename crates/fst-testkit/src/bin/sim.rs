@@ -30,6 +30,7 @@ struct Totals {
     n_crashes: AtomicU64,
     n_kills: AtomicU64,
     n_server_kills: AtomicU64,
+    counts: Mutex<BTreeMap<String, u64>>,
     failed: Mutex<BTreeMap<u64, String>>,
 }
 
@@ -102,6 +103,12 @@ fn run(order: &Order) -> ExitCode {
         read(&totals.n_server_kills),
         failed.len()
     ));
+    let counts = totals.counts.lock().unwrap_or_else(PoisonError::into_inner);
+    let counts: Vec<String> = counts
+        .iter()
+        .map(|(what, n)| format!("{what} {n}"))
+        .collect();
+    say(&format!("hazards: {}", counts.join(" · ")));
     if failed.is_empty() {
         ExitCode::SUCCESS
     } else {
@@ -136,6 +143,11 @@ fn run_one(seed: u64, is_killing: bool, totals: &Totals) {
     totals
         .n_server_kills
         .fetch_add(report.n_server_kills, Ordering::Relaxed);
+    let mut counts = totals.counts.lock().unwrap_or_else(PoisonError::into_inner);
+    for (what, n) in &report.counts {
+        *counts.entry(what.clone()).or_default() += n;
+    }
+    drop(counts);
     if !report.faults.is_empty() || !is_repeatable {
         let text = format!("{:?} repeatable={is_repeatable}", report.faults);
         say(&format!("seed {seed}: {text}"));

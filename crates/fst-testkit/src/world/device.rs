@@ -391,6 +391,36 @@ impl Device {
         seen
     }
 
+    /// The same where the folder may not have been opened yet and the line may fail: `None` then.
+    pub fn try_beside<T>(&mut self, look: impl FnOnce(&Db, &Space, &dyn Remote) -> T) -> Option<T> {
+        self.close();
+        let mut db = self.db.take()?;
+        let space = self.space(&mut db);
+        let seen = space
+            .ok()
+            .map(|(space, _)| look(&db, &space, self.remote.as_ref()));
+        self.db = Some(db);
+        seen
+    }
+
+    /// Entries of the log that this device has verified; closes the folder.
+    ///
+    /// # Panics
+    /// When memory is exhausted.
+    pub fn known_size(&mut self) -> u64 {
+        self.close();
+        let db = self.db.as_ref();
+        db.map_or(0, |db| {
+            db.load().expect("memory database").range.head().size
+        })
+    }
+
+    /// Opens the folder, which puts right what a crash left behind; a failure shows in the next cycle.
+    pub(crate) fn open_quietly(&mut self) {
+        self.close();
+        self.open().unwrap_or_default();
+    }
+
     fn space(&self, db: &mut Db) -> Result<(Space, Option<Head>), ClientError> {
         let chain = Chain::replay(&self.enrolled.chain).expect("our own chain");
         let spaces = Spaces {

@@ -23,6 +23,7 @@ impl World {
         }
         let hazard = events[self.rng.below(events.len())];
         self.say(format!("{at}: {hazard:?}"));
+        self.count(&format!("{hazard:?}"));
         self.strike(hazard, at);
     }
 
@@ -47,7 +48,16 @@ impl World {
             Hazard::ServerKills if coin => self.house.kill_after(1 + self.rng.next() % 8),
             Hazard::ServerKills => self.house.restart(),
             Hazard::LazyDisk => self.cut_power(at),
-            Hazard::Programs | Hazard::LostDatabase | Hazard::FoldsCase => {},
+            Hazard::OldServer => self.age_server(),
+            Hazard::Prunes => self.prune(at),
+            Hazard::Restores if has_user => self.revive(at),
+            Hazard::Rules if has_user => self.write_rules(at),
+            Hazard::Programs
+            | Hazard::LostDatabase
+            | Hazard::FoldsCase
+            | Hazard::Restores
+            | Hazard::Rules
+            | Hazard::Emptied => {},
         }
     }
 

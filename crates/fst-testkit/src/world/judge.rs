@@ -4,14 +4,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use fst_engine::naming::original_of;
+use fst_engine::naming::{device_of, original_of};
 use fst_fs::fake::{FakeEntry, FakeVault};
 use fst_proto::path::Name;
 
-use super::World;
+use super::{Hazard, World};
 
 /// Names that users give; everything else in a folder is ours and has to be explained.
-const NAMES: [&str; 8] = ["a", "A", "b", "c", "d", "e", "f", "g"];
+const NAMES: [&str; 9] = [".fstignore", "a", "A", "b", "c", "d", "e", "f", "g"];
 
 impl World {
     pub(super) fn judge(&mut self) {
@@ -40,13 +40,24 @@ impl World {
             .into_values()
             .filter_map(bytes_of)
             .collect();
+        self.judge_present(&present);
+    }
+
+    /// Of all that was ever written, `present` has what nobody gave up, and nothing else. Where the name of a conflict
+    /// copy may be ignored, its content is in history instead.
+    pub(super) fn judge_present(&mut self, present: &BTreeSet<Vec<u8>>) {
+        let kept = if self.has(Hazard::Rules) {
+            self.in_history()
+        } else {
+            BTreeSet::new()
+        };
         for (content, is_destroyed) in &self.contents {
-            if !is_destroyed && !present.contains(content) {
+            if !is_destroyed && !present.contains(content) && !kept.contains(content) {
                 let text = String::from_utf8_lossy(&content[..content.len().min(24)]).into_owned();
                 self.report.faults.push(format!("lost content {text:?}"));
             }
         }
-        for content in &present {
+        for content in present {
             if !self.contents.contains_key(content) {
                 let text = String::from_utf8_lossy(&content[..content.len().min(24)]).into_owned();
                 self.report
@@ -59,16 +70,20 @@ impl World {
     /// Every name is a user's or a conflict copy's, and of those there are none where nothing was concurrent.
     fn judge_names(&mut self, tree: &BTreeMap<String, String>) {
         let mut copies = Vec::new();
+        // What lay in a stage: a device forgot why, or a restore ended there.
+        let may_rescue = self.plan.is_forgetful() || self.has(Hazard::Restores);
         for path in tree.keys() {
             let name = path.rsplit('/').next().unwrap_or_default();
             let Ok(name) = Name::new(name.as_bytes()) else {
                 continue;
             };
-            if original_of(&name).is_some() {
+            let is_copy = original_of(&name).is_some();
+            let first = first_name(name.clone());
+            let is_ours = first == "rescued" || device_of(&name).is_some_and(|it| it == "rescued");
+            let is_rescued = may_rescue && is_ours;
+            if is_copy && !is_rescued {
                 copies.push(path.clone());
             }
-            let first = first_name(name);
-            let is_rescued = self.plan.is_forgetful() && first == "rescued";
             if !NAMES.contains(&first.as_str()) && !is_rescued {
                 self.report.faults.push(format!("stray file {path:?}"));
             }
@@ -109,7 +124,7 @@ fn first_name(mut name: Name) -> String {
     String::from_utf8_lossy(name.as_bytes()).into_owned()
 }
 
-fn bytes_of(entry: FakeEntry) -> Option<Vec<u8>> {
+pub(super) fn bytes_of(entry: FakeEntry) -> Option<Vec<u8>> {
     match entry {
         FakeEntry::File { bytes, .. } => Some(bytes),
         _ => None,
@@ -117,7 +132,7 @@ fn bytes_of(entry: FakeEntry) -> Option<Vec<u8>> {
 }
 
 /// What a person sees of a folder: paths, contents, links, executable bits; no times.
-fn shown(vault: &FakeVault) -> BTreeMap<String, String> {
+pub(super) fn shown(vault: &FakeVault) -> BTreeMap<String, String> {
     vault
         .snapshot()
         .into_iter()
@@ -137,7 +152,10 @@ fn describe(entry: &FakeEntry) -> String {
     }
 }
 
-fn difference(a: &BTreeMap<String, String>, b: &BTreeMap<String, String>) -> Vec<String> {
+pub(super) fn difference(
+    a: &BTreeMap<String, String>,
+    b: &BTreeMap<String, String>,
+) -> Vec<String> {
     let only = |x: &BTreeMap<String, String>, y: &BTreeMap<String, String>, mark: &str| {
         x.iter()
             .filter(|(path, text)| y.get(*path) != Some(*text))

@@ -1,5 +1,7 @@
 //! Size, authors and weather of a world, drawn from its seed.
 
+use fst_fs::fake::FakeOptions;
+
 use crate::rng::Rng;
 
 /// Keeps the draw of the plan apart from the draws of the run.
@@ -7,6 +9,8 @@ const PLAN_SALT: u64 = 0x5eed_0f91_a4e5;
 
 /// Share of worlds, in percent, that each hazard troubles.
 const HAZARD_PERCENT: usize = 22;
+/// The same for a folder of many files, which takes as long as several worlds.
+const EMPTIED_PERCENT: usize = 3;
 
 /// Who writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,11 +48,21 @@ pub enum Hazard {
     ServerKills,
     /// What users write is on the disk only some time later, and power cuts take it.
     LazyDisk,
+    /// The whole server goes back to an earlier copy for a while.
+    OldServer,
+    /// The server gives up what its rules do not keep any more.
+    Prunes,
+    /// Users bring back what was.
+    Restores,
+    /// Rules of what is ignored come and change.
+    Rules,
+    /// In the end a folder of many files is emptied bit by bit.
+    Emptied,
 }
 
 impl Hazard {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 16] = [
         Self::LateMessages,
         Self::HalfOpen,
         Self::ClockJumps,
@@ -60,11 +74,25 @@ impl Hazard {
         Self::FoldsCase,
         Self::ServerKills,
         Self::LazyDisk,
+        Self::OldServer,
+        Self::Prunes,
+        Self::Restores,
+        Self::Rules,
+        Self::Emptied,
     ];
+
+    /// Share of worlds that it troubles, in percent.
+    fn percent(self) -> usize {
+        if self == Self::Emptied {
+            EMPTIED_PERCENT
+        } else {
+            HAZARD_PERCENT
+        }
+    }
 
     /// Whether it is a state of the world from its beginning, not an event.
     pub(super) fn is_lasting(self) -> bool {
-        self == Self::FoldsCase
+        matches!(self, Self::FoldsCase | Self::Emptied)
     }
 }
 
@@ -102,7 +130,7 @@ impl Plan {
         };
         let hazards = Hazard::ALL
             .into_iter()
-            .filter(|_| rng.chance(HAZARD_PERCENT));
+            .filter(|hazard| rng.chance(hazard.percent()));
         Self {
             n_devices,
             n_steps: 30 + rng.below(5) * 10,
@@ -125,10 +153,21 @@ impl Plan {
         plan
     }
 
-    /// Whether conflicts can only be spurious: nothing is concurrent, and nobody has lost their memory.
+    /// Disks of all devices.
+    pub(super) fn disk_options(&self) -> FakeOptions {
+        FakeOptions {
+            folds_case: self.hazards.contains(&Hazard::FoldsCase),
+            mtime_grain_ns: self.grain_ns,
+            is_ctime_coarse: self.grain_ns > 1,
+        }
+    }
+
+    /// Whether conflicts can only be spurious: nothing is concurrent, nobody has lost their memory, and nothing
+    /// was ignored for a while.
     #[must_use]
     pub fn is_free_of_conflicts(&self) -> bool {
-        self.authors != Authors::Free && !self.is_forgetful()
+        let is_blind = self.hazards.contains(&Hazard::Rules);
+        self.authors != Authors::Free && !self.is_forgetful() && !is_blind
     }
 
     /// Whether devices lose what they knew: what lay in a stage then is kept under a name of ours.

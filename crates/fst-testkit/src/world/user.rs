@@ -84,7 +84,7 @@ impl World {
     }
 
     /// A new content is on the disk of `at`.
-    fn come(&mut self, at: usize, bytes: Vec<u8>) {
+    pub(super) fn come(&mut self, at: usize, bytes: Vec<u8>) {
         self.unsafe_yet[at].insert(bytes.clone());
         self.contents.insert(bytes, false);
     }

@@ -15,6 +15,7 @@ use crate::evil::capture;
 
 mod content;
 mod disk;
+mod ignoring;
 mod meanwhile;
 mod names;
 

@@ -2,15 +2,20 @@
 //!
 //! Source: docs/design/versions.md §2.
 
+use std::collections::BTreeMap;
+
 use fst_client::restore::{Newer, Restore, Restored, Restorer, Step};
 use fst_client::versions;
 use fst_engine::restore::plan;
+use fst_fs::fake::{FakeEntry, PowerCut};
 use fst_proto::path::RelPath;
 use fst_proto::time::Clock as _;
 use fst_testkit::scene::{Scene, noise, path};
 
 const AUTHOR: usize = 0;
 const OTHER: usize = 1;
+/// Every run ends: no restore makes so many calls.
+const STEPS_MAX: u64 = 2_000;
 
 /// Brings the whole folder of a device back to a server time.
 fn back_to(scene: &mut Scene, at: usize, then_ms: u64, newer: Newer) -> Restored {
@@ -128,4 +133,111 @@ fn what_nobody_else_has_is_left_alone() {
     );
     scene.quiet();
     scene.assert_equal();
+}
+
+/// A fault in the middle of a restore, after which the process is gone.
+#[derive(Debug, Clone, Copy)]
+enum End {
+    Crash,
+    PowerCut(PowerCut),
+    /// The answer to a request and all later ones are lost.
+    Dark,
+}
+
+/// Restores the whole folder of the author with `end` at step `n`. False when that step never came.
+fn is_ended_at(scene: &mut Scene, then_ms: u64, end: End, n: u64) -> bool {
+    let (vault, now) = (scene.devices[AUTHOR].vault.clone(), scene.clock.now());
+    let weather = scene.devices[AUTHOR].weather.clone();
+    let mut is_due = false;
+    scene.devices[AUTHOR].beside(|db, space, remote| {
+        let past = versions::tree_at(db.read(), then_ms).expect("a sound database");
+        let tree = db.trees().expect("a sound database").1;
+        let plan = plan(&past, &tree, &RelPath::root(), Newer::Remove).expect("the root is there");
+        let mut sources = BTreeMap::new();
+        for step in &plan.steps {
+            if let Step::Create { past: node, .. } | Step::Replace { past: node, .. } = step {
+                let rows = db.read().revisions(*node).expect("a sound database");
+                let until = rows.into_iter().take_while(|row| row.time_ms <= then_ms);
+                sources.extend(until.last().map(|row| (*node, row)));
+            }
+        }
+        let first_request = weather.n_requests();
+        match end {
+            End::Crash | End::PowerCut(_) => vault.crash_at(vault.n_calls() + n),
+            End::Dark => weather.dark_after(n),
+        }
+        let restorer = Restorer {
+            vault: &vault,
+            space,
+            remote,
+            db: db.read(),
+            now,
+        };
+        let ended = restorer.run(&Restore { plan, sources });
+        is_due = match end {
+            End::Crash | End::PowerCut(_) => vault.is_crashed(),
+            End::Dark => weather.n_requests() >= first_request + n && ended.is_err(),
+        };
+    });
+    weather.dark_after(0);
+    if let End::PowerCut(cut) = end
+        && is_due
+    {
+        vault.power_cut(cut);
+    }
+    vault.revive();
+    is_due
+}
+
+/// Every end at every step: what nobody else has is there afterwards, what the log has comes back, nothing is staged.
+fn sweep(end: End) -> u64 {
+    for n in 1..STEPS_MAX {
+        let (mut scene, then) = changed();
+        scene.write(AUTHOR, "newer", b"edited, not synced");
+        scene.write(AUTHOR, "mine", b"new, not synced");
+        let is_due = is_ended_at(&mut scene, then, end, n);
+        scene.quiet();
+        let shown = scene.assert_equal();
+        let has = |bytes: &[u8]| {
+            let is_it =
+                |entry: &FakeEntry| matches!(entry, FakeEntry::File { bytes: b, .. } if b == bytes);
+            shown.values().any(is_it)
+        };
+        assert!(
+            has(b"edited, not synced"),
+            "{end:?} at {n}: {:?}",
+            shown.keys()
+        );
+        assert!(
+            has(b"new, not synced"),
+            "{end:?} at {n}: {:?}",
+            shown.keys()
+        );
+        assert!(
+            has(&noise(1, 3 << 20)) || has(&noise(2, 3 << 20)),
+            "{end:?} at {n}: the large file is neither then nor now"
+        );
+        let names: Vec<String> = shown.keys().map(ToString::to_string).collect();
+        let is_ours =
+            |name: &String| ["d", "d/small", "large", "newer", "mine"].contains(&name.as_str());
+        assert!(names.iter().all(is_ours), "{end:?} at {n}: {names:?}");
+        if !is_due {
+            return n - 1;
+        }
+    }
+    panic!("{end:?}: a restore that never ends");
+}
+
+#[test]
+fn a_crash_at_every_step_of_a_restore_loses_nothing() {
+    let n_steps = sweep(End::Crash);
+    assert!(n_steps > 8, "only {n_steps} steps");
+    sweep(End::PowerCut(PowerCut::Everything));
+    sweep(End::PowerCut(PowerCut::Contents));
+}
+
+#[test]
+fn a_line_that_goes_dark_in_a_restore_loses_nothing() {
+    let n_requests = sweep(End::Dark);
+    assert!(n_requests > 0, "nothing was asked");
 }
