@@ -12,7 +12,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use fst_crypto::batch::BatchSealer;
-use fst_engine::batch::cuts;
+use fst_engine::batch::{cuts, set_aside};
 use fst_engine::identify::{FileKey, Seen};
 use fst_engine::plan::{PushKind, PushOp, Source};
 use fst_engine::scope::Replica as _;
@@ -122,7 +122,7 @@ impl Pusher<'_> {
     pub(crate) fn run(&mut self, ops: &[PushOp], lanes: &mut Lanes) -> Result<Pushed, FolderError> {
         let mut out = Pushed::default();
         let mut done: BTreeSet<NodeId> = BTreeSet::new();
-        let later = set_aside(ops);
+        let later = set_aside(self.remote_tree, ops, LONG_FILE);
         if !later.is_empty() && later.len() < ops.len() {
             self.round(ops, &later, (&mut done, &mut out), lanes)?;
         }
@@ -591,23 +591,6 @@ enum Pass {
     Left,
     /// The bytes of this node cannot be had now.
     Unreadable(NodeId),
-}
-
-/// Nodes whose operations wait for the others: those with a long file to send, which may take hours, and deletions, one of
-/// which may be that of the place a long file comes from.
-fn set_aside(ops: &[PushOp]) -> BTreeSet<NodeId> {
-    let is_long = |op: &PushOp| match &op.kind {
-        PushKind::Put { size, bytes, .. } => bytes.is_some() && *size > LONG_FILE,
-        PushKind::Delete { .. } => false,
-    };
-    let is_aside = |op: &PushOp| is_long(op) || matches!(op.kind, PushKind::Delete { .. });
-    if !ops.iter().any(is_long) {
-        return BTreeSet::new();
-    }
-    ops.iter()
-        .filter(|op| is_aside(op))
-        .map(|op| op.node)
-        .collect()
 }
 
 /// Operations that are neither done nor depend on a dropped node; parents come before children.

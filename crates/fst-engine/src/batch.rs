@@ -41,6 +41,30 @@ pub fn cuts(remote: &Tree, ops: &[PushOp]) -> Vec<usize> {
     cuts
 }
 
+/// Returns the nodes whose operations are better sent after the others: those with more than `long` bytes to send, and
+/// those that give up or replace what one of them takes over.
+///
+/// Shape: empty when nothing is long. What depends on them besides is found by [`cuts`] of the rest.
+#[must_use]
+pub fn set_aside(remote: &Tree, ops: &[PushOp], long: u64) -> BTreeSet<NodeId> {
+    let long_content = |op: &PushOp| match &op.kind {
+        PushKind::Put {
+            size,
+            bytes,
+            content,
+            ..
+        } => (bytes.is_some() && *size > long).then_some(content.id),
+        PushKind::Delete { .. } => None,
+    };
+    let contents: BTreeSet<ContentId> = ops.iter().filter_map(long_content).collect();
+    let is_given_up = |op: &PushOp| {
+        let held = remote.get(op.node).map(|node| node.content.id);
+        held.is_some_and(|held| contents.contains(&held))
+    };
+    let is_aside = |op: &&PushOp| long_content(op).is_some() || is_given_up(op);
+    ops.iter().filter(is_aside).map(|op| op.node).collect()
+}
+
 /// The content that an operation brings to a node that had another one.
 pub(crate) fn taken_over(remote: &Tree, op: &PushOp) -> Option<ContentId> {
     match &op.kind {

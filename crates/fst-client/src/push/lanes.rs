@@ -140,6 +140,13 @@ impl Lanes {
         self.reap()
     }
 
+    /// Frames of an earlier push that failed meanwhile are no reason for this one to fail: their objects are sent again.
+    pub(super) fn forget_failures(&mut self) {
+        while let Ok(report) = self.reports.try_recv() {
+            self.land(report).unwrap_or_default();
+        }
+    }
+
     fn reap(&mut self) -> Result<(), RemoteError> {
         while let Ok(report) = self.reports.try_recv() {
             self.land(report)?;

@@ -62,6 +62,7 @@ pub(super) struct Uploader<'a> {
 
 impl<'a> Uploader<'a> {
     pub(super) fn new(space: &'a Space, lanes: &'a mut Lanes, urgent: &'a AtomicBool) -> Self {
+        lanes.forget_failures();
         Self {
             begun_ms: lanes.now_ms(),
             space,

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use fst_engine::batch::cuts;
+use fst_engine::batch::{cuts, set_aside};
 use fst_engine::order::steps;
-use fst_engine::plan::DiskStep;
+use fst_engine::plan::{DiskStep, PushKind};
 use fst_engine::progress::Progress;
 use fst_engine::tree::{Node, Tree};
 use fst_proto::entry::{Content, Kind, Place, ROOT};
@@ -276,6 +276,30 @@ fn s126_what_changes_places_stays_together() {
 fn s128_what_is_renamed_over_something_goes_in_one_batch() {
     cut("base a=1 b=2 c=3 d=4 | local a=4 e=5", &[2, 3, 4, 5]);
     check("base a=1 b=2 c=3 | local a=3", "put a=3 send; del c; del b");
+}
+
+#[test]
+fn what_is_long_waits_and_what_it_takes_over_waits_with_it() {
+    let scenario = Scenario::parse("base a=1 b=2 c=3 | local a=3 d=4");
+    let mut ops = scenario.plan().push;
+    for op in &mut ops {
+        let is_long = scenario
+            .remote
+            .get(op.node)
+            .is_some_and(|node| node.place.name == name("a"));
+        if let PushKind::Put { size, .. } = &mut op.kind {
+            *size = if is_long { 100 } else { 99 };
+        }
+    }
+    let aside = |long| {
+        let nodes = set_aside(&scenario.remote, &ops, long);
+        let names = nodes.iter().filter_map(|&node| scenario.remote.get(node));
+        let names: BTreeSet<String> = names.map(|node| node.place.name.to_string()).collect();
+        assert_eq!(names.len(), nodes.len(), "the new one is none of them");
+        names.into_iter().collect::<String>()
+    };
+    assert_eq!(aside(99), "ac");
+    assert_eq!(aside(100), "");
 }
 
 #[test]
