@@ -4,11 +4,12 @@
 //! of a scan, and for nodes that are not on the disk. Invariant: the device's own list can only ignore more; a rule
 //! file that cannot be relied on holds everything below its directory, so that nothing is synced by mistake.
 //! Not here: reading files; what the planner does about an ignored node ([`crate::reconcile`]).
-//! Source: docs/design/sync-semantics.md, rows S-220 to S-234.
+//! Source: docs/design/sync-semantics.md, rows S-220 to S-236.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use fst_proto::entry::Place;
 use fst_proto::path::{Name, RelPath};
 
 mod file;
@@ -20,6 +21,13 @@ pub use hide::{hide, hide_part};
 
 /// Name of a rule file; an ordinary synced file in every other respect.
 pub const RULE_FILE: &str = ".fstignore";
+
+/// Whether a node with these places is a rule file that lies where it was and was moved at the server: it rules no more
+/// (S-235). Its own rules may fit its new name, and would keep it from following.
+#[must_use]
+pub fn is_leaving([base, local, remote]: [&Place; 3]) -> bool {
+    base.name.as_bytes() == RULE_FILE.as_bytes() && base == local && base != remote
+}
 
 /// Where a rule was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

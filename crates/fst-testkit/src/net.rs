@@ -82,7 +82,7 @@ impl Weather {
     }
 
     /// The weather is as it was.
-    pub(crate) fn resume(&self, paused: Paused) {
+    pub(crate) fn resume(&self, paused: &Paused) {
         self.partition(paused.is_partitioned);
         self.half_open(paused.is_half_open);
         self.lose(paused.loss_percent);

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use fst_engine::identify::{FileKey, Identified, Seen, identify_part};
-use fst_engine::ignore::RULE_FILE;
+use fst_engine::ignore::{RULE_FILE, is_leaving};
 use fst_engine::scope::{Local, Replica as _};
 use fst_engine::tree::{Node, Tree};
 use fst_proto::entry::{Content, Place};
@@ -145,8 +145,7 @@ impl Folder {
         self.identify(scanned)
     }
 
-    /// Directories whose rule file lies where it was and was moved at the server: it would keep itself from following
-    /// when its own rules fit its new name (S-235).
+    /// Directories whose rule file is about to go.
     fn leaving_rules(&self, look: &Look) -> Result<BTreeSet<RelPath>, DbError> {
         let db = self.db.read();
         let (base, remote) = (db.base(), db.remote());
@@ -158,10 +157,8 @@ impl Folder {
         let mut leaving = BTreeSet::new();
         for id in db.ahead()? {
             let places = [base.node(id)?, local.node(id)?, remote.node(id)?];
-            if let [Some(was), Some(is), Some(will)] = places.map(|node| node.map(|it| it.place))
-                && was.name.as_bytes() == RULE_FILE.as_bytes()
-                && was == is
-                && was != will
+            if let [Some(was), Some(is), Some(will)] = &places
+                && is_leaving([&was.place, &is.place, &will.place])
             {
                 leaving.extend(path_in(&local, id)?.and_then(|path| path.parent()));
             }

@@ -1,4 +1,4 @@
-//! Ignore rules: rows S-220 to S-234, and `git check-ignore` as the oracle.
+//! Ignore rules: rows S-220 to S-236, and `git check-ignore` as the oracle.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use fst_engine::ignore::{Damage, Match, RuleFile, Rules, Source, Verdict};
-use fst_proto::path::RelPath;
+use fst_engine::ignore::{Damage, Match, RULE_FILE, RuleFile, Rules, Source, Verdict, is_leaving};
+use fst_proto::entry::Place;
+use fst_proto::ids::NodeId;
+use fst_proto::path::{Name, RelPath};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
@@ -231,6 +233,46 @@ fn s234_a_moved_directory_takes_ignored_things_along() {
         "*.o",
         "base d/ d/a=1 | local d/ d/a=1 d/x.o=2 | remote e@d/ e/a@d/a=1",
         "mv d e",
+    );
+}
+
+#[test]
+fn s235_a_rule_file_that_was_moved_there_rules_no_more() {
+    let place = |name: &str, parent: u8| Place {
+        parent: NodeId([parent; NodeId::LEN]),
+        name: Name::new(name.as_bytes()).expect("a name"),
+    };
+    let (rules, other, below) = (place(RULE_FILE, 0), place("d", 0), place(RULE_FILE, 1));
+    let rows = [
+        ([&rules, &rules, &other], true),
+        ([&rules, &rules, &below], true),
+        ([&rules, &rules, &rules], false),
+        // It was moved here as well: what lies there now is another one.
+        ([&rules, &other, &below], false),
+        ([&other, &other, &rules], false),
+    ];
+    for (places, expected) in rows {
+        assert_eq!(is_leaving(places), expected, "{places:?}");
+    }
+}
+
+#[test]
+fn s236_no_copy_is_made_under_an_ignored_name() {
+    // The language takes names that begin so for ignored.
+    check(
+        "",
+        "base _a=1 | local _a=2~2 | remote _a=3~1",
+        "put _a=2 send; note edit-edit _a local",
+    );
+    check(
+        "",
+        "base _a=1 | local _a=2~1 | remote _a=3~2",
+        "put _a!2=2 from local _a; hold _a archiving",
+    );
+    check(
+        "_a!*",
+        "base _a=1 | local _a=2~1 | remote _a=3~2 _a!2=2",
+        "write _a=3 over =2; note edit-edit _a remote; hold _a!2 ignored",
     );
 }
 

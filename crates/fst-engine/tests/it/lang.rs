@@ -215,7 +215,7 @@ fn policy(parts: &BTreeMap<&str, &str>) -> Policy {
     }
 }
 
-/// Calls a copy of content 1 of `a` `a!1`, and its node too.
+/// Calls a copy of content 1 of `a` `a!1`, and its node too; copies of `_a` would be ignored.
 pub(crate) struct ByContent<'a> {
     pub(crate) local: &'a Tree,
     pub(crate) remote: &'a Tree,
@@ -248,8 +248,8 @@ impl ConflictNaming for ByContent<'_> {
         id(&format!("{}!{}", label(node), content_mark(*loser_content)))
     }
 
-    fn is_ignored(&self, _parent: NodeId, _name: &Name) -> bool {
-        false
+    fn is_ignored(&self, _parent: NodeId, name: &Name) -> bool {
+        name.as_bytes().starts_with(b"_")
     }
 }
 

@@ -71,12 +71,13 @@ impl World {
         self.lift();
         let (mut n_removed, mut ended) = (0, None);
         while n_removed < REMOVED {
-            for n in n_removed..(n_removed + 1 + self.rng.below(BIT_MAX)).min(REMOVED) {
+            let until = (n_removed + 1 + self.rng.below(BIT_MAX)).min(REMOVED);
+            for n in n_removed..until {
                 vault
                     .user_remove(&path(&format!("many/{n}")))
                     .expect("it is there");
-                n_removed = n + 1;
             }
+            n_removed = until;
             self.clock.advance(STEP_MS);
             for one in 0..self.devices.len() {
                 self.set_disk_clock(one);

@@ -153,11 +153,8 @@ impl World {
             self.devices[0].try_beside(|db, space, remote| read_kept(db, space, remote, &rng, now));
         match read {
             Some(Ok(n)) => {
-                *self
-                    .report
-                    .counts
-                    .entry("old versions read".to_owned())
-                    .or_default() += n
+                let read = "old versions read".to_owned();
+                *self.report.counts.entry(read).or_default() += n;
             },
             Some(Err(text)) => self.report.faults.push(text),
             None => self.report.faults.push("the past does not open".to_owned()),
@@ -249,10 +246,10 @@ fn sources(
     let mut sources = BTreeMap::new();
     for step in &plan.steps {
         if let Step::Create { past, .. } | Step::Replace { past, .. } = step {
-            let until = rows
+            let mut until = rows
                 .iter()
                 .filter(|one| one.node == *past && one.idx <= row.idx);
-            sources.extend(until.last().map(|one| (*past, one.clone())));
+            sources.extend(until.next_back().map(|one| (*past, one.clone())));
         }
     }
     sources

@@ -44,7 +44,7 @@ impl World {
         let weather = self.devices[0].weather.clone();
         let has_line = weather.pause();
         let spaces = self.devices[0].remote().spaces();
-        weather.resume(has_line);
+        weather.resume(&has_line);
         spaces.map_or(0, |spaces| {
             spaces.spaces.first().map_or(0, |info| info.head.size)
         })

@@ -225,7 +225,7 @@ fn sweep(end: End) -> u64 {
             return n - 1;
         }
     }
-    panic!("{end:?}: a restore that never ends");
+    unreachable!("{end:?}: a restore that never ends");
 }
 
 #[test]

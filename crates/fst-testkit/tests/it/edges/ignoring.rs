@@ -16,7 +16,7 @@ fn ruled(rules: &[u8]) -> Scene {
 }
 
 #[test]
-fn a_rule_file_that_is_moved_to_an_ignored_name_rules_nowhere() {
+fn s235_a_rule_file_that_is_moved_to_an_ignored_name_rules_nowhere() {
     let mut scene = ruled(ALL_BUT_B);
     scene.write(0, "mine", b"not for others");
     scene.quiet();
@@ -30,7 +30,7 @@ fn a_rule_file_that_is_moved_to_an_ignored_name_rules_nowhere() {
 }
 
 #[test]
-fn a_conflict_copy_with_an_ignored_name_is_not_made() {
+fn s236_a_conflict_copy_with_an_ignored_name_is_not_made() {
     let mut scene = ruled(b"*conflict*\n");
     scene.write(0, "b", b"by the first");
     scene.write(1, "b", b"by the second");
