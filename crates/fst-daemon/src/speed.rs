@@ -96,8 +96,10 @@ mod tests {
         };
         let line = Arc::clone(speed.line());
         assert_eq!(line.upload_rate(), None);
-        let mut wanted = Performance::default();
-        wanted.limits = at(900);
+        let mut wanted = Performance {
+            limits: at(900),
+            ..Performance::default()
+        };
         speed.configure(&wanted);
         assert_eq!(line.upload_rate(), Rate::per_second(900));
         assert_eq!(speed.rest(), NO_HOURS);
