@@ -68,7 +68,8 @@ pub struct Applied {
     pub failed: BTreeSet<NodeId>,
     /// Why, for status.
     pub problems: Vec<PathProblem>,
-    /// Something of the user rests in the stage: recover before anything else.
+    /// Something of the user rests in the stage, or something of ours lies in the folder and not in base: recover before
+    /// anything else.
     pub needs_recovery: bool,
 }
 
@@ -200,7 +201,7 @@ impl Applier<'_> {
         for step in page {
             match self.stage(step, &rows, progress, &mut fetcher) {
                 Ok(tag) => staged.push((step, tag)),
-                Err(error) => note_failure(step, error, out)?,
+                Err(error) => self.note_failure(step, error, out)?,
             }
         }
         let sketches = fetcher.take_sketches();
@@ -224,7 +225,7 @@ impl Applier<'_> {
                 Err(error) => {
                     self.drop_own(&tag, step);
                     self.note_folded(step, &error, out);
-                    note_failure(step, error.into(), out)?;
+                    self.note_failure(step, error.into(), out)?;
                 },
             }
         }
@@ -533,7 +534,7 @@ impl Applier<'_> {
                 Ok(done) => settled.push((step, done)),
                 Err(error) => {
                     self.note_folded(step, &error, out);
-                    note_failure(step, error.into(), out)?;
+                    self.note_failure(step, error.into(), out)?;
                 },
             }
         }
@@ -633,6 +634,44 @@ impl Applier<'_> {
             Ok(())
         })
     }
+
+    /// A failure of one path is noted; one of the whole disk or server ends the run.
+    fn note_failure(
+        &self,
+        step: &DiskStep,
+        error: FolderError,
+        out: &mut Applied,
+    ) -> Result<(), FolderError> {
+        let code = match &error {
+            FolderError::Vault(
+                VaultError::RootMissing | VaultError::RootReplaced | VaultError::NoSpace { .. },
+            )
+            | FolderError::Remote(_)
+            | FolderError::Db(_)
+            | FolderError::Frozen(_)
+            | FolderError::Stopped(_) => return Err(error),
+            FolderError::Vault(error) => crate::error::vault_code(error),
+            FolderError::Sealed(_) | FolderError::NotDelivered(_) => ErrorCode::CannotOpen,
+            FolderError::Pruned => ErrorCode::NoSuchVersion,
+        };
+        // A swap that was undone may leave our own file under a tag that must be free next time; a call that reports an
+        // error may have placed a new entry all the same.
+        let is_there = |path| matches!(self.vault.stat(path), Ok(Some(_)));
+        let is_placed = |path| !is_passing(&error) && is_there(path);
+        out.needs_recovery |= match step {
+            DiskStep::Remove { .. } => true,
+            DiskStep::Write { expect, path, .. } => expect.is_some() || is_placed(path),
+            DiskStep::MakeDir { path, .. } => is_placed(path),
+            _ => false,
+        };
+        out.failed.insert(step.node());
+        // What changed meanwhile, or waits for such a thing, is planned again and is nobody's problem.
+        if !is_passing(&error) {
+            out.problems
+                .push(problem(path_of(step), code, &chain(&error)));
+        }
+        Ok(())
+    }
 }
 
 /// A cache line for a file we wrote, if its time lies so far in the past that any later write shows.
@@ -692,37 +731,6 @@ fn is_local_copy(step: &DiskStep) -> bool {
             ..
         }
     )
-}
-
-/// A failure of one path is noted; one of the whole disk or server ends the run.
-fn note_failure(step: &DiskStep, error: FolderError, out: &mut Applied) -> Result<(), FolderError> {
-    let code = match &error {
-        FolderError::Vault(
-            VaultError::RootMissing | VaultError::RootReplaced | VaultError::NoSpace { .. },
-        )
-        | FolderError::Remote(_)
-        | FolderError::Db(_)
-        | FolderError::Frozen(_)
-        | FolderError::Stopped(_) => return Err(error),
-        FolderError::Vault(error) => crate::error::vault_code(error),
-        FolderError::Sealed(_) | FolderError::NotDelivered(_) => ErrorCode::CannotOpen,
-        FolderError::Pruned => ErrorCode::NoSuchVersion,
-    };
-    // A swap that was undone may leave our own file under a tag that must be free next time.
-    out.needs_recovery |= matches!(
-        step,
-        DiskStep::Write {
-            expect: Some(_),
-            ..
-        } | DiskStep::Remove { .. }
-    );
-    out.failed.insert(step.node());
-    // What changed meanwhile, or waits for such a thing, is planned again and is nobody's problem.
-    if !is_passing(&error) {
-        out.problems
-            .push(problem(path_of(step), code, &chain(&error)));
-    }
-    Ok(())
 }
 
 fn is_passing(error: &FolderError) -> bool {
