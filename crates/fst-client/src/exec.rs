@@ -28,8 +28,11 @@ use crate::remote::Remote;
 use crate::scan::{Scanned, hash_file, problem, row_of};
 
 mod recover;
+mod tags;
 
 pub use recover::recover;
+pub(crate) use tags::{draft_tag, swap_back_tag, swap_tag};
+use tags::{move_tag, old_tag};
 
 /// Files written in one page: bounds what is unrecorded when a crash comes.
 const PAGE_FILES_MAX: usize = 512;
@@ -771,28 +774,4 @@ pub(crate) fn ignore_missing(error: VaultError) -> Result<(), VaultError> {
         VaultError::NotFound { .. } => Ok(()),
         other => Err(other),
     }
-}
-
-/// Tag of a file that is being written: ours alone, may be removed at any time.
-pub(crate) fn draft_tag(node: NodeId) -> StageName {
-    tag("d", node)
-}
-
-/// Tag of what an earlier try left of a long file: ours alone too.
-fn old_tag(node: NodeId) -> StageName {
-    tag("o", node)
-}
-
-/// Tag under which something of the user may rest while it is being looked at.
-pub(crate) fn swap_tag(node: NodeId) -> StageName {
-    tag("w", node)
-}
-
-/// Tag of a node that is on its way to another place.
-fn move_tag(node: NodeId) -> StageName {
-    tag("m", node)
-}
-
-fn tag(prefix: &str, node: NodeId) -> StageName {
-    StageName::new(&format!("{prefix}-{node}")).expect("hex and a prefix make a stage name")
 }

@@ -2,7 +2,7 @@
 //!
 //! [`crate::exec`] asks for them page by page. Invariant: bytes are handed on only after they opened in their own
 //! context, and a whole file only when its content id fits. Bytes that the old version on the disk has are copied from
-//! it and not fetched (module `own`). Memory: [`CACHE_BYTES_MAX`] and one page of objects.
+//! it and not fetched (module `own`). Memory: `CACHE_BYTES_MAX` and one page of objects.
 //! Not here: deciding what to fetch, writing to the folder.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -226,8 +226,7 @@ impl<'a> Fetcher<'a> {
     }
 
     fn is_over(&self, revision: &RevisionRow, now: UnixMillis) -> Result<bool, DbError> {
-        let changed = self.db.retention()?;
-        let rules = changed.unwrap_or_else(|| self.space.policy.retention());
+        let rules = versions::rules(self.db, self.space)?;
         let keeping = versions::keeping(self.db, rules, revision)?;
         Ok(keeping.over_since(now).is_some())
     }

@@ -488,7 +488,7 @@ impl Folder {
         if !self.is_recovered {
             let now = self.seams.clock.now();
             let vault = self.seams.vault.as_ref();
-            exec::recover(vault, &self.space.keys, self.db.read(), now)?;
+            exec::recover(vault, &self.space, self.db.read(), now)?;
             self.write_marker()?;
             self.is_recovered = true;
             self.settle_known()?;

@@ -349,8 +349,7 @@ impl Past<'_> {
     /// # Errors
     /// [`ErrorCode::BadState`].
     pub fn retention(&self) -> Result<Retention, ClientError> {
-        let changed = self.db.read().retention()?;
-        Ok(changed.unwrap_or_else(|| self.space.policy.retention()))
+        Ok(versions::rules(self.db.read(), &self.space)?)
     }
 
     /// Until when a version is kept.

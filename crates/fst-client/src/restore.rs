@@ -1,7 +1,7 @@
 //! Carries out a restore: writes earlier contents into the folder as a user would, or somewhere else.
 //!
 //! Used by [`crate::past`]; works beside a running daemon, which sees ordinary edits and sends them. Invariant: in the
-//! folder nothing is overwritten or removed but a content that the verified log has as a version of the node that
+//! folder nothing is overwritten or removed but a content that the verified log has as a kept version of the node that
 //! lies there, judged on the object actually displaced; so every restore can be undone. Order per page: stage,
 //! barrier, place, barrier. Not here: which steps (`fst_engine::restore`); time and version as people say them.
 //! Source: docs/design/versions.md.
@@ -19,11 +19,12 @@ use fst_proto::time::UnixMillis;
 
 use crate::db::{Reader, RevisionRow};
 use crate::error::{FolderError, chain, vault_code};
-use crate::exec::{draft_tag, settled_or, swap_tag};
+use crate::exec::{draft_tag, settled_or, swap_back_tag};
 use crate::fetch::{Fetcher, Flat, Staged};
 use crate::folder::Space;
 use crate::remote::Remote;
 use crate::scan::{content_of, hash_file, problem};
+use crate::versions;
 
 pub mod outside;
 
@@ -168,7 +169,7 @@ impl Restorer<'_> {
             Step::Replace { path, now, .. } => {
                 let known = self.known(*now)?;
                 // From here on the tag may hold something of the user: recovery must not take it for ours.
-                let tag = swap_tag(*now);
+                let tag = swap_back_tag(*now);
                 self.vault.retag(draft, &tag)?;
                 let mut is_expected = |stat: &Stat| self.is_known(&known, stat, &tag);
                 let done = commit::replace_if(self.vault, &tag, path, &mut is_expected)
@@ -192,17 +193,16 @@ impl Restorer<'_> {
         if self.vault.stat(path)?.map(|stat| stat.kind) == Some(FileKind::Dir) {
             return Ok(self.vault.remove_dir(path)?);
         }
-        let (known, tag) = (self.known(*now)?, swap_tag(*now));
+        let (known, tag) = (self.known(*now)?, swap_back_tag(*now));
         let mut is_expected = |stat: &Stat| self.is_known(&known, stat, &tag);
         let outcome = commit::remove_if(self.vault, path, &tag, &mut is_expected)?;
         settled_or(outcome, &tag)?;
         Ok(())
     }
 
-    /// Contents that the log has as versions of a node.
+    /// Contents that can be fetched again as versions of a node.
     fn known(&self, node: NodeId) -> Result<BTreeSet<ContentId>, FolderError> {
-        let rows = self.db.revisions(node)?;
-        Ok(rows.into_iter().map(|row| row.state.content.id).collect())
+        Ok(versions::kept(self.db, self.space, node, self.now)?)
     }
 
     fn is_known(

@@ -15,7 +15,7 @@ use crate::db::{DbError, Reader, RevisionRow};
 
 mod keeping;
 
-pub use keeping::{Keeping, keeping};
+pub use keeping::{Keeping, keeping, kept, rules};
 
 /// One version of a node.
 #[derive(Debug, Clone, PartialEq, Eq)]

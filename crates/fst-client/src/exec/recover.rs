@@ -1,9 +1,10 @@
 //! Settles what a crash left in the stage, before anything else happens to the folder.
 //!
-//! Invariant: afterwards the stage is empty but for drafts of long files that are still to be written, and every content of
-//! the user that lay there is in the folder again, at its place or beside it. Other drafts are ours and go; a swap tag goes only when its content is known
-//! to history (base or remote of its node) or to a conflict copy beside its place, and no program holds it open; a move tag goes back to
-//! where base has it.
+//! Invariant: afterwards the stage is empty but for drafts of long files that are still to be written, and every content
+//! of the user that lay there is in the folder again, at its place or beside it. Other drafts are ours and go. A swap tag
+//! goes only when no program holds it open and its content is known: to history (base or remote of its node; any kept
+//! version, when one was being brought back) or to a conflict copy beside its place. A move tag goes back to where base
+//! has it.
 
 use fst_crypto::key::SpaceKeys;
 use fst_engine::naming::{Origin, conflict_name, original_of};
@@ -13,9 +14,12 @@ use fst_proto::ids::{ContentId, NodeId};
 use fst_proto::path::{Name, RelPath};
 use fst_proto::time::UnixMillis;
 
+use super::tags::{Resting, parse};
 use crate::db::{DbError, Reader, path_in};
 use crate::error::FolderError;
+use crate::folder::Space;
 use crate::scan::{content_of, hash_file};
+use crate::versions;
 
 /// Attempts to find a free name for something rescued.
 const NAME_TRIES_MAX: usize = 100;
@@ -26,22 +30,28 @@ const NAME_TRIES_MAX: usize = 100;
 /// [`FolderError`] of disk or database; may be called again.
 pub fn recover(
     vault: &dyn Vault,
-    keys: &SpaceKeys,
+    space: &Space,
     db: Reader<'_>,
     now: UnixMillis,
 ) -> Result<Vec<RelPath>, FolderError> {
+    let keys = &space.keys;
     let mut rescued = Vec::new();
     for entry in vault.stage_list()? {
-        let Some((kind, node)) = parse(&entry.tag) else {
+        let Some((resting, node)) = parse(&entry.tag) else {
             rescued.push(rescue(vault, &entry.tag, NodeId::ZERO, db, now)?);
             continue;
         };
-        let is_disposable = match kind {
-            'd' if is_wanted(db, &entry, node)? => continue,
-            'd' => true,
+        let is_disposable = match resting {
+            Resting::Draft if is_wanted(db, &entry, node)? => continue,
+            Resting::Draft => true,
             // What a program writes from now on goes where it has the file open: that must keep a name.
-            'w' => !has_writer(vault, &entry)? && is_known(vault, keys, db, &entry, node)?,
-            _ => false,
+            Resting::Swapped | Resting::SwappedBack if has_writer(vault, &entry)? => false,
+            Resting::Swapped => is_known(vault, keys, db, &entry, node)?,
+            Resting::SwappedBack => {
+                let kept = versions::kept(db, space, node, now)?;
+                content_staged(vault, keys, &entry)?.is_some_and(|id| kept.contains(&id))
+            },
+            Resting::Moving => false,
         };
         if is_disposable {
             vault.discard(&entry.tag)?;
@@ -53,20 +63,6 @@ pub fn recover(
         vault.sync_stage()?;
     }
     Ok(rescued)
-}
-
-fn parse(tag: &StageName) -> Option<(char, NodeId)> {
-    let text = tag.as_str();
-    let (kind, rest) = text.split_once('-')?;
-    // A vault without an atomic swap may have left the displaced object under a longer tag.
-    let hex = rest.get(..NodeId::LEN * 2)?;
-    let kind = match (kind, rest.len() == hex.len()) {
-        ("d" | "o", true) => 'd',
-        ("d" | "w", _) => 'w',
-        ("m", _) => 'm',
-        _ => return None,
-    };
-    Some((kind, NodeId::parse(hex)?))
 }
 
 /// Whether a draft is the beginning of a long file that base does not have yet.
@@ -91,19 +87,29 @@ fn is_known(
     entry: &StagedEntry,
     node: NodeId,
 ) -> Result<bool, FolderError> {
-    let id = match entry.stat.kind {
-        FileKind::File => {
-            let mut file = vault.read_staged(&entry.tag)?;
-            hash_file(keys, file.as_mut(), entry.stat.size)?
-        },
-        FileKind::Symlink => content_of(keys, &vault.read_staged_link(&entry.tag)?),
-        FileKind::Dir | FileKind::Special => return Ok(false),
+    let Some(id) = content_staged(vault, keys, entry)? else {
+        return Ok(false);
     };
     let has = |known: Option<ContentId>| known == Some(id);
     let is_in_history = has(db.base().node(node)?.map(|n| n.content.id))
         || has(db.remote().node(node)?.map(|n| n.content.id))
         || is_archived(db, node, id)?;
     Ok(is_in_history || is_copied(vault, keys, db, (node, id))?)
+}
+
+fn content_staged(
+    vault: &dyn Vault,
+    keys: &SpaceKeys,
+    entry: &StagedEntry,
+) -> Result<Option<ContentId>, VaultError> {
+    Ok(match entry.stat.kind {
+        FileKind::File => {
+            let mut file = vault.read_staged(&entry.tag)?;
+            Some(hash_file(keys, file.as_mut(), entry.stat.size)?)
+        },
+        FileKind::Symlink => Some(content_of(keys, &vault.read_staged_link(&entry.tag)?)),
+        FileKind::Dir | FileKind::Special => None,
+    })
 }
 
 /// Whether this content of a node went into history on its own, before a merge or a winner took its place.
