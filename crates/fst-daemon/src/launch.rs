@@ -99,8 +99,9 @@ pub fn start(dirs: &Dirs, program: &Path) -> Result<DaemonRecord, DaemonError> {
 
 /// A daemon that was just killed still holds the lock for a moment; one that answers keeps it.
 fn await_lock(dirs: &Dirs) -> Result<(), DaemonError> {
-    let is_free =
-        !is_held(dirs) || (Connection::open(dirs).is_err() && wait_until_free(dirs, DYING_LIMIT)?);
+    // To connect proves nothing: the kernel takes connections for a process that is dying.
+    let is_alive = || Connection::open(dirs).is_ok_and(|mut daemon| daemon.status().is_ok());
+    let is_free = !is_held(dirs) || (!is_alive() && wait_until_free(dirs, DYING_LIMIT)?);
     if is_free {
         return Ok(());
     }

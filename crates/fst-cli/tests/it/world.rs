@@ -13,6 +13,9 @@ use tempfile::TempDir;
 /// The command under test.
 pub(crate) const FST: &str = env!("CARGO_BIN_EXE_fst");
 
+/// Looks at a state that comes soon; each is a process, so all together take seconds.
+const LOOKS_MAX: u32 = 1000;
+
 /// One user's home directory with at most one daemon.
 #[derive(Debug)]
 pub(crate) struct Home {
@@ -178,6 +181,12 @@ impl Home {
     /// Exit code of `fst status --check`.
     pub(crate) fn check(&self) -> i32 {
         self.fst(["status", "--check"]).exit
+    }
+
+    /// Waits until `fst status --check` ends with `exit`: a worker says what it does when it does it.
+    pub(crate) fn comes_to(&self, exit: i32) {
+        let mut looks = 0..LOOKS_MAX;
+        assert!(looks.any(|_| self.check() == exit), "not in time: {exit}");
     }
 }
 
