@@ -283,6 +283,16 @@ impl World {
         self.say(format!("{at}: sync {outcome}"));
         self.note_interference();
         if outcome == "Quiet" {
+            self.note_quiet(at);
+        }
+    }
+
+    /// What lies in a folder at rest is at the server, or ignored: then it is as safe as the user's own disk.
+    fn note_quiet(&mut self, at: usize) {
+        if self.has(Hazard::Rules) && !self.unsafe_yet[at].is_empty() {
+            let sent = self.in_history();
+            self.unsafe_yet[at].retain(|content| !sent.contains(content));
+        } else {
             self.unsafe_yet[at].clear();
         }
     }
@@ -344,7 +354,7 @@ impl World {
             let is_quiet = !is_disturbed && outcomes.iter().all(|o| o == "Quiet");
             quiet = if is_quiet { quiet + 1 } else { 0 };
             if quiet == 2 {
-                self.unsafe_yet.iter_mut().for_each(BTreeSet::clear);
+                (0..self.devices.len()).for_each(|at| self.note_quiet(at));
                 return self.set_weather();
             }
         }

@@ -9,12 +9,13 @@ use fst_engine::identify::FileKey;
 use fst_engine::scope::Replica;
 use fst_engine::survey;
 use fst_engine::tree::Node;
-use fst_proto::entry::{Place, ROOT};
+use fst_proto::entry::{Kind, Place, ROOT};
 use fst_proto::ids::{ContentId, Hash32, NodeId};
 use fst_proto::path::{Name, RelPath};
 use rusqlite::{Params, Row, params};
 
 use super::sum::{Side, checked_node};
+use super::tx::kind_number;
 use super::{
     DbError, Reader, StatRow, Totals, get_array, get_bits, get_blob, get_u64, sql, to_bits,
 };
@@ -112,6 +113,17 @@ impl<'a> Reader<'a> {
             Ok((Hash32(get_array(row, 0)?), get_u64(row, 1)?))
         })?;
         Ok(rows.first().copied())
+    }
+
+    /// Whether any node has this content, in base or at the server. Reads both whole: for what is rare.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub fn has_content(&self, kind: Kind, content: ContentId) -> Result<bool, DbError> {
+        let query = "SELECT 1 WHERE EXISTS (SELECT 1 FROM base WHERE kind=?1 AND content=?2)
+                     OR EXISTS (SELECT 1 FROM remote WHERE deleted=0 AND kind=?1 AND content=?2)";
+        let values = params![kind_number(kind), content.as_bytes()];
+        Ok(!self.rows(query, values, |_| Ok(()))?.is_empty())
     }
 
     /// What the stat cache knows about a file.

@@ -3,13 +3,14 @@
 //! Invariant: afterwards the stage is empty but for drafts of long files that are still to be written, and every content
 //! of the user that lay there is in the folder again, at its place or beside it. Other drafts are ours and go. A swap tag
 //! goes only when no program holds it open and its content is known: to history (base or remote of its node; any kept
-//! version, when one was being brought back) or to a conflict copy beside its place. A move tag goes back to where base
-//! has it.
+//! version, when one was being brought back; any node, when it was one more file with its content) or to a conflict copy
+//! beside its place. A move tag goes back to where base has it.
 
 use fst_crypto::key::SpaceKeys;
 use fst_engine::naming::{Origin, conflict_name, original_of};
 use fst_engine::scope::Replica as _;
 use fst_fs::vault::{FileKind, StageName, StagedEntry, Vault, VaultError};
+use fst_proto::entry::Kind;
 use fst_proto::ids::{ContentId, NodeId};
 use fst_proto::path::{Name, RelPath};
 use fst_proto::time::UnixMillis;
@@ -94,7 +95,9 @@ fn is_known(
     let is_in_history = has(db.base().node(node)?.map(|n| n.content.id))
         || has(db.remote().node(node)?.map(|n| n.content.id))
         || is_archived(db, node, id)?;
-    Ok(is_in_history || is_copied(vault, keys, db, (node, id))?)
+    Ok(is_in_history
+        || is_copied(vault, keys, db, (node, id))?
+        || is_double(db, node, (entry.stat.kind, id))?)
 }
 
 fn content_staged(
@@ -119,6 +122,21 @@ fn is_archived(db: Reader<'_>, node: NodeId, id: ContentId) -> Result<bool, DbEr
         .node(spare)?
         .is_some_and(|spare| spare.content.id == id);
     Ok(is_live || remote.tombstone(spare)?.is_some())
+}
+
+/// Whether this was nothing but a further file with the content of a node that was about to take its place: no side
+/// knows it by itself.
+fn is_double(
+    db: Reader<'_>,
+    node: NodeId,
+    (kind, id): (FileKind, ContentId),
+) -> Result<bool, FolderError> {
+    let kind = match kind {
+        FileKind::File => Kind::File,
+        FileKind::Symlink => Kind::Symlink,
+        FileKind::Dir | FileKind::Special => return Ok(false),
+    };
+    Ok(home_of(db, node)?.is_none() && db.has_content(kind, id)?)
 }
 
 /// Whether a conflict copy beside the node's place holds this content: the crash came after it was placed.

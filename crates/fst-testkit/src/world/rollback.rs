@@ -117,7 +117,7 @@ impl World {
         let outcome = self.devices[at].sync();
         self.say(format!("{at}: sync {outcome}"));
         if outcome == "Quiet" {
-            self.unsafe_yet[at].clear();
+            self.note_quiet(at);
         }
     }
 
