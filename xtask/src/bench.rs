@@ -1,9 +1,11 @@
-//! Measurements of the programs as users run them: `cargo xtask bench scale|delta|server`.
+//! Measurements of the programs as users run them: `cargo xtask bench scale|delta|server|peers`.
 //!
 //! Invariant: what is measured is a release build, and each figure printed was measured in this run.
-//! Not here: micro-benchmarks (`cargo bench`), comparisons with other programs.
+//! Not here: micro-benchmarks (`cargo bench`).
 
 mod delta;
+mod edits;
+mod peers;
 mod scale;
 mod stack;
 
@@ -18,8 +20,11 @@ pub(crate) fn run(args: &[&str]) -> anyhow::Result<bool> {
     match args {
         ["scale", rest @ ..] => scale::run(rest),
         ["delta", rest @ ..] => delta::run(rest),
+        ["peers", rest @ ..] => peers::run(rest),
         ["server"] => server(),
-        _ => bail!("the benchmarks are `scale`, `delta` and `server`; see `cargo xtask help`"),
+        _ => bail!(
+            "the benchmarks are `scale`, `delta`, `peers` and `server`; see `cargo xtask help`"
+        ),
     }
 }
 

@@ -354,12 +354,25 @@ impl World {
             let is_quiet = !is_disturbed && outcomes.iter().all(|o| o == "Quiet");
             quiet = if is_quiet { quiet + 1 } else { 0 };
             if quiet == 2 {
-                (0..self.devices.len()).for_each(|at| self.note_quiet(at));
+                self.write_back();
                 return self.set_weather();
             }
+            // A user who removed everything that was there is asked, and says so.
+            let stopped = self.devices.iter_mut().zip(&outcomes);
+            let asked = stopped.filter(|(_, outcome)| outcome.contains("folder is empty"));
+            asked.for_each(|(device, _)| device.accept_deletions());
         }
         if !self.is_held_by_rules() {
             self.report.faults.push("does not become quiet".to_owned());
+        }
+    }
+
+    /// In a calm every system has the time to bring to its disk what users did.
+    fn write_back(&mut self) {
+        for (device, unsafe_yet) in self.devices.iter().zip(&mut self.unsafe_yet) {
+            if fst_fs::vault::Vault::sync_stage(&device.vault).is_ok() {
+                unsafe_yet.clear();
+            }
         }
     }
 

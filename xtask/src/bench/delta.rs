@@ -5,21 +5,18 @@
 //! the other end before its figures are printed. Not here: speed against other programs.
 
 use std::fs;
-use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 
 use crate::bench::build;
+use crate::bench::edits::{PAGE, Random, insert, overwrite};
 use crate::bench::stack::Stack;
 use crate::process;
 use crate::say::say;
 
 /// Size of the file when nothing else is asked for.
 const SIZE: u64 = 1 << 30;
-
-/// Bytes of a page that is overwritten.
-const PAGE: u64 = 4096;
 
 struct Options {
     size: u64,
@@ -143,58 +140,5 @@ fn assert_same(a: &Path, b: &Path) -> anyhow::Result<()> {
         Ok(())
     } else {
         bail!("the files differ: {}", is_same.text)
-    }
-}
-
-fn overwrite(file: &Path, at: u64, bytes: &[u8]) -> anyhow::Result<()> {
-    let file = fs::OpenOptions::new().write(true).open(file)?;
-    Ok(file.write_all_at(bytes, at)?)
-}
-
-fn insert(file: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let mut new = bytes.to_vec();
-    new.extend_from_slice(&fs::read(file)?);
-    Ok(fs::write(file, new)?)
-}
-
-/// Bytes without pattern, the same in every run.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let x = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        x ^ (x >> 31)
-    }
-
-    fn bytes(&mut self, len: usize) -> Vec<u8> {
-        let words = (0..len.div_ceil(8)).flat_map(|_| self.next().to_le_bytes());
-        words.take(len).collect()
-    }
-
-    fn append(&mut self, file: &Path, len: u64) -> anyhow::Result<()> {
-        use std::io::Write as _;
-        let mut file = fs::OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(file)?;
-        let mut left = len;
-        while left > 0 {
-            let take = left.min(1 << 20);
-            file.write_all(&self.bytes(usize::try_from(take)?))?;
-            left -= take;
-        }
-        Ok(())
-    }
-
-    fn pages(&mut self, path: &Path, n: u64) -> anyhow::Result<()> {
-        let file = fs::OpenOptions::new().write(true).open(path)?;
-        let n_pages = file.metadata()?.len() / PAGE;
-        for _ in 0..n {
-            let page = self.next() % n_pages;
-            file.write_all_at(&self.bytes(usize::try_from(PAGE)?), page * PAGE)?;
-        }
-        Ok(())
     }
 }

@@ -194,6 +194,13 @@ impl Device {
             .map_or_else(Vec::new, |f| f.status_handle().read().0.problems)
     }
 
+    /// The user says that all deletions are meant.
+    pub fn accept_deletions(&mut self) {
+        if let Some(folder) = &mut self.folder {
+            folder.accept_deletions();
+        }
+    }
+
     /// Syncs until nothing more happens; says how it ended.
     pub fn sync(&mut self) -> String {
         for _ in 0..CYCLES_MAX {
