@@ -37,8 +37,9 @@ const REST_CPU_NS: u64 = 5_000_000;
 const REST_LOOK: Duration = Duration::from_millis(100);
 const REST_LOOKS_MAX: u32 = 50;
 
-/// Time between two edits: some programs know times in whole seconds only, and would not see the second one.
-const GRAIN: Duration = Duration::from_millis(1100);
+/// Time between two edits: a program that holds times for equal that lie within two seconds, as those of FAT do, would not
+/// see the second one.
+const GRAIN: Duration = Duration::from_millis(2500);
 
 /// Longest wait for one small file to arrive.
 const ARRIVAL_MAX: Duration = Duration::from_secs(60);
