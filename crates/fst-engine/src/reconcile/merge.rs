@@ -130,17 +130,26 @@ impl<'a> Merge<'a> {
             && !self.inputs.remote.contains(id)
     }
 
-    /// True when the new local node `fresh` may take the id of `known`: a directory for a directory,
-    /// or a leaf that already is what `known` is to become.
+    /// True for a directory that the server deleted and that lives on in its place only for what is in it.
+    fn is_mere_shell(&self, id: NodeId) -> bool {
+        let was = self.inputs.base.get(id).map(|node| &node.place);
+        self.local.is_dir(id)
+            && !self.inputs.remote.contains(id)
+            && was.is_some()
+            && was == self.local.get(id).map(|node| &node.place)
+    }
+
+    /// True when the local node `fresh`, which the server does not have, may take the id of `known`: a directory for
+    /// a directory, or a new leaf that already is what `known` is to become.
     pub(super) fn may_unite(&self, fresh: NodeId, known: &Node) -> bool {
-        self.is_new_here(fresh)
+        (self.is_new_here(fresh) || self.is_mere_shell(fresh))
             && self
                 .target
                 .get(fresh)
                 .is_some_and(|node| node.content == known.content)
     }
 
-    /// Makes the new local node `fresh` the local state of `known`, which has none.
+    /// Makes the local node `fresh` the local state of `known`, which has none.
     pub(super) fn unite(&mut self, fresh: NodeId, known: NodeId) {
         self.local.to_mut().rename(fresh, known);
         self.united.push((fresh, known));

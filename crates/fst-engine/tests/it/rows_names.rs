@@ -179,3 +179,21 @@ fn s077_names_are_bytes() {
     check("base Foo@a=1 | local foo@a=1", "put a=1 at foo move");
     check("base Foo@a=1 | remote foo@a=1", "mv Foo foo");
 }
+
+#[test]
+fn s078_a_directory_that_lives_for_what_is_in_it_becomes_the_one_in_its_place() {
+    check(
+        "base d/ | local d/ d/b=2 | remote d@new/ d/c@c=3 | dead d:2",
+        "unite d=new; adopt d; adopt new; write c=3 at d/c; put d/b=2 at new/b send",
+    );
+    check(
+        "base d/ d/a=1 d/e=5 | local d/ d/a=1 d/e=6 | remote d@new/ d/a@c=3 | dead d:2 d/a:2 d/e:2",
+        "unite d=new; adopt d; adopt new; rm d/a; write c=3 at d/a; put d/e=6 at new/e send move rev 2; \
+         note edit-delete d/e local",
+    );
+    // What a crash left between taking the old one away and taking down that it is gone.
+    check(
+        "base d/ | local d/ d/f@f/ | remote d@new/ d/f@g/ | dead d:2",
+        "unite d=new; unite f=g; adopt d; adopt g; adopt new",
+    );
+}
