@@ -12,8 +12,10 @@ use clap_complete::Shell;
 use fst_client::{Choice, Rule};
 use fst_proto::value;
 
+pub(crate) use afar::AfarCommand;
 pub(crate) use config::{ConfigCommand, ScheduleAdd, ScheduleCommand};
 
+mod afar;
 mod config;
 
 const TEMPLATE: &str = "\
@@ -199,6 +201,8 @@ compared with what lies there now.")]
         /// PATH, PATH@VERSION or PATH@TIME
         b: Option<String>,
     },
+    #[command(flatten)]
+    Afar(AfarCommand),
     /// Files that two devices changed at once
     #[command(subcommand)]
     Conflicts(ConflictsCommand),

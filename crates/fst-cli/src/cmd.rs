@@ -16,6 +16,7 @@ use crate::screen;
 
 mod account;
 mod add;
+mod afar;
 mod completions;
 mod config;
 mod conflicts;
@@ -89,6 +90,7 @@ fn run(command: Option<Command>, global: Global) -> Result<Answer, Failure> {
         Command::Restore(args) => restore::run(&context, &args),
         Command::Trash(command) => trash::run(&context, &command),
         Command::Diff { a, b } => diff::run(&context, &a, b.as_deref()),
+        Command::Afar(command) => afar::run(&context, &command),
         Command::Conflicts(command) => conflicts::run(&context, &command),
         Command::Devices(command) => devices::run(&context, &command),
         Command::Config(command) => config::run(&context, &command),

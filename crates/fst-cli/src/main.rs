@@ -8,6 +8,7 @@
 
 use std::process::ExitCode;
 
+mod afar;
 mod args;
 mod cmd;
 mod context;

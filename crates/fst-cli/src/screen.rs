@@ -2,12 +2,12 @@
 //!
 //! Invariant: a reader that went away (`fst status | head -1`) is no error; nothing else prints.
 
-use std::io::Write as _;
+use std::io::{self, Read, Write as _};
 
 /// Prints a result.
 pub(crate) fn print(text: &str) {
     // The reader may have closed the pipe: it has seen what it wanted.
-    let mut out = std::io::stdout().lock();
+    let mut out = io::stdout().lock();
     out.write_all(text.as_bytes())
         .and_then(|()| out.flush())
         .unwrap_or_default();
@@ -15,6 +15,18 @@ pub(crate) fn print(text: &str) {
 
 /// Says something that is not the result.
 pub(crate) fn say(line: &str) {
-    let mut out = std::io::stderr().lock();
+    let mut out = io::stderr().lock();
     writeln!(out, "{line}").unwrap_or_default();
+}
+
+/// Prints bytes as they are, such as those of a file.
+///
+/// # Errors
+/// What reading them said, or writing, unless the reader went away.
+pub(crate) fn copy(bytes: &mut impl Read) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    match io::copy(bytes, &mut out).and_then(|_| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        done => done,
+    }
 }

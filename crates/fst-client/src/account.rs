@@ -326,6 +326,38 @@ impl Spaces<'_> {
             .map(|space| space.space))
     }
 
+    /// The space that the first names of a remote path stand for, and how many those are; of several the longest.
+    ///
+    /// # Errors
+    /// [`ClientError`] when the server refuses or cannot be reached.
+    pub fn find_above(&self, names: &[&str]) -> Result<Option<(String, usize)>, ClientError> {
+        let known = self.remote.spaces()?.spaces;
+        let found = (1..=names.len()).rev().find_map(|n| {
+            let remote_path = format!("/{}", names.get(..n)?.join("/"));
+            let tag = self.enrolled.account.space_tag(&remote_path);
+            known
+                .iter()
+                .any(|space| space.tag == tag)
+                .then_some((remote_path, n))
+        });
+        Ok(found)
+    }
+
+    /// Remote paths of all spaces that this account can open, sorted.
+    ///
+    /// # Errors
+    /// [`ErrorCode::CannotOpen`], [`ErrorCode::InvalidLog`]; server errors.
+    pub fn remote_paths(&self) -> Result<Vec<String>, ClientError> {
+        let mut paths = Vec::new();
+        for known in self.remote.spaces()?.spaces {
+            let genesis = read_genesis(&self.fetch_genesis(known.space)?)?;
+            let keys = open_space(&self.enrolled.account, &genesis).map_err(cannot_open)?;
+            paths.push(open_space_name(&keys, &genesis).map_err(cannot_open)?);
+        }
+        paths.sort();
+        Ok(paths)
+    }
+
     /// Opens the space of a folder: from its database when it was opened before, else from the server.
     ///
     /// # Errors

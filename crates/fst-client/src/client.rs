@@ -249,6 +249,11 @@ impl Client {
         &self.remote
     }
 
+    /// Where state that can be found again lies.
+    pub(crate) fn state_dir(&self) -> &Path {
+        &self.dirs.state
+    }
+
     pub(crate) fn database(&self, folder: &FolderConfig) -> PathBuf {
         let key = fst_proto::hash::sha256(&[folder.path.as_os_str().as_encoded_bytes()]);
         self.dirs

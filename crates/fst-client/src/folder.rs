@@ -38,6 +38,7 @@ use crate::remote::Remote;
 use crate::remote::throttle::Throttle;
 use crate::scan::{self, Noted, Places, Reach, Scanned};
 
+mod afar;
 mod explain;
 mod look;
 mod members;

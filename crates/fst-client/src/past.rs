@@ -32,6 +32,10 @@ use crate::remote::Remote;
 use crate::restore::{Restore, Restored, Restorer, outside};
 use crate::versions::{self, Deleted, Keeping, NodeHistory};
 
+mod afar;
+
+pub use afar::{Item, Place};
+
 /// One folder's past, and a path in it.
 #[derive(Debug)]
 pub struct Past<'a> {

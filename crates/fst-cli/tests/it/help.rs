@@ -37,6 +37,12 @@ fn help_starts_with_examples() {
       restore      Bring back an earlier version, a deleted file or a whole folder as it was
       trash        Deleted files
       diff         What changed between two versions of a file, or in a folder since a time
+      ls           What lies in a directory at the server; all spaces without a path
+      tree         Everything below a directory at the server
+      find         Files at the server whose path fits a pattern
+      du           How many bytes lie below a directory at the server
+      cat          The bytes of a file at the server
+      get          Copy a file or directory from the server to a free place
       conflicts    Files that two devices changed at once
       devices      The devices of the account
       config       Settings of this device

@@ -3,6 +3,7 @@
 //! One file per subject; [`world`] starts homes and servers and ends every process it started. Invariant:
 //! a test waits with `fst wait` only; ports are free ones.
 
+mod afar;
 mod brief;
 mod configuring;
 mod conflicts;

@@ -145,7 +145,7 @@ impl Client {
         })
     }
 
-    pub(super) fn seams(&self, folder: &FolderConfig) -> Result<Seams, ClientError> {
+    pub(crate) fn seams(&self, folder: &FolderConfig) -> Result<Seams, ClientError> {
         Ok(Seams {
             vault: Box::new(RealVault::open(&folder.path)?),
             remote: Arc::<crate::remote::http::HttpRemote>::clone(&self.remote),
@@ -154,7 +154,7 @@ impl Client {
     }
 
     /// Settings of a folder that keeps no evidence.
-    pub(super) fn settings(&self, folder: &FolderConfig, ignore: Ignore, id: SpaceId) -> Settings {
+    pub(crate) fn settings(&self, folder: &FolderConfig, ignore: Ignore, id: SpaceId) -> Settings {
         let mut heads = self.enrolled.heads.iter();
         let pinned = heads.find(|(space, _)| *space == id);
         Settings {

@@ -40,7 +40,7 @@ impl Client {
     }
 
     /// Heads of the logs as verified on this device.
-    pub(super) fn known_heads(&self) -> Result<Vec<(SpaceId, Head)>, ClientError> {
+    pub(crate) fn known_heads(&self) -> Result<Vec<(SpaceId, Head)>, ClientError> {
         let mut heads = Vec::new();
         for (_, db) in self.databases(None)? {
             if let Some(payload) = db.read().meta("genesis")? {

@@ -34,6 +34,9 @@ pub fn write(
     if to.symlink_metadata().is_ok() {
         return Err(VaultError::Occupied { op: "restore to" }.into());
     }
+    if scope.is_root() {
+        std::fs::create_dir(to).map_err(failed)?;
+    }
     let mut files = Vec::new();
     for step in &restore.plan.steps {
         let target = target(to, scope, step.path());
