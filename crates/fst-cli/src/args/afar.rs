@@ -6,7 +6,7 @@ use clap::Subcommand;
 
 use crate::afar::Remote;
 
-/// `fst ls`, `tree`, `find`, `du`, `cat`, `get`. A remote path is `/Documents/a.txt`, `Documents:/a.txt` or
+/// `fst ls`, `tree`, `find`, `du`, `cat`, `get`, `put`, `mkdir`, `mv`, `rm`. A remote path is `/Documents/a.txt`, `Documents:/a.txt` or
 /// `remote:/Documents/a.txt`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum AfarCommand {
@@ -54,5 +54,40 @@ Examples:
         path: Remote,
         /// Where to, outside of every synced folder; by default its own name here
         to: Option<PathBuf>,
+    },
+    /// Copy a local file to the server
+    Put {
+        /// The file
+        from: PathBuf,
+        /// Its path at the server, or a directory there
+        #[arg(value_name = "REMOTE")]
+        path: Remote,
+        /// Give a file that is there a new version; the one before stays in the versions
+        #[arg(long)]
+        replace: bool,
+    },
+    /// Make a directory at the server, with those above it
+    Mkdir {
+        /// Path at the server, such as /Documents/new
+        #[arg(value_name = "REMOTE")]
+        path: Remote,
+    },
+    /// Move or rename at the server, within a space
+    Mv {
+        /// What is to be moved
+        #[arg(value_name = "REMOTE")]
+        path: Remote,
+        /// Its new path, or a directory
+        #[arg(value_name = "REMOTE")]
+        to: Remote,
+    },
+    /// Remove at the server; it stays in the versions
+    Rm {
+        /// Path at the server, such as /Documents/a.txt
+        #[arg(value_name = "REMOTE")]
+        path: Remote,
+        /// With everything in it
+        #[arg(long, short)]
+        recursive: bool,
     },
 }

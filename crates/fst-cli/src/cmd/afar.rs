@@ -1,4 +1,4 @@
-//! `fst ls`, `tree`, `find`, `du`, `cat`, `get`: files at the server, with a folder of theirs here or without one.
+//! `fst ls`, `tree`, `find`, `du`, `cat`, `get`, `put`, `mkdir`, `mv`, `rm`: files at the server, with a folder of theirs here or without one.
 //!
 //! Needs the server, the daemon for nothing. Invariant: what is printed or written passed the checks of a sync.
 //! Source: docs/design/commands.md §12.
@@ -6,7 +6,8 @@
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use fst_client::past::{Item, Past};
+use fst_client::Client;
+use fst_client::past::{Item, Past, Place};
 use fst_proto::entry::Kind;
 use fst_proto::error::ErrorCode;
 use fst_proto::path::RelPath;
@@ -22,6 +23,8 @@ use crate::render::table::{Side, Table};
 use crate::render::{Page, Symbol, amounts};
 use crate::report::{Answer, Failure};
 use crate::screen;
+
+mod change;
 
 /// Longest text that `fst cat --json` has in its document.
 const TEXT_MAX: u64 = 16 << 20;
@@ -58,6 +61,14 @@ pub(super) fn run(context: &Context, command: &AfarCommand) -> Result<Answer, Fa
         AfarCommand::Get { path, to } => with(context, path, |past| {
             get(context, past, path, to.as_deref())
         }),
+        AfarCommand::Put {
+            from,
+            path,
+            replace,
+        } => change::put(context, from, path, *replace),
+        AfarCommand::Mkdir { path } => change::make_dir(context, path),
+        AfarCommand::Mv { path, to } => change::relocate(context, path, to),
+        AfarCommand::Rm { path, recursive } => change::remove(context, path, *recursive),
     }
 }
 
@@ -66,14 +77,17 @@ fn with(
     path: &Remote,
     act: impl FnOnce(&Past<'_>) -> Result<Answer, Failure>,
 ) -> Result<Answer, Failure> {
-    let hint = |failure: Failure| failure.hint("fst ls");
     let client = context.client()?;
-    let place = client.remote_place(&path.names());
-    let place = place.map_err(|error| match error.code() {
-        ErrorCode::NotFound => hint(error.into()),
-        _ => error.into(),
-    })?;
+    let place = place(&client, path)?;
     act(&client.past_afar(&place)?)
+}
+
+fn place(client: &Client, path: &Remote) -> Result<Place, Failure> {
+    let place = client.remote_place(&path.names());
+    place.map_err(|error| match error.code() {
+        ErrorCode::NotFound => Failure::from(error).hint("fst ls"),
+        _ => error.into(),
+    })
 }
 
 fn spaces(context: &Context) -> Result<Answer, Failure> {

@@ -141,3 +141,91 @@ fn without_the_server_nothing_is_shown() {
     server.stop();
     assert_eq!(bo.fst(["ls", "/docs"]).exit, 7);
 }
+
+#[test]
+fn what_is_put_made_moved_and_removed_reaches_folders() {
+    let server = Server::start();
+    let (anna, bo) = two(&server);
+    let long: Vec<u8> = (0..3_000_000_u32).flat_map(u32::to_le_bytes).collect();
+    bo.write("long", &long);
+    bo.write("small", "small");
+    let (long_path, small) = (bo.path("long"), bo.path("small"));
+    let long_path = long_path.to_str().expect("text");
+    let small = small.to_str().expect("text");
+    bo.fst(["put", long_path, "/docs/new/dir/long.bin"]).ok();
+    bo.fst(["put", small, "docs:/"]).ok();
+    let again = bo
+        .fst(["put", small, "/docs/small", "--replace", "--json"])
+        .ok()
+        .json();
+    assert_eq!(again["data"]["changed"], 0);
+    bo.fst(["mkdir", "/docs/empty/deep"]).ok();
+    anna.wait();
+    assert!(std::fs::read(anna.path("docs/new/dir/long.bin")).expect("a file") == long);
+    assert_eq!(anna.read("docs/small"), "small");
+    assert!(anna.path("docs/empty/deep").is_dir());
+
+    bo.fst(["mv", "/docs/small", "/docs/empty"]).ok();
+    bo.fst(["mv", "/docs/new", "/docs/renamed"]).ok();
+    bo.fst(["mv", "/docs/renamed", "/docs/renamed/in"])
+        .failed("FST-1301", 2);
+    bo.fst(["mv", "/docs/a.txt", "/docs/empty/small"])
+        .failed("FST-6022", 6);
+    anna.wait();
+    assert_eq!(anna.read("docs/empty/small"), "small");
+    assert!(!anna.path("docs/small").exists() && !anna.path("docs/new").exists());
+    assert!(anna.path("docs/renamed/dir/long.bin").exists());
+
+    bo.fst(["rm", "/docs/d"]).failed("FST-6022", 6);
+    let gone = bo
+        .fst(["rm", "/docs/d", "--recursive", "--json"])
+        .ok()
+        .json();
+    assert_eq!(gone["data"]["changed"], 4);
+    let back = gone["next"][0]["run"].as_str().expect("a command");
+    bo.shell(back).ok();
+    assert_eq!(bo.read("d/b.txt"), "b");
+    anna.wait();
+    assert!(!anna.path("docs/d").exists());
+    let trash = anna.fst(["trash", "list", "--json"]).ok().json();
+    assert_eq!(trash["data"]["trash"].as_array().map(Vec::len), Some(2));
+    bo.fst(["rm", "/docs/d"]).failed("FST-1201", 5);
+    bo.fst(["rm", "/docs"]).failed("FST-1301", 2);
+    bo.fst(["rm", "/docs/a.txt@now"]).failed("FST-1301", 2);
+}
+
+#[test]
+fn put_replaces_only_what_it_is_told_to_and_keeps_it() {
+    let server = Server::start();
+    let (anna, bo) = two(&server);
+    bo.write("mine", "bo's");
+    let mine = bo.path("mine");
+    let mine = mine.to_str().expect("text");
+    bo.fst(["put", mine, "/docs/a.txt"]).failed("FST-6022", 6);
+    bo.fst(["put", mine, "/docs/a.txt/below"])
+        .failed("FST-6022", 6);
+    bo.fst(["put", mine, "/docs/d", "--replace"]).ok();
+    assert_eq!(
+        bo.fst(["cat", "/docs/d/mine"]).ok().out,
+        "bo's",
+        "into the directory"
+    );
+    assert_eq!(bo.fst(["cat", "/docs/a.txt"]).ok().out, "a, then");
+    bo.fst(["put", mine, "/docs/a.txt", "--replace"]).ok();
+    anna.wait();
+    assert_eq!(anna.read("docs/a.txt"), "bo's");
+    let file = anna.path("docs/a.txt");
+    let file = file.to_str().expect("text");
+    anna.fst(["restore", file, "--version", "1"]).ok();
+    anna.wait();
+    assert_eq!(bo.fst(["cat", "/docs/a.txt"]).ok().out, "a, then");
+    bo.fst(["put", "/nowhere", "/docs/x"]).failed("FST-3007", 1);
+
+    // A device that has the folder may put as well: its own folder gets it as from anybody.
+    anna.write("outside", "from outside");
+    let outside = anna.path("outside");
+    anna.fst(["put", outside.to_str().expect("text"), "/docs/d/o"])
+        .ok();
+    anna.wait();
+    assert_eq!(anna.read("docs/d/o"), "from outside");
+}

@@ -43,6 +43,10 @@ fn help_starts_with_examples() {
       du           How many bytes lie below a directory at the server
       cat          The bytes of a file at the server
       get          Copy a file or directory from the server to a free place
+      put          Copy a local file to the server
+      mkdir        Make a directory at the server, with those above it
+      mv           Move or rename at the server, within a space
+      rm           Remove at the server; it stays in the versions
       conflicts    Files that two devices changed at once
       devices      The devices of the account
       config       Settings of this device

@@ -30,6 +30,10 @@ use crate::folder::{Folder, Settings};
 use crate::ignore::Ignore;
 use crate::versions;
 
+mod change;
+
+pub use change::{Change, Changed};
+
 /// A moment after everything that has happened.
 const NEWEST: UnixMillis = UnixMillis(i64::MAX as u64);
 
