@@ -12,9 +12,12 @@ use serde_json::{Value as Json, json};
 use super::account::reload_daemon;
 use crate::args::{ScheduleAdd, ScheduleCommand};
 use crate::context::Context;
+use crate::render::status::Pausing;
 use crate::render::table::{Side, Table};
 use crate::render::{Page, Symbol, quote};
 use crate::report::{Answer, Failure};
+
+mod pausing;
 
 /// Days as rows of the chart.
 const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
@@ -108,15 +111,23 @@ fn data(schedule: &Schedule) -> Json {
 }
 
 fn is_active(schedule: &Schedule) -> bool {
-    let now = i64::try_from(Context::now().0).unwrap_or_default();
-    let Ok(now) = jiff::Timestamp::from_millisecond(now) else {
-        return false;
-    };
+    this_minute().is_some_and(|(day, minute)| schedule.covers(day, minute))
+}
+
+/// The rule that pauses now, if one does.
+pub(super) fn pausing(config: &Config) -> Option<Pausing> {
+    let (day, minute) = this_minute()?;
+    pausing::at(&config.performance.schedules, day, minute)
+}
+
+/// Day from Monday and minute, by the clock on the wall.
+fn this_minute() -> Option<(u8, u16)> {
+    let now = i64::try_from(Context::now().0).ok()?;
+    let now = jiff::Timestamp::from_millisecond(now).ok()?;
     let now = now.to_zoned(jiff::tz::TimeZone::system());
-    let day = now.weekday().to_monday_zero_offset();
     let minute = i16::from(now.hour()) * 60 + i16::from(now.minute());
-    let (day, minute) = (u8::try_from(day), u16::try_from(minute));
-    schedule.covers(day.unwrap_or_default(), minute.unwrap_or_default())
+    let day = u8::try_from(now.weekday().to_monday_zero_offset()).ok()?;
+    Some((day, u16::try_from(minute).ok()?))
 }
 
 fn list(context: &Context) -> Result<Answer, Failure> {

@@ -7,22 +7,25 @@ use fst_proto::error::ErrorCode;
 use fst_proto::ipc::{FolderStatus, Status};
 use jiff::tz::TimeZone;
 
+use super::schedule;
 use crate::context::Context;
 use crate::render::json as drawn;
-use crate::render::status::{Moment, draw};
+use crate::render::status::{Moment, Pausing, draw};
 use crate::report::{Answer, Failure, exit_of};
 
 pub(super) fn run(context: &Context, check: bool) -> Result<Answer, Failure> {
     let status = read(context)?;
+    let config = Config::load(&context.dirs).ok();
     let moment = Moment {
+        pausing: config.as_ref().and_then(pausing),
         now: Context::now(),
         zone: TimeZone::system(),
     };
     let text = draw(&status, &context.look, &moment);
     let mut answer = Answer::new("fst.status/1", drawn::value(&status), text);
-    answer.next = next(&status);
-    if let Ok(config) = Config::load(&context.dirs) {
-        answer.warnings.extend(without_effect(&config));
+    answer.next = next(&status, moment.pausing.as_ref());
+    if let Some(config) = &config {
+        answer.warnings.extend(without_effect(config));
     }
     if status.daemon_pid == 0 && context.global.json {
         answer.warnings.push(ErrorCode::NoDaemon.title().to_owned());
@@ -46,7 +49,7 @@ pub(super) fn read(context: &Context) -> Result<Status, Failure> {
     Ok(without_daemon(&config))
 }
 
-fn next(status: &Status) -> Vec<String> {
+fn next(status: &Status, pausing: Option<&Pausing>) -> Vec<String> {
     let conflicts = status.folders.iter().any(|folder| folder.conflicts > 0);
     let mut next = Vec::new();
     if status.daemon_pid == 0 {
@@ -54,7 +57,7 @@ fn next(status: &Status) -> Vec<String> {
     } else if status.folders.is_empty() {
         next.push("fst add PATH --two-way".to_owned());
     } else if status.state == State::Paused.as_str() {
-        next.push("fst resume".to_owned());
+        next.push(pausing.map_or_else(|| "fst resume".to_owned(), Pausing::next));
     }
     if conflicts {
         next.push("fst conflicts list".to_owned());
@@ -63,6 +66,12 @@ fn next(status: &Status) -> Vec<String> {
         next.push(problem.next.clone());
     }
     next
+}
+
+/// The rule that pauses, unless somebody paused everything by hand: then its end changes nothing.
+fn pausing(config: &Config) -> Option<Pausing> {
+    let is_by_hand = config.folders.iter().all(|folder| folder.paused);
+    schedule::pausing(config).filter(|_| !is_by_hand)
 }
 
 /// Settings that somebody made and that nothing follows: silence would be a lie.

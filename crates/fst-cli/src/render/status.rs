@@ -13,7 +13,7 @@ use fst_proto::time::UnixMillis;
 use jiff::tz::TimeZone;
 
 use super::table::{Side, Table};
-use super::{Look, Page, Symbol, amounts};
+use super::{Look, Page, Symbol, amounts, quote};
 
 /// Problems shown per folder unless all are asked for.
 const PROBLEMS_SHOWN: usize = 10;
@@ -34,6 +34,24 @@ pub(crate) struct Moment {
     pub now: UnixMillis,
     /// The reader's time zone.
     pub zone: TimeZone,
+    /// The rule that pauses everything now.
+    pub pausing: Option<Pausing>,
+}
+
+/// A rule of the schedule that pauses everything now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Pausing {
+    /// Its name.
+    pub rule: String,
+    /// When no rule pauses any more; none when that never comes.
+    pub until: Option<String>,
+}
+
+impl Pausing {
+    /// The command that ends it.
+    pub(crate) fn next(&self) -> String {
+        format!("fst schedule remove {}", quote(&self.rule))
+    }
 }
 
 /// Draws the status.
@@ -118,12 +136,25 @@ fn headline(status: &Status, look: &Look, moment: &Moment) -> String {
     let (symbol, words) = match State::parse(&status.state) {
         State::Idle => (Symbol::Good, up_to_date(status, moment)),
         State::Syncing => (Symbol::Both, syncing(status)),
-        State::Paused => (Symbol::Off, "Paused   fst resume".to_owned()),
+        State::Paused => (Symbol::Off, paused(moment, look)),
         State::Offline => (Symbol::Off, "Offline   your files stay usable".to_owned()),
         State::Attention => (Symbol::Look, attention(status)),
         State::Error => (Symbol::Bad, stopped(status)),
     };
     format!("{} {words}\n", look.symbol(symbol))
+}
+
+fn paused(moment: &Moment, look: &Look) -> String {
+    let Some(pausing) = &moment.pausing else {
+        return "Paused   fst resume".to_owned();
+    };
+    let rule = look.clip(&pausing.rule, FOLDER_WIDTH_MAX);
+    let until = pausing.until.as_ref().map(|end| format!(" until {end}"));
+    format!(
+        "Paused by schedule \"{rule}\"{}\n{}",
+        until.unwrap_or_default(),
+        look.next(&pausing.next()).trim_end()
+    )
 }
 
 fn up_to_date(status: &Status, moment: &Moment) -> String {

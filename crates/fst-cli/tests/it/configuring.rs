@@ -397,6 +397,11 @@ fn limits_and_hours_are_in_force_at_once() {
     home.fst(["schedule", "add", "--name", "rest", "--pause"])
         .ok();
     home.comes_to(24);
+    // Resuming would not help: the rule is named.
+    let paused = home.fst(["status"]).ok().out;
+    assert!(paused.contains("Paused by schedule \"rest\""), "{paused}");
+    let next = home.fst(["status", "--json"]).ok().json()["next"].clone();
+    assert_eq!(next[0]["run"], "fst schedule remove rest");
     home.fst(["schedule", "remove", "rest"]).ok();
     home.wait();
     assert_eq!(home.check(), 0);

@@ -49,6 +49,7 @@ fn drawn_as(status: &Status, look: &Look) -> String {
         status,
         look,
         &Moment {
+            pausing: None,
             now,
             zone: TimeZone::UTC,
         },
