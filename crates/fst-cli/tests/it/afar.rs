@@ -229,3 +229,38 @@ fn put_replaces_only_what_it_is_told_to_and_keeps_it() {
     anna.wait();
     assert_eq!(anna.read("docs/d/o"), "from outside");
 }
+
+#[test]
+fn of_puts_at_once_each_becomes_a_version_or_is_refused() {
+    let server = Server::start();
+    let (anna, bo) = two(&server);
+    let names = ["p0", "p1", "p2", "p3"];
+    for name in names {
+        bo.write(name, name);
+    }
+    let put = |name: &str| {
+        let from = bo.path(name);
+        bo.fst([
+            "put",
+            from.to_str().expect("text"),
+            "/docs/a.txt",
+            "--replace",
+        ])
+    };
+    let put = &put;
+    let runs = std::thread::scope(|scope| {
+        let running = names.map(|name| scope.spawn(move || put(name)));
+        running.map(|run| run.join().expect("a run"))
+    });
+    let (done, refused): (Vec<_>, Vec<_>) = runs.into_iter().partition(|run| run.exit == 0);
+    for run in refused {
+        run.failed("FST-5003", 1);
+    }
+    assert!(!done.is_empty(), "the first one is not refused");
+    anna.wait();
+    let file = anna.path("docs/a.txt");
+    let found = anna.fst(["versions", file.to_str().expect("text"), "--json"]);
+    let found = found.ok().json();
+    let n = found["data"]["versions"].as_array().map(Vec::len);
+    assert_eq!(n, Some(done.len() + 1), "{found}");
+}
