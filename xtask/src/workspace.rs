@@ -11,8 +11,8 @@ use serde_json::Value;
 
 use crate::process;
 
-/// Directories that hold nothing of ours.
-const FOREIGN_DIRS: &[&str] = &[".git", "target", "node_modules"];
+/// Names that hold nothing of ours; `.git` is a file in a linked working copy.
+const FOREIGN: &[&str] = &[".git", "target", "node_modules"];
 
 /// A text file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -146,12 +146,13 @@ fn collect(root: &Path, dir: &Path, files: &mut Vec<TextFile>) -> anyhow::Result
     for entry in fs::read_dir(dir).with_context(|| format!("list {}", dir.display()))? {
         let entry = entry?;
         let path = entry.path();
+        let name = entry.file_name();
+        if FOREIGN.iter().any(|foreign| name == *foreign) {
+            continue;
+        }
         let kind = entry.file_type()?;
         if kind.is_dir() {
-            let name = entry.file_name();
-            if !FOREIGN_DIRS.iter().any(|foreign| name == *foreign) {
-                collect(root, &path, files)?;
-            }
+            collect(root, &path, files)?;
         } else if kind.is_file() {
             // What is not text has no lines to check.
             let bytes = fs::read(&path).with_context(|| format!("read {}", path.display()))?;
