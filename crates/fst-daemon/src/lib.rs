@@ -28,6 +28,7 @@ mod board;
 mod error;
 mod lock;
 mod monotonic;
+mod news;
 mod pace;
 mod remote;
 mod socket;

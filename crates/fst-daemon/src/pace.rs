@@ -4,10 +4,10 @@
 //! save settles and how long a failure pauses is `fst-engine`'s rule ([`Settle`], [`retry`]).
 //! Invariant: a change is followed by a cycle soon, unless the folder backs off; a folder in any state is
 //! looked at again within [`RESCAN_MS`]. Not here: clocks, threads, what a cycle does.
-//! Source: docs/design/sync-semantics.md, rows S-150 to S-154.
+//! Source: docs/design/sync-semantics.md, rows S-150 to S-155.
 
 use fst_engine::retry;
-use fst_engine::settle::Settle;
+use fst_engine::settle::{Settle, Touch};
 use fst_proto::time::UnixMillis;
 
 use crate::monotonic::Tick;
@@ -19,7 +19,7 @@ pub(crate) const RESCAN_MS: u64 = 60_000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Event {
     /// The watcher saw something.
-    LocalChange,
+    LocalChange(Touch),
     /// The server has news, somebody asks, or the server is back: go now.
     Poke,
     /// A cycle ended.
@@ -68,19 +68,19 @@ impl Pace {
     /// Takes one event.
     pub(crate) fn on(&mut self, now: Tick, event: Event) {
         match event {
-            Event::LocalChange => self.local_change(UnixMillis(now.0)),
+            Event::LocalChange(touch) => self.local_change(UnixMillis(now.0), touch),
             Event::Poke => self.due = now,
             Event::Ended(ending) => self.ended(now, ending),
         }
     }
 
     /// A cycle begins: it takes up everything seen so far.
-    pub(crate) fn begin(&mut self) {
-        self.changes = Settle::default();
+    pub(crate) fn begin(&mut self, now: Tick) {
+        self.changes.begin(UnixMillis(now.0));
     }
 
-    fn local_change(&mut self, now: UnixMillis) {
-        self.changes.on_event(now);
+    fn local_change(&mut self, now: UnixMillis, touch: Touch) {
+        self.changes.on_event(now, touch);
         // While the server is away a save must not shorten the pause: it would fail again.
         if let Some(due) = self.changes.due(now).filter(|_| self.failures == 0) {
             self.due = Tick(due.0);
@@ -127,9 +127,11 @@ mod tests {
 
     const FAILED: Event = Event::Ended(Ending::Retry { jitter: u16::MAX });
 
+    const CHANGE: Event = Event::LocalChange(Touch::Other);
+
     fn settled_at(ms: u64) -> Pace {
         let mut pace = Pace::new(Tick(ms));
-        pace.begin();
+        pace.begin(Tick(ms));
         pace.on(Tick(ms), Event::Ended(Ending::Settled));
         pace
     }
@@ -142,7 +144,7 @@ mod tests {
     #[test]
     fn a_save_is_taken_up_after_a_short_quiet() {
         let mut pace = settled_at(0);
-        pace.on(Tick(1000), Event::LocalChange);
+        pace.on(Tick(1000), CHANGE);
         assert_eq!(pace.due(), Tick(1000 + SETTLE_QUIET_MS));
     }
 
@@ -150,7 +152,7 @@ mod tests {
     fn a_busy_writer_cannot_hold_a_cycle_off_for_ever() {
         let mut pace = settled_at(0);
         for ms in (1000..9000).step_by(10) {
-            pace.on(Tick(ms), Event::LocalChange);
+            pace.on(Tick(ms), CHANGE);
         }
         assert_eq!(pace.due(), Tick(1000 + SETTLE_WAIT_MS_MAX));
     }
@@ -177,7 +179,7 @@ mod tests {
         let mut pace = settled_at(0);
         pace.on(Tick(0), FAILED);
         let due = pace.due();
-        pace.on(Tick(1), Event::LocalChange);
+        pace.on(Tick(1), CHANGE);
         assert_eq!(pace.due(), due);
     }
 
@@ -192,10 +194,10 @@ mod tests {
     #[test]
     fn a_change_during_a_cycle_starts_another_one() {
         let mut pace = settled_at(0);
-        pace.begin();
+        pace.begin(Tick(0));
         pace.on(Tick(100), Event::Ended(Ending::Settled));
         // The watcher's event was queued while the cycle ran and is taken after it.
-        pace.on(Tick(101), Event::LocalChange);
+        pace.on(Tick(101), CHANGE);
         assert_eq!(pace.due(), Tick(101 + SETTLE_QUIET_MS));
     }
 

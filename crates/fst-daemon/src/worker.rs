@@ -15,12 +15,14 @@ use fst_client::dirs::Dirs;
 use fst_client::folder::Watched;
 use fst_client::remote::throttle::Throttle;
 use fst_client::{Client, ClientError, Folder, FolderError, Outcome};
+use fst_engine::settle::Touch;
 use fst_proto::error::{ErrorCode, Problem};
 
 use crate::barrier::Ticket;
 use crate::board::{Board, Seat, View, is_network};
 use crate::monotonic::Monotonic;
 use crate::monotonic::Tick;
+use crate::news::News;
 use crate::pace::{Ending, Event, Jitter, Pace, RESCAN_MS};
 
 /// Commands taken before a cycle that is due: a busy writer must not hold it off.
@@ -84,7 +86,7 @@ struct Running {
     covered: Vec<Ticket>,
     open: Option<OpenFolder>,
     wish: Wish,
-    has_news: Arc<AtomicBool>,
+    news: Arc<News>,
     /// Cleared by a watcher that does not see everything any more.
     is_watched: Arc<AtomicBool>,
     /// When the whole folder is looked at again although nothing tells to.
@@ -132,7 +134,7 @@ impl Worker {
             covered: Vec::new(),
             open: None,
             wish: Wish::default(),
-            has_news: Arc::new(AtomicBool::new(false)),
+            news: Arc::default(),
             is_watched: Arc::new(AtomicBool::new(false)),
             full_due: clock.now(),
             is_ending: false,
@@ -187,8 +189,8 @@ impl Running {
     fn obey(&mut self, command: Command) {
         match command {
             Command::LocalChange => {
-                self.has_news.store(false, Ordering::Release);
-                self.on(Event::LocalChange);
+                let touch = self.news.take();
+                self.on(Event::LocalChange(touch));
             },
             Command::RemoteChange | Command::Reconnected => self.on(Event::Poke),
             Command::Barrier(ticket) => self.queue(ticket),
@@ -228,7 +230,7 @@ impl Running {
     }
 
     fn run_cycle(&mut self) {
-        self.pace.begin();
+        self.pace.begin(self.clock.now());
         let scope = self.scope();
         self.covered.append(&mut self.asked);
         let begun = self.clock.now();
@@ -344,11 +346,12 @@ impl Running {
         let notice = self.notice_change();
         self.is_watched.store(true, Ordering::Release);
         let is_watched = Arc::clone(&self.is_watched);
-        let watch = folder.start_watch(move |watched| {
-            if watched == Watched::Lost {
+        let watch = folder.start_watch(move |watched| match watched {
+            Watched::Change(touch) => notice(touch),
+            Watched::Lost => {
                 is_watched.store(false, Ordering::Release);
-            }
-            notice();
+                notice(Touch::Other);
+            },
         });
         if let Err(error) = &watch {
             self.is_watched.store(false, Ordering::Release);
@@ -369,10 +372,10 @@ impl Running {
     }
 
     /// At most one notice is queued at a time, however busy the folder is.
-    fn notice_change(&self) -> impl Fn() + Send + 'static {
-        let (own, has_news) = (self.worker.own.clone(), Arc::clone(&self.has_news));
-        move || {
-            if !has_news.swap(true, Ordering::AcqRel) {
+    fn notice_change(&self) -> impl Fn(Touch) + Send + 'static {
+        let (own, news) = (self.worker.own.clone(), Arc::clone(&self.news));
+        move |touch| {
+            if news.note(touch) {
                 own.send(Command::LocalChange).unwrap_or_default();
             }
         }
@@ -380,7 +383,7 @@ impl Running {
 
     fn close(&mut self) {
         self.open = None;
-        self.has_news.store(false, Ordering::Release);
+        self.news.take();
     }
 }
 

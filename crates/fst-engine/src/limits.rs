@@ -36,6 +36,16 @@ pub const RETRY_DELAY_MS_FIRST: u64 = 250;
 /// Long enough for an editor's write, rename, remove; too short to feel.
 pub const SETTLE_QUIET_MS: u64 = 20;
 
+/// Quiet time after a file was written and closed, when nothing else goes on, in milliseconds.
+///
+/// Who saves by closing and renaming does both within a fraction of it.
+pub const SETTLE_CLOSED_MS: u64 = 4;
+
+/// Time without a scan after which a single save is taken up at once, in milliseconds.
+///
+/// Within it, many small saves are gathered into one scan and one commit.
+pub const SETTLE_REST_MS: u64 = 200;
+
 /// Longest time from the first event to a scan, in milliseconds: constant writing must not put it off.
 pub const SETTLE_WAIT_MS_MAX: u64 = 500;
 

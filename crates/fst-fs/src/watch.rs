@@ -26,6 +26,10 @@ pub enum WatchEvent {
     /// A new directory is reported before the system watches its inside: scan it whole, and not before
     /// things have settled.
     Changed(RelPath),
+    /// A program that wrote to this file closed it: as far as the system can tell it is saved.
+    Closed(RelPath),
+    /// This name came, went or leads to something else now; saving by renames is in the middle then.
+    Renamed(RelPath),
     /// Events were lost; anything may have changed.
     Overflow,
     /// From now on, changes may go unreported: scan at intervals until the watch is started anew.

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
+use fst_engine::settle::Touch;
 use fst_fs::watch::{LostReason, NotifyWatch, Watch as _, WatchEvent, Watching};
 use fst_proto::path::RelPath;
 
@@ -17,7 +18,7 @@ use crate::scan::Reach;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Watched {
     /// Something changed.
-    Change,
+    Change(Touch),
     /// Changes may go unnoticed from now on.
     Lost,
 }
@@ -46,11 +47,19 @@ impl Folder {
             let watched = match event {
                 WatchEvent::Changed(path) => {
                     places.add(path, Reach::Below);
-                    Watched::Change
+                    Watched::Change(Touch::Other)
+                },
+                WatchEvent::Closed(path) => {
+                    places.add(path, Reach::Below);
+                    Watched::Change(Touch::Closed)
+                },
+                WatchEvent::Renamed(path) => {
+                    places.add(path, Reach::Below);
+                    Watched::Change(Touch::Renamed)
                 },
                 WatchEvent::Overflow => {
                     places.add_everything();
-                    Watched::Change
+                    Watched::Change(Touch::Other)
                 },
                 WatchEvent::Lost(reason) => {
                     places.add_everything();

@@ -1,10 +1,10 @@
 //! Rows S-150 to S-159: waiting.
 
 use fst_engine::limits::{
-    RETRY_DELAY_MS_FIRST, RETRY_DELAY_MS_MAX, SETTLE_QUIET_MS, SETTLE_WAIT_MS_MAX,
+    RETRY_DELAY_MS_FIRST, RETRY_DELAY_MS_MAX, SETTLE_CLOSED_MS, SETTLE_QUIET_MS, SETTLE_WAIT_MS_MAX,
 };
 use fst_engine::retry::delay;
-use fst_engine::settle::Settle;
+use fst_engine::settle::{Settle, Touch};
 use fst_proto::time::UnixMillis;
 
 #[test]
@@ -30,40 +30,90 @@ fn s151_delays_are_spread_over_the_whole_range() {
     }
 }
 
+const START: UnixMillis = UnixMillis(1_000_000);
+
+/// Due after the first event: events as milliseconds and touches, a scan as `s`.
+const DUE: &[(&str, &str, Option<u64>)] = &[
+    ("nothing pends", "", None),
+    ("s152 it is quiet", "0o 10o", Some(10 + SETTLE_QUIET_MS)),
+    (
+        "s155 a file is closed",
+        "0o 1o 2c",
+        Some(2 + SETTLE_CLOSED_MS),
+    ),
+    ("s155 written on", "0c 2o", Some(2 + SETTLE_QUIET_MS)),
+    (
+        "s155 renamed into place",
+        "0o 1c 2r",
+        Some(2 + SETTLE_QUIET_MS),
+    ),
+    (
+        "s155 moved away, written anew",
+        "0r 1o 2c",
+        Some(2 + SETTLE_QUIET_MS),
+    ),
+    (
+        "s155 one after another",
+        "0s 199o 200c",
+        Some(200 + SETTLE_QUIET_MS),
+    ),
+    (
+        "s155 after a rest",
+        "0s 200o 201c",
+        Some(201 + SETTLE_CLOSED_MS),
+    ),
+    ("a scan takes up what was", "0r 5s", None),
+    (
+        "s155 renames of an earlier scan",
+        "0r 5s 300c",
+        Some(300 + SETTLE_CLOSED_MS),
+    ),
+];
+
+fn settle(events: &str) -> (Settle, UnixMillis) {
+    let (mut settle, mut now) = (Settle::default(), START);
+    for event in events.split_whitespace() {
+        let (ms, what) = event.split_at(event.len() - 1);
+        now = UnixMillis(START.0 + ms.parse::<u64>().expect("milliseconds"));
+        match what {
+            "c" => settle.on_event(now, Touch::Closed),
+            "r" => settle.on_event(now, Touch::Renamed),
+            "o" => settle.on_event(now, Touch::Other),
+            "s" => settle.begin(now),
+            other => unreachable!("{other:?} is no event"),
+        }
+    }
+    (settle, now)
+}
+
 #[test]
-fn s152_a_scan_is_due_when_it_is_quiet() {
-    let mut settle = Settle::default();
-    assert_eq!(settle.due(UnixMillis(7)), None);
-    assert!(!settle.take(UnixMillis(7)));
-    settle.on_event(UnixMillis(1000));
-    settle.on_event(UnixMillis(1010));
-    let due = UnixMillis(1010 + SETTLE_QUIET_MS);
-    assert_eq!(settle.due(UnixMillis(1011)), Some(due));
-    assert!(!settle.take(UnixMillis(due.0 - 1)));
-    assert!(settle.take(due));
-    assert_eq!(settle, Settle::default());
+fn s152_s155_a_scan_is_due_when_it_is_quiet() {
+    for (case, events, due) in DUE {
+        let (settle, now) = settle(events);
+        let due = due.map(|ms| UnixMillis(START.0 + ms));
+        assert_eq!(settle.due(now), due, "{case}");
+    }
 }
 
 #[test]
 fn s153_constant_events_do_not_put_a_scan_off() {
-    let mut settle = Settle::default();
-    let end = 1000 + SETTLE_WAIT_MS_MAX;
-    for now in (1000..end).step_by(5) {
-        assert!(!settle.take(UnixMillis(now)), "taken at {now}");
-        settle.on_event(UnixMillis(now));
+    for touch in [Touch::Closed, Touch::Renamed, Touch::Other] {
+        let mut settle = Settle::default();
+        let end = START.0 + SETTLE_WAIT_MS_MAX;
+        for now in (START.0..end).step_by(3) {
+            assert!(settle.due(UnixMillis(now)).is_none_or(|due| due.0 > now));
+            settle.on_event(UnixMillis(now), touch);
+        }
+        assert_eq!(settle.due(UnixMillis(end)), Some(UnixMillis(end)));
     }
-    assert!(settle.take(UnixMillis(end)));
 }
 
 #[test]
 fn s154_a_clock_set_back_does_not_delay_a_scan() {
     let mut settle = Settle::default();
-    settle.on_event(UnixMillis(1_000_000));
-    assert!(settle.take(UnixMillis(10)));
-    settle.on_event(UnixMillis(1_000_000));
-    settle.on_event(UnixMillis(10));
-    assert_eq!(
-        settle.due(UnixMillis(11)),
-        Some(UnixMillis(10 + SETTLE_QUIET_MS))
-    );
+    settle.on_event(START, Touch::Other);
+    assert_eq!(settle.due(UnixMillis(10)), Some(UnixMillis(10)));
+    settle.on_event(UnixMillis(10), Touch::Other);
+    let due = UnixMillis(10 + SETTLE_QUIET_MS);
+    assert_eq!(settle.due(UnixMillis(11)), Some(due));
 }

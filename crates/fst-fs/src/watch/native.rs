@@ -150,8 +150,18 @@ fn forward(root: &Path, event: &Event, sink: &Sink) {
         if path == root && is_departure(event.kind) {
             send(sink, WatchEvent::Lost(LostReason::RootGone));
         } else if let Some(path) = path.strip_prefix(root).ok().and_then(relative) {
-            send(sink, WatchEvent::Changed(path));
+            send(sink, hint(event.kind, path));
         }
+    }
+}
+
+fn hint(kind: EventKind, path: RelPath) -> WatchEvent {
+    match kind {
+        EventKind::Access(_) => WatchEvent::Closed(path),
+        EventKind::Remove(_) | EventKind::Modify(ModifyKind::Name(_)) => WatchEvent::Renamed(path),
+        EventKind::Any | EventKind::Create(_) | EventKind::Modify(_) | EventKind::Other => {
+            WatchEvent::Changed(path)
+        },
     }
 }
 

@@ -26,7 +26,9 @@ fn wait_for(events: &Receiver<WatchEvent>, at: &str) -> Vec<RelPath> {
     let mut seen = Vec::new();
     loop {
         match events.recv_timeout(PATIENCE).expect("the event comes") {
-            WatchEvent::Changed(changed) => {
+            WatchEvent::Changed(changed)
+            | WatchEvent::Closed(changed)
+            | WatchEvent::Renamed(changed) => {
                 let is_it = changed == path(at);
                 seen.push(changed);
                 if is_it {
@@ -97,7 +99,10 @@ fn a_folder_that_goes_is_told() {
         match events.recv_timeout(PATIENCE).expect("the event comes") {
             WatchEvent::Lost(LostReason::RootGone) => return,
             WatchEvent::Lost(reason) => unreachable!("{reason:?}"),
-            WatchEvent::Changed(_) | WatchEvent::Overflow => {},
+            WatchEvent::Changed(_)
+            | WatchEvent::Closed(_)
+            | WatchEvent::Renamed(_)
+            | WatchEvent::Overflow => {},
         }
     }
 }
@@ -148,6 +153,24 @@ fn a_dropped_watch_ends() {
             Err(std::sync::mpsc::RecvTimeoutError::Timeout) => unreachable!("still watching"),
         }
     }
+}
+
+#[test]
+fn a_save_ends_with_its_closing_and_renames_are_told_apart() {
+    let folder = tempfile::tempdir().expect("make a directory");
+    let root = folder.path();
+    let (_watching, events) = start(&NotifyWatch, root);
+    let next = || events.recv_timeout(PATIENCE).expect("the event comes");
+    fs::write(root.join("a"), b"x").expect("write");
+    assert!(matches!(next(), WatchEvent::Changed(_)), "made");
+    assert!(matches!(next(), WatchEvent::Changed(_)), "written");
+    assert!(matches!(next(), WatchEvent::Closed(at) if at == path("a")));
+    fs::rename(root.join("a"), root.join("b")).expect("rename");
+    assert!(matches!(next(), WatchEvent::Renamed(at) if at == path("a")));
+    assert!(matches!(next(), WatchEvent::Renamed(at) if at == path("b")));
+    drop(fs::File::open(root.join("b")).expect("open"));
+    fs::remove_file(root.join("b")).expect("remove");
+    while !matches!(next(), WatchEvent::Renamed(at) if at == path("b")) {}
 }
 
 #[test]
