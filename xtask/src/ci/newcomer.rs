@@ -77,15 +77,17 @@ impl Newcomer {
         let metadata = workspace::metadata(root)?;
         let target = metadata["target_directory"].as_str();
         let target = PathBuf::from(target.context("cargo names no target directory")?);
-        // Always the same place: a new one each time would leave a full set of artifacts behind.
-        let checkout = target.join("newcomer");
+        // Always the same place: a new one each time would leave a full set of artifacts behind. Not our own
+        // build directory: cargo notes the checkout's paths there and would not see our own files change.
+        let place = target.join("newcomer");
+        let checkout = place.join("checkout");
         if checkout.exists() {
             fs::remove_dir_all(&checkout).context("remove the last newcomer's checkout")?;
         }
         let newcomer = Self {
             checkout,
             home: home.to_owned(),
-            target,
+            target: place.join("build"),
         };
         let documents = newcomer.home.join("Documents");
         fs::create_dir_all(&documents).context("make a home")?;
