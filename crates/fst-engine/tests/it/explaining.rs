@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 
 use fst_engine::row::Row;
+use fst_proto::entry::{Place, ROOT};
+use fst_proto::ids::NodeId;
 
-use crate::lang::Scenario;
+use crate::lang::{Scenario, id};
 
 /// Explains a scenario: `node way action row` for each node that the plan concerns.
 #[track_caller]
@@ -112,5 +114,60 @@ fn what_is_left_alone_names_its_row() {
     check(
         "base d/ | local - | remote d/ d/a=1",
         "d Down Download S-050; d/a Down Download S-003",
+    );
+}
+
+/// The same with remote nodes put at other places, which may be none.
+#[track_caller]
+fn check_misplaced(scenario: &str, places: &[(&str, NodeId, &str)], expected: &str) {
+    let mut scenario = Scenario::parse(scenario);
+    for (node, parent, name) in places {
+        let place = Place {
+            parent: *parent,
+            name: crate::lang::name(name),
+        };
+        scenario.remote.relocate(id(node), place);
+    }
+    assert_eq!(scenario.reasons(), expected);
+}
+
+#[test]
+fn what_the_server_cannot_mean_names_its_row() {
+    let unknown = NodeId([0xee; 16]);
+    check("base a=1 | remote a@a/", "a Neither Hold S-058");
+    check_misplaced("base a=1", &[("a", unknown, "a")], "a Neither Hold S-056");
+    check_misplaced("base a=1", &[("a", ROOT, ".fst")], "a Neither Hold S-059");
+    check_misplaced(
+        "base d/ | remote d/ d/b=1",
+        &[("d/b", id("d"), ".fst")],
+        "d/b Down Download S-003",
+    );
+    let circle = [("d", id("e"), "d"), ("e", id("d"), "e")];
+    check_misplaced(
+        "base d/ e/",
+        &circle,
+        "d Neither Hold S-057; e Neither Hold S-057",
+    );
+}
+
+#[test]
+fn what_is_out_of_view_or_only_touched_names_its_row() {
+    check(
+        "base a=1 | local - | remote a=2 | ignored a",
+        "a Neither Hold S-230",
+    );
+    check(
+        "base a=1 | remote b@a=1 | ignored a",
+        "a Neither Hold S-225",
+    );
+    check("base a=1~1 | local a=1~3", "");
+    check(
+        "base a=1~1 | local a=1~3 | remote a=1~2",
+        "a Neither Adopt S-017",
+    );
+    check("base a=1~1 | remote a=1~2", "a Neither Adopt S-017");
+    check(
+        "base a=1 | local a=2~5 | remote a=2~6",
+        "a Neither Adopt S-011",
     );
 }

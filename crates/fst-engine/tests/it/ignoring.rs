@@ -304,6 +304,41 @@ fn no_pattern_takes_exponential_time() {
     assert_eq!(rules.decide("a".repeat(255).as_bytes(), false), None);
 }
 
+/// Members of the named classes among the bytes of a name, as POSIX lists them for the C locale.
+#[test]
+fn named_classes_hold_what_posix_says() {
+    let punct = "!\"#$%&'()*+,-.:;<=>?@[\\]^_`{|}~";
+    let (lower, upper, digit) = (
+        "abcdefghijklmnopqrstuvwxyz",
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZ",
+        "0123456789",
+    );
+    let control: String = (1..=31).chain([127]).map(char::from).collect();
+    let all = [lower, upper, digit, punct, " ", &control].concat();
+    for (class, members) in [
+        ("alnum", [lower, upper, digit].concat()),
+        ("alpha", [lower, upper].concat()),
+        ("blank", " \t".to_owned()),
+        ("cntrl", control),
+        ("digit", digit.to_owned()),
+        ("graph", [lower, upper, digit, punct].concat()),
+        ("lower", lower.to_owned()),
+        ("print", [lower, upper, digit, punct, " "].concat()),
+        ("punct", punct.to_owned()),
+        ("space", " \t\n\x0b\x0c\r".to_owned()),
+        ("upper", upper.to_owned()),
+        ("xdigit", format!("{digit}abcdefABCDEF")),
+    ] {
+        let rules = RuleFile::parse(format!("x[[:{class}:]]y").as_bytes());
+        for byte in all.chars() {
+            let is_in = rules
+                .decide(format!("x{byte}y").as_bytes(), false)
+                .is_some();
+            assert_eq!(is_in, members.contains(byte), "{byte:?} in {class}");
+        }
+    }
+}
+
 /// Rows of gitignore's own documentation and of its rough edges, as `pattern path verdict`.
 #[test]
 fn patterns_read_as_git_reads_them() {

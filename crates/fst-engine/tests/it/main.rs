@@ -28,6 +28,7 @@ mod rows_merge;
 mod rows_merging;
 mod rows_names;
 mod sim;
+mod surveying;
 mod timing;
 
 use proptest::prelude::ProptestConfig;

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use fst_engine::limits::{MERGE_BYTES_MAX, MERGE_LINES_MAX};
-use fst_engine::merge::{Triple, Unclean, merge};
+use fst_engine::merge::{Triple, Unclean, has_markers, marked, merge};
 use proptest::prelude::*;
 
 use crate::lang::name;
@@ -373,6 +373,76 @@ fn s317_a_merge_by_lines_has_to_mean_what_both_sides_mean() {
     let local = "{\n\"a\": [\n0,\n1\n],\n\"b\": 2\n}\n";
     let remote = "{\n\"b\": 2\n}\n";
     check_keys("p.json", [base, local, remote], None);
+}
+
+/// Texts as words, a line each, and the text with markers: `<` local `|` base `=` remote `>`.
+const MARKED: &[(&str, &str)] = &[
+    ("a b c d e | A b c d e | a b c d E", "A b c d E"),
+    ("a b c | a X c | a b c", "a X c"),
+    ("a b c | a b c | a Y c", "a Y c"),
+    ("a b c | a X c | a X c", "a X c"),
+    ("a b c | a X c | a Y c", "a < X | b = Y > c"),
+    ("a b c | a c | a Y c", "a < | b = Y > c"),
+    ("a b | a X b | a Y b", "a < X | = Y > b"),
+    ("a b c d | a X c d | a b Y d", "a < X c | b c = b Y > d"),
+    (
+        "a b c d e f | X c d e f | a Y d e F",
+        "< X c | a b c = a Y > d e F",
+    ),
+    ("a b c d e | a X c d Z | a Y c d e", "a < X | b = Y > c d Z"),
+    (
+        "a b c d e | A b c d E | a Y c d Z",
+        "< A b | a b = a Y > c d < E | e = Z >",
+    ),
+];
+
+#[test]
+fn a_marked_text_has_each_overlap_between_markers() {
+    for (texts, expected) in MARKED {
+        let parts: Vec<String> = texts.split(" | ").map(lines).collect();
+        let [base, local, remote] = <[String; 3]>::try_from(parts).expect("three texts");
+        let text = marked(Triple {
+            base: base.as_bytes(),
+            local: local.as_bytes(),
+            remote: remote.as_bytes(),
+        });
+        let spelled = |word: &str| match word {
+            "<" => "<<<<<<< local\n".to_owned(),
+            "|" => "||||||| base\n".to_owned(),
+            "=" => "=======\n".to_owned(),
+            ">" => ">>>>>>> remote\n".to_owned(),
+            word => format!("{word}\n"),
+        };
+        let expected: String = expected.split_whitespace().map(spelled).collect();
+        assert_eq!(String::from_utf8(text), Ok(expected), "{texts}");
+    }
+}
+
+#[test]
+fn a_marker_begins_a_line_of_its_own() {
+    let text = marked(Triple {
+        base: b"x",
+        local: b"y",
+        remote: b"z\n",
+    });
+    let expected = "<<<<<<< local\ny\n||||||| base\nx\n=======\nz\n>>>>>>> remote\n";
+    assert_eq!(String::from_utf8_lossy(&text), expected);
+    assert!(has_markers(&text));
+}
+
+#[test]
+fn only_whole_lines_are_markers() {
+    for (text, is_marked) in [
+        ("", false),
+        ("a\n<<<<<<< local\nb\n", true),
+        ("a\r\n>>>>>>> remote\r\n", true),
+        (">>>>>>> remote", true),
+        ("<<<<<<< locally\n", false),
+        (" <<<<<<< local\n", false),
+        ("=======\n||||||| base\n", false),
+    ] {
+        assert_eq!(has_markers(text.as_bytes()), is_marked, "{text:?}");
+    }
 }
 
 /// Three objects with a few keys, in lines or in one line.
