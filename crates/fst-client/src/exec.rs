@@ -13,7 +13,7 @@ use fst_engine::plan::{ConflictKind, DiskStep, Plan, Source};
 use fst_engine::progress::Progress;
 use fst_engine::tree::Tree;
 use fst_fs::commit::{self, Outcome};
-use fst_fs::vault::{AttrChange, FileAttrs, ReadFile, StageName, Stat, Vault, VaultError};
+use fst_fs::vault::{AttrChange, FileAt, FileAttrs, ReadFile, StageName, Stat, Vault, VaultError};
 use fst_proto::entry::{Content, CopyOf, Kind};
 use fst_proto::error::ErrorCode;
 use fst_proto::ids::{ContentId, NodeId};
@@ -60,6 +60,8 @@ pub struct Applier<'a> {
     pub remote_tree: &'a Tree,
     /// Scan that it came from.
     pub scanned: &'a Scanned,
+    /// A directory of the folder may not be on the disk yet: waiting for a file in it is not enough.
+    pub has_young_dirs: bool,
 }
 
 /// What became of the steps.
@@ -119,7 +121,7 @@ impl Applier<'_> {
                 self.small_steps(plan, page, &mut out)?
             };
             if !done.is_empty() {
-                self.vault.sync_stage()?;
+                self.sync(done.iter().map(|(step, _)| file_of(step)).collect())?;
             }
             for (step, done) in done {
                 out.n_done += 1;
@@ -170,6 +172,12 @@ impl Applier<'_> {
         Ok(())
     }
 
+    /// The barrier: for these files alone where that is enough, else for everything.
+    fn sync(&self, files: Option<Vec<FileAt<'_>>>) -> Result<(), VaultError> {
+        let files = files.filter(|_| !self.has_young_dirs);
+        self.vault.sync_some(&files.unwrap_or_default())
+    }
+
     fn page_len(&self, steps: &[DiskStep]) -> usize {
         let mut bytes = 0;
         let mut n = 0;
@@ -209,7 +217,11 @@ impl Applier<'_> {
         }
         let sketches = fetcher.take_sketches();
         if !staged.is_empty() {
-            self.vault.sync_stage()?;
+            let files = staged.iter().map(|(step, tag)| {
+                let is_file = file_of(step).is_some();
+                is_file.then_some(FileAt::Stage(tag))
+            });
+            self.sync(files.collect())?;
         }
         if !sketches.is_empty() {
             self.db.transaction(|tx| tx.put_sketches(&sketches))?;
@@ -724,6 +736,16 @@ fn last_of_its_node(done: Settled, left: &mut BTreeMap<NodeId, usize>) -> Option
     let n = left.get_mut(&done.node)?;
     *n -= 1;
     (*n == 0).then_some(done)
+}
+
+/// The file that this step writes: waiting for it alone waits for the step.
+fn file_of(step: &DiskStep) -> Option<FileAt<'_>> {
+    match step {
+        DiskStep::Write { path, content, .. } if content.kind == Kind::File => {
+            Some(FileAt::Folder(path))
+        },
+        _ => None,
+    }
 }
 
 fn is_local_copy(step: &DiskStep) -> bool {

@@ -2,7 +2,7 @@
 //!
 //! [`crate::exec`] asks for them page by page. Invariant: bytes are handed on only after they opened in their own
 //! context, and a whole file only when its content id fits. Bytes that the old version on the disk has are copied from
-//! it and not fetched (module `own`). Memory: `CACHE_BYTES_MAX` and one page of objects.
+//! it and not fetched (module `own`). Memory: `CACHE_BYTES_MAX` and two pages of objects, one of them on its way.
 //! Not here: deciding what to fetch, writing to the folder.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,8 +30,10 @@ use crate::sealed;
 use crate::sketch::{SKETCH_EXTENTS_MAX, Sketch};
 use crate::versions;
 
+mod ahead;
 mod own;
 
+use ahead::{Ahead, Line};
 pub use own::{Own, READ_OLD};
 
 /// Plain bytes of objects kept for the extents to come: a file that was edited often uses few bytes of each of many.
@@ -308,21 +310,39 @@ impl<'a> Fetcher<'a> {
 
     fn extents(&mut self, extents: &[Extent], sink: &mut Sink<'_>) -> Result<(), FolderError> {
         sink.budget.take(extents.len()).map_err(malformed)?;
-        for (i, extent) in extents.iter().enumerate() {
-            match extent {
-                Extent::Hole { len } => sink.hole(*len)?,
-                Extent::Data { object, .. } => {
-                    let at = self.own.as_ref().and_then(|own| own.find(extent));
-                    let is_here = at.is_some() || self.page.contains_key(object);
-                    if !is_here && !self.take_from_draft(extent, sink.at) {
-                        self.load_run(&extents[i..])?;
-                    }
-                    self.data(extent, at, sink)?;
-                },
+        let line = Line {
+            remote: self.remote,
+            space: self.space.id,
+        };
+        std::thread::scope(|scope| {
+            let mut ahead = Ahead::new(scope, line);
+            for (i, extent) in extents.iter().enumerate() {
+                self.first_of(&extents[i..], sink, &mut ahead)?;
+                sink.note(*extent);
             }
-            sink.note(*extent);
+            Ok(())
+        })
+    }
+
+    /// Writes the first of `extents`.
+    fn first_of(
+        &mut self,
+        extents: &[Extent],
+        sink: &mut Sink<'_>,
+        ahead: &mut Ahead<'_, '_>,
+    ) -> Result<(), FolderError> {
+        match extents.first() {
+            None => Ok(()),
+            Some(Extent::Hole { len }) => sink.hole(*len),
+            Some(extent @ Extent::Data { object, .. }) => {
+                let at = self.own.as_ref().and_then(|own| own.find(extent));
+                let is_here = at.is_some() || self.page.contains_key(object);
+                if !is_here && !self.take_from_draft(extent, sink.at) {
+                    self.load_run(extents, ahead)?;
+                }
+                self.data(extent, at, sink)
+            },
         }
-        Ok(())
     }
 
     /// Puts the object of an extent into the page when the draft has it at this place; whatever else lies there is fetched.
@@ -433,8 +453,21 @@ impl<'a> Fetcher<'a> {
         self.recipes.remove(&first).ok_or_else(|| missing(first))
     }
 
-    /// Loads the objects of the next extents, up to one page.
-    fn load_run(&mut self, extents: &[Extent]) -> Result<(), FolderError> {
+    /// Loads the objects of the next extents, up to one page, and begins to fetch the page after it.
+    fn load_run(
+        &mut self,
+        extents: &[Extent],
+        ahead: &mut Ahead<'_, '_>,
+    ) -> Result<(), FolderError> {
+        let page = ahead.page(self.next_page(extents))?;
+        self.make_room();
+        self.take_in(&page.asked, &page.frame)?;
+        ahead.begin(self.next_page(extents));
+        Ok(())
+    }
+
+    /// Objects of the next extents that are not here, up to one page.
+    fn next_page(&self, extents: &[Extent]) -> Vec<ObjectId> {
         let mut ids: Vec<ObjectId> = Vec::new();
         let mut seen: BTreeSet<ObjectId> = BTreeSet::new();
         let mut bytes = 0;
@@ -446,15 +479,18 @@ impl<'a> Fetcher<'a> {
             let Some(object) = extent.object().filter(|_| !is_own) else {
                 continue;
             };
-            if !self.page.contains_key(&object) && seen.insert(object) {
+            if self.page.contains_key(&object) {
+                continue;
+            }
+            if seen.insert(object) {
                 ids.push(object);
             }
             bytes += extent.len();
-            if bytes >= limits::PAGE_BYTES_TARGET as u64 {
+            if bytes >= limits::PAGE_BYTES_TARGET as u64 || ids.len() == limits::FRAME_OBJECTS_MAX {
                 break;
             }
         }
-        self.load(&ids)
+        ids
     }
 
     /// Asks for `ids` once; the server answers with the first of them that fit into a page.
@@ -465,8 +501,13 @@ impl<'a> Fetcher<'a> {
         }
         self.make_room();
         let frame = self.remote.objects(self.space.id, wanted)?;
-        let items = frame::parse(&frame)
-            .map_err(|e| FolderError::Sealed(format!("answered frame: {e}")))?;
+        self.take_in(wanted, &frame)
+    }
+
+    /// Opens what was asked for into the page.
+    fn take_in(&mut self, wanted: &[ObjectId], frame: &[u8]) -> Result<(), FolderError> {
+        let items =
+            frame::parse(frame).map_err(|e| FolderError::Sealed(format!("answered frame: {e}")))?;
         for item in items {
             // An object nobody asked for is ignored: the server may not fill our memory.
             // Small envelopes may hold large objects: what is too much at once is asked for again.

@@ -16,9 +16,10 @@ use fst_engine::identify::{FileKey, Seen};
 use fst_engine::ignore::{RULE_FILE, Rules, hide_part};
 use fst_engine::plan::{DiskStep, Plan, Why};
 use fst_engine::reconcile::{self, Direction, Inputs, Merged};
+use fst_engine::saves::only_saves;
 use fst_engine::scope::{Local, Part, Sides};
 use fst_engine::tree::Tree;
-use fst_fs::vault::{LockGuard, Vault, VaultError};
+use fst_fs::vault::{FileAt, LockGuard, Vault, VaultError};
 use fst_proto::error::ErrorCode;
 use fst_proto::ids::{NodeId, SpaceId};
 use fst_proto::ipc::PathProblem;
@@ -141,6 +142,8 @@ pub struct Folder {
     accept: Accept,
     peak: Peak,
     is_recovered: bool,
+    /// A directory may not be on the disk yet; then no file in it is, whatever was waited for.
+    has_young_dirs: bool,
     /// Step of the file system's times, nanoseconds.
     grain_ns: u32,
     /// Two names may be one here: single paths cannot be looked at, only listings.
@@ -202,6 +205,7 @@ impl Folder {
             accept: Accept::Nothing,
             peak: Peak::default(),
             is_recovered: false,
+            has_young_dirs: true,
             grain_ns,
             folds_names,
             problems: Vec::new(),
@@ -248,6 +252,7 @@ impl Folder {
             accept: Accept::Nothing,
             peak: Peak::default(),
             is_recovered: false,
+            has_young_dirs: true,
             // Looking writes nothing, so the file system is not tried out.
             grain_ns: GRAIN_NS_MAX,
             folds_names: true,
@@ -354,6 +359,7 @@ impl Folder {
         self.pull()?;
         self.status.note_phase("looking for changes");
         let mut look = self.look(places, Noted::Differences)?;
+        self.has_young_dirs |= look.has_new_dirs();
         self.problems.clone_from(&look.scanned.problems);
         let mut held_by_run: BTreeSet<NodeId> = BTreeSet::new();
         self.hold_refused(&mut look);
@@ -501,6 +507,7 @@ impl Folder {
     /// newer version makes it look like an edit of the user.
     fn settle_known(&mut self) -> Result<(), FolderError> {
         let mut look = self.look(&Places::everything(), Noted::Differences)?;
+        self.has_young_dirs |= look.has_new_dirs();
         let mut planned = self.plan_with(&mut look, &BTreeMap::new())?;
         self.adopt(&planned, &look)?;
         for &id in &planned.plan.adopt {
@@ -518,7 +525,7 @@ impl Folder {
         if agreed.is_empty() {
             return Ok(());
         }
-        self.harden()?;
+        self.harden(&[])?;
         Ok(self.db.transaction(|tx| {
             let mut nodes = agreed.iter();
             nodes.try_for_each(|(id, node)| {
@@ -630,6 +637,7 @@ impl Folder {
             local: &planned.part.local,
             remote_tree: &planned.part.remote,
             scanned: &look.scanned,
+            has_young_dirs: self.has_young_dirs,
         };
         applier.note_copies(&planned.plan)?;
         let applied = applier.run(&planned.plan);
@@ -652,14 +660,18 @@ impl Folder {
             .transaction(|tx| changed.try_for_each(|(id, key)| tx.set_key(id, key)))?)
     }
 
-    /// What the scan saw is on the disk for good before base says that this device has it. A power cut that took
+    /// What the scan saw, or of it these files, is on the disk for good before base says that this device has it. A power cut that took
     /// a file of a moment ago would otherwise look like its removal, and reach every device.
-    fn harden(&self) -> Result<(), FolderError> {
-        match self.seams.vault.sync_stage() {
+    fn harden(&mut self, files: &[FileAt<'_>]) -> Result<(), FolderError> {
+        let is_enough = !files.is_empty() && !self.has_young_dirs;
+        let files = if is_enough { files } else { &[] };
+        match self.seams.vault.sync_some(files) {
             // Nothing of a read-only folder is on its way to the disk.
-            Ok(()) | Err(VaultError::ReadOnly { .. }) => Ok(()),
-            Err(error) => Err(error.into()),
+            Ok(()) | Err(VaultError::ReadOnly { .. }) => {},
+            Err(error) => return Err(error.into()),
         }
+        self.has_young_dirs &= is_enough;
+        Ok(())
     }
 
     /// Base follows where local and remote already agree, and file identities follow the disk.
@@ -679,7 +691,7 @@ impl Folder {
             return Ok(());
         }
         if !plan.adopt.is_empty() {
-            self.harden()?;
+            self.harden(&[])?;
         }
         self.db.transaction(|tx| {
             for &id in &plan.adopt {
@@ -719,7 +731,9 @@ impl Folder {
         if plan.push.is_empty() {
             return Ok(Ran::All);
         }
-        self.harden()?;
+        let saved = only_saves(&plan.push, &part.base, &part.local).unwrap_or_default();
+        let saved: Vec<FileAt<'_>> = saved.iter().map(FileAt::Folder).collect();
+        self.harden(&saved)?;
         let mut pusher = Pusher {
             vault: self.seams.vault.as_ref(),
             remote: self.seams.remote.as_ref(),

@@ -50,6 +50,7 @@ pub mod restore;
 pub mod retention;
 pub mod retry;
 pub mod row;
+pub mod saves;
 pub mod scope;
 pub mod settle;
 pub mod survey;

@@ -17,7 +17,7 @@ use crate::error::{Result, VaultError};
 use crate::name::{RawName, StageName};
 use crate::probe::Abilities;
 use crate::vault::{
-    AttrChange, DirEntry, Held, IsExpected, LockGuard, ReadFile, RootIdentity, StagedEntry,
+    AttrChange, DirEntry, FileAt, Held, IsExpected, LockGuard, ReadFile, RootIdentity, StagedEntry,
     StagedFile, Stat, Vault,
 };
 
@@ -160,6 +160,18 @@ impl FakeVault {
     }
 }
 
+fn files_at(tree: &Tree, files: &[FileAt<'_>]) -> Result<Vec<(Spot, Ino)>> {
+    let find = |file: &FileAt<'_>| {
+        let spot = match file {
+            FileAt::Stage(tag) => staged(tag),
+            FileAt::Folder(path) => tree.spot(path, BARRIER)?,
+        };
+        let ino = tree.readable_file(&spot, BARRIER)?;
+        Ok((spot, ino))
+    };
+    files.iter().map(find).collect()
+}
+
 fn staged(tag: &StageName) -> Spot {
     Spot {
         dir: STAGE,
@@ -287,6 +299,23 @@ impl Vault for FakeVault {
         let mut state = self.lock_state();
         if done.is_err() && !state.faults.is_crashed() {
             state.tree.doom_unsynced();
+        }
+        done
+    }
+
+    fn sync_files(&self, files: &[FileAt<'_>]) -> Result<()> {
+        let done = self.mutate_state(BARRIER, |state| {
+            for (spot, ino) in files_at(&state.tree, files)? {
+                state.tree.inode_mut(ino).is_unsynced = false;
+                state.synced.keep(&state.tree, &spot, ino);
+            }
+            Ok(())
+        });
+        let mut state = self.lock_state();
+        if matches!(done, Err(VaultError::Io { .. })) && !state.faults.is_crashed() {
+            for (_, ino) in files_at(&state.tree, files)? {
+                state.tree.doom(ino);
+            }
         }
         done
     }

@@ -25,12 +25,13 @@ use crate::error::{Result, VaultError};
 use crate::name::{RawName, StageName};
 use crate::probe::{self, Abilities};
 use crate::vault::{
-    AttrChange, DirEntry, FileKind, IsExpected, LockGuard, ReadFile, RootIdentity, StagedEntry,
-    StagedFile, Stat, Vault,
+    AttrChange, DirEntry, FileAt, FileKind, IsExpected, LockGuard, ReadFile, RootIdentity,
+    StagedEntry, StagedFile, Stat, Vault,
 };
 
 mod copy;
 mod file;
+mod flush;
 mod handle;
 mod lease;
 mod moves;
@@ -240,6 +241,20 @@ impl Vault for RealVault {
 
     fn sync_stage(&self) -> Result<()> {
         sys::sync_fs(self.root.fd()).map_err(|errno| VaultError::io("wait for the disk", errno))
+    }
+
+    fn sync_files(&self, files: &[FileAt<'_>]) -> Result<()> {
+        const OP: &str = "wait for the disk";
+        for file in files {
+            match file {
+                FileAt::Stage(tag) => flush::file(&self.stage(OP)?, tag.as_str().as_bytes())?,
+                FileAt::Folder(path) => {
+                    let spot = self.changed_spot(path, OP)?;
+                    flush::file(&spot.dir, spot.name)?;
+                },
+            }
+        }
+        Ok(())
     }
 
     fn place_new(&self, tag: &StageName, to: &RelPath) -> Result<Stat> {

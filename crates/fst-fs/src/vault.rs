@@ -14,8 +14,8 @@
 //! and looked at. A crash leaves at most whole objects in the stage: [`Vault::stage_list`] finds them.
 //!
 //! # Durability
-//! No method waits for the disk except [`Vault::sync_stage`] and [`Vault::marker_write`]. The order that
-//! survives a power cut is: stage, `sync_stage`, place, `sync_stage`, record. After a crash without the
+//! No method waits for the disk except [`Vault::sync_stage`], its small form [`Vault::sync_files`], and
+//! [`Vault::marker_write`]. The order that survives a power cut is: stage, `sync_stage`, place, `sync_stage`, record. After a crash without the
 //! second barrier each single rename has either happened or not.
 //!
 //! # After an error
@@ -31,6 +31,18 @@ use fst_proto::path::{Name, RelPath};
 pub use crate::error::{ErrorClass, Result, VaultError};
 pub use crate::name::{RawName, StageName};
 pub use crate::probe::Abilities;
+
+/// Files whose way to the disk is waited for one by one; for more of them one wait for everything is cheaper.
+pub const SYNC_FILES_MAX: usize = 4;
+
+/// A regular file of a folder or its stage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileAt<'a> {
+    /// In the stage.
+    Stage(&'a StageName),
+    /// In the folder.
+    Folder(&'a RelPath),
+}
 
 /// Kind of an object on the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -296,6 +308,29 @@ pub trait Vault: Send + Sync + Debug {
     /// # Errors
     /// [`VaultError::Io`]: nothing since the last barrier may be recorded.
     fn sync_stage(&self) -> Result<()>;
+
+    /// Waits until these regular files are on the disk, contents and names (`fsync` of file and directory).
+    ///
+    /// What else the file system has to write is not waited for, neither is a directory above them that is new itself.
+    /// # Errors
+    /// [`VaultError::Io`] as in [`Vault::sync_stage`]; anything else, such as [`VaultError::NotFound`], says that it
+    /// cannot be done in this way.
+    fn sync_files(&self, files: &[FileAt<'_>]) -> Result<()>;
+
+    /// Waits for a few files alone, for everything else by [`Vault::sync_stage`].
+    ///
+    /// # Errors
+    /// [`VaultError::Io`]: nothing since the last barrier may be recorded.
+    fn sync_some(&self, files: &[FileAt<'_>]) -> Result<()> {
+        if files.is_empty() || files.len() > SYNC_FILES_MAX {
+            return self.sync_stage();
+        }
+        match self.sync_files(files) {
+            Err(VaultError::Io { op, source }) => Err(VaultError::Io { op, source }),
+            Err(_) => self.sync_stage(),
+            Ok(()) => Ok(()),
+        }
+    }
 
     /// Moves a staged object to a free place in one step.
     ///

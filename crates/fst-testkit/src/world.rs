@@ -281,19 +281,29 @@ impl World {
         let outcome = self.devices[at].sync();
         self.devices[at].vault.forget_interference();
         self.say(format!("{at}: sync {outcome}"));
-        self.note_interference();
-        if outcome == "Quiet" {
+        let is_quiet = outcome == "Quiet";
+        if is_quiet {
             self.note_quiet(at);
+        }
+        // What came in the middle of the sync may have come too late for it.
+        if self.note_interference() && is_quiet {
+            self.note_sent(at);
         }
     }
 
     /// What lies in a folder at rest is at the server, or ignored: then it is as safe as the user's own disk.
     fn note_quiet(&mut self, at: usize) {
-        if self.has(Hazard::Rules) && !self.unsafe_yet[at].is_empty() {
-            let sent = self.in_history();
-            self.unsafe_yet[at].retain(|content| !sent.contains(content));
+        if self.has(Hazard::Rules) {
+            self.note_sent(at);
         } else {
             self.unsafe_yet[at].clear();
+        }
+    }
+
+    fn note_sent(&mut self, at: usize) {
+        if !self.unsafe_yet[at].is_empty() {
+            let sent = self.in_history();
+            self.unsafe_yet[at].retain(|content| !sent.contains(content));
         }
     }
 

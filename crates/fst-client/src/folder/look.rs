@@ -62,6 +62,12 @@ impl Look {
             .collect()
     }
 
+    /// Whether a directory is there that base does not have, or not as this object.
+    pub(super) fn has_new_dirs(&self) -> bool {
+        let mut dirs = self.seen.local.iter().filter(|(_, node)| node.is_dir());
+        dirs.any(|(id, _)| self.keys.get(&id) != self.seen.keys.get(&id))
+    }
+
     /// Where nodes that rules keep from this device were and are: each look has to see both.
     pub(super) fn hidden(&self) -> Vec<RelPath> {
         let gone = self

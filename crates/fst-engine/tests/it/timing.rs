@@ -4,8 +4,11 @@ use fst_engine::limits::{
     RETRY_DELAY_MS_FIRST, RETRY_DELAY_MS_MAX, SETTLE_CLOSED_MS, SETTLE_QUIET_MS, SETTLE_WAIT_MS_MAX,
 };
 use fst_engine::retry::delay;
+use fst_engine::saves::only_saves;
 use fst_engine::settle::{Settle, Touch};
 use fst_proto::time::UnixMillis;
+
+use crate::lang::Scenario;
 
 #[test]
 fn s150_delays_double_up_to_a_minute() {
@@ -125,4 +128,31 @@ fn s154_a_clock_set_back_does_not_delay_a_scan() {
     settle.on_event(UnixMillis(10), Touch::Other);
     let due = UnixMillis(10 + SETTLE_QUIET_MS);
     assert_eq!(settle.due(UnixMillis(11)), Some(due));
+}
+
+/// What is pushed, and the paths that are waited for; `all` where one wait for everything is needed.
+const SAVES: &[(&str, &str)] = &[
+    ("base d/ a=1 | local d/ a=2", "a"),
+    ("base d/ d/a=1 | local d/ d/a=2 d/b=3", "d/a d/b"),
+    ("base a=1 | local a=1 l->t", "all"),
+    ("base a=1 | local -", "all"),
+    ("base a=1 b=2 | local a=3", "all"),
+    ("base a=1 | local a=1 d/ d/b=2", "all"),
+    ("base d/ a=1 | local d/ d/a@a=1", "all"),
+    ("base d/ a=1 | local d/ b@a=2", "all"),
+];
+
+#[test]
+fn s156_saves_are_told_from_everything_else() {
+    for (scenario, expected) in SAVES {
+        let scenario = Scenario::parse(scenario);
+        let push = scenario.plan().push;
+        assert!(!push.is_empty(), "{expected}: something is pushed");
+        let saves = only_saves(&push, &scenario.base, &scenario.local);
+        let text = saves.map(|paths| {
+            let paths: Vec<String> = paths.iter().map(ToString::to_string).collect();
+            paths.join(" ")
+        });
+        assert_eq!(text.as_deref().unwrap_or("all"), *expected);
+    }
 }

@@ -7,7 +7,7 @@ use std::io::Write as _;
 use super::{
     MTIME_NS, PLAIN, World, cases, is_stage_empty, path, refused, stage, staged_bytes, stat, tag,
 };
-use crate::vault::{FileAttrs, FileKind, Permissions};
+use crate::vault::{FileAt, FileAttrs, FileKind, Permissions};
 
 cases![
     a_placed_file_is_whole_and_as_described,
@@ -24,6 +24,7 @@ cases![
     the_root_is_no_target,
     deep_paths_work,
     barriers_can_be_repeated,
+    files_are_waited_for_one_by_one,
     attributes_change_only_when_expected,
     the_stage_lists_what_is_in_it,
     a_tag_changes_only_to_a_free_one,
@@ -269,6 +270,23 @@ fn barriers_can_be_repeated(world: &dyn World) {
     stage(world, "t", b"x");
     world.vault().sync_stage().expect("first");
     world.vault().sync_stage().expect("second");
+}
+
+fn files_are_waited_for_one_by_one(world: &dyn World) {
+    world.mkdir(&path("d"));
+    world.write(&path("d/a"), b"mine");
+    stage(world, "t", b"x");
+    let vault = world.vault();
+    let (file, dir, none) = (path("d/a"), path("d"), path("d/b"));
+    let staged = tag("t");
+    let both = [FileAt::Folder(&file), FileAt::Stage(&staged)];
+    vault.sync_files(&both).expect("wait for both");
+    refused!(vault.sync_files(&[FileAt::Folder(&dir)]), Special);
+    refused!(vault.sync_files(&[FileAt::Folder(&none)]), NotFound);
+    for files in [both.as_slice(), &[FileAt::Folder(&dir)], &[]] {
+        vault.sync_some(files).expect("wait for some");
+    }
+    assert_eq!(staged_bytes(world, "t").as_deref(), Some(b"x".as_slice()));
 }
 
 fn attributes_change_only_when_expected(world: &dyn World) {

@@ -13,6 +13,8 @@ use fst_proto::path::{Name, PRIVATE_DIR, RelPath};
 use crate::error::{Result, VaultError};
 use crate::vault::{FileKind, Permissions, Stat};
 
+mod keep;
+
 /// Number of the folder itself.
 pub(super) const ROOT: Ino = 1;
 /// Number of the stage; no name in the folder leads there.
@@ -177,10 +179,15 @@ impl Tree {
     }
 
     pub(super) fn doom_unsynced(&mut self) {
-        for inode in self.inodes.values_mut().filter(|i| i.is_unsynced) {
-            inode.is_doomed = true;
-            inode.is_unsynced = false;
-        }
+        let all: Vec<Ino> = self.inodes.keys().copied().collect();
+        all.into_iter().for_each(|ino| self.doom(ino));
+    }
+
+    /// What was written to this file and is not on the disk never gets there.
+    pub(super) fn doom(&mut self, ino: Ino) {
+        let inode = self.inode_mut(ino);
+        inode.is_doomed |= inode.is_unsynced;
+        inode.is_unsynced = false;
     }
 
     pub(super) fn empty_doomed(&mut self) {

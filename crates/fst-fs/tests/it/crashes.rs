@@ -5,7 +5,7 @@ use std::io::{self, Read as _, Write as _};
 
 use fst_fs::commit::{Outcome, remove_if, replace_if, resume_remove, resume_replace};
 use fst_fs::fake::{FakeEntry, FakeVault, PowerCut};
-use fst_fs::vault::{FileAttrs, StageName, Stat, Vault as _, VaultError};
+use fst_fs::vault::{FileAt, FileAttrs, StageName, Stat, Vault as _, VaultError};
 use fst_proto::path::RelPath;
 
 /// More calls than any step here makes.
@@ -276,5 +276,52 @@ fn power_cuts_take_only_what_no_barrier_covered() {
         fake.user_read(&path("b")).as_deref(),
         Some(b"".as_slice()),
         "placed without barrier"
+    );
+}
+
+#[test]
+fn a_file_that_was_waited_for_alone_survives_and_others_need_not() {
+    let (fake, _) = prepared(b"old");
+    fake.user_write(&path("b"), b"b").expect("write");
+    fake.user_write(&path("c"), b"c").expect("write");
+    fake.sync_files(&[FileAt::Folder(&path("b"))])
+        .expect("wait");
+    fake.power_cut(PowerCut::Everything);
+    fake.revive();
+    assert_eq!(
+        fake.user_read(&path("a")).as_deref(),
+        Some(b"old".as_slice())
+    );
+    assert_eq!(fake.user_read(&path("b")).as_deref(), Some(b"b".as_slice()));
+    assert_eq!(fake.user_read(&path("c")), None);
+}
+
+#[test]
+fn a_swap_that_was_waited_for_is_whole_after_a_power_cut() {
+    let (fake, _) = prepared(b"old");
+    fake.exchange(&tag(), &path("a")).expect("swap");
+    fake.sync_files(&[FileAt::Folder(&path("a"))])
+        .expect("wait");
+    fake.power_cut(PowerCut::Everything);
+    fake.revive();
+    assert_eq!(
+        fake.user_read(&path("a")).as_deref(),
+        Some(b"new".as_slice())
+    );
+    assert!(holds_old(&fake).expect("look"));
+}
+
+#[test]
+fn a_rename_that_was_waited_for_leaves_no_second_name() {
+    let (fake, _) = prepared(b"old");
+    fake.rename_new(&path("a"), &path("b")).expect("rename");
+    fake.sync_files(&[FileAt::Folder(&path("b"))])
+        .expect("wait");
+    fake.power_cut(PowerCut::Everything);
+    fake.revive();
+    assert_eq!(fake.user_read(&path("a")), None);
+    assert_eq!(
+        fake.user_read(&path("b")).as_deref(),
+        Some(b"old".as_slice())
     );
 }

@@ -5,7 +5,7 @@ use fst_fs::real::Means;
 
 use crate::worlds::{FakeWorld, RealWorld, as_nobody};
 
-const N_CASES: usize = 70;
+const N_CASES: usize = 71;
 
 #[test]
 fn the_real_vault_conforms() {

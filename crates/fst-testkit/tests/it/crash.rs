@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use fst_fs::fake::{FakeEntry, PowerCut};
+use fst_fs::fake::{FakeEntry, FakeVault, PowerCut};
 use fst_fs::vault::VaultError;
 use fst_proto::path::RelPath;
 use fst_testkit::scene::{Scene, brief, noise, path};
@@ -449,4 +449,65 @@ fn lose_database_with_local_edits() {
         "{} conflict copies",
         end.copies.len()
     );
+}
+
+/// What the author's user does to `d/a`, not on the disk when the sync begins, survives a power cut after it.
+#[track_caller]
+fn survives_once_sent(act: impl Fn(&FakeVault) -> fst_fs::vault::Result<()>) {
+    let mut scene = Scene::new(12, 2);
+    scene.user(AUTHOR, |vault| vault.user_mkdir(&path("d")));
+    for bytes in [b"first", b"again"] {
+        scene.write(AUTHOR, "d/a", bytes);
+        scene.quiet();
+    }
+    act(&scene.devices[AUTHOR].vault).expect("the user can do it");
+    scene.sync(AUTHOR);
+    let author = &mut scene.devices[AUTHOR];
+    author.close();
+    author.vault.power_cut(PowerCut::Everything);
+    author.vault.revive();
+    scene.quiet();
+    let read = |at: usize| scene.devices[at].vault.user_read(&path("d/a"));
+    let expected = Some(b"third".to_vec());
+    assert_eq!((read(AUTHOR), read(OTHER)), (expected.clone(), expected));
+}
+
+#[test]
+fn a_saved_file_is_on_the_disk_before_it_is_sent() {
+    survives_once_sent(|vault| vault.user_write(&path("d/a"), b"third"));
+    survives_once_sent(|vault| vault.user_save(&path("d/a"), b"third"));
+}
+
+#[test]
+fn so_is_a_file_in_a_directory_that_was_made_anew() {
+    survives_once_sent(|vault| {
+        vault.user_remove(&path("d"))?;
+        vault.user_mkdir(&path("d"))?;
+        vault.user_write(&path("d/a"), b"third")
+    });
+}
+
+#[test]
+fn so_is_what_arrives_in_a_directory_that_was_made_anew() {
+    let mut scene = Scene::new(13, 2);
+    scene.user(AUTHOR, |vault| vault.user_mkdir(&path("d")));
+    for bytes in [b"first", b"again"] {
+        scene.write(AUTHOR, "d/a", bytes);
+        scene.quiet();
+    }
+    let vault = scene.devices[OTHER].vault.clone();
+    vault.user_remove(&path("d")).expect("it is there");
+    vault.user_mkdir(&path("d")).expect("the place is free");
+    vault.user_write(&path("d/a"), b"again").expect("write");
+    scene.write(AUTHOR, "d/b", b"new");
+    scene.sync(AUTHOR);
+    scene.sync(OTHER);
+    scene.devices[OTHER].close();
+    vault.power_cut(PowerCut::Everything);
+    vault.revive();
+    scene.quiet();
+    for at in [AUTHOR, OTHER] {
+        let read = scene.devices[at].vault.user_read(&path("d/b"));
+        assert_eq!(read.as_deref(), Some(b"new".as_slice()), "device {at}");
+    }
 }

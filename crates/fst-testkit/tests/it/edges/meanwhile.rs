@@ -3,6 +3,7 @@
 //! Invariant: [`Busy`] changes nothing of a request; it only lets the user act before it.
 
 use std::sync::{Arc, Mutex};
+use std::thread::{ThreadId, current};
 
 use fst_client::remote::{Remote, RemoteError};
 use fst_fs::fake::FakeVault;
@@ -21,6 +22,8 @@ type Plan = Option<(u64, Box<dyn FnOnce() + Send>)>;
 struct Busy {
     inner: Arc<dyn Remote>,
     plan: Arc<Mutex<Plan>>,
+    /// The thread of each request so far.
+    threads: Arc<Mutex<Vec<ThreadId>>>,
 }
 
 impl std::fmt::Debug for Busy {
@@ -31,6 +34,8 @@ impl std::fmt::Debug for Busy {
 
 impl Busy {
     fn next(&self) -> &dyn Remote {
+        let threads = self.threads.lock();
+        threads.expect("no test panics here").push(current().id());
         let mut plan = self.plan.lock().expect("no test panics here");
         match plan.take() {
             Some((1, act)) => act(),
@@ -109,6 +114,7 @@ fn cycle(scene: &mut Scene, n: u64, user: impl FnOnce(&FakeVault) + Send + 'stat
         Arc::new(Busy {
             inner,
             plan: shared,
+            threads: Arc::default(),
         })
     });
     *plan.lock().expect("fresh") = Some((n, Box::new(move || user(&vault))));
@@ -144,4 +150,26 @@ fn a_file_that_changes_while_it_is_sent_is_sent_anew() {
         assert!(read(&scene, 1, "x") == second, "request {n}");
     }
     unreachable!("a file has fewer requests");
+}
+
+#[test]
+fn pages_of_a_long_file_are_asked_for_ahead() {
+    let mut scene = pair();
+    let long = noise(3, 20 << 20);
+    scene.write(1, "long", &long);
+    scene.sync(1);
+    let threads: Arc<Mutex<Vec<ThreadId>>> = Arc::default();
+    let shared = Arc::clone(&threads);
+    scene.devices[0].wrap_remote(|inner| {
+        Arc::new(Busy {
+            inner,
+            plan: Arc::default(),
+            threads: shared,
+        })
+    });
+    scene.sync(0);
+    assert!(read(&scene, 0, "long") == long);
+    let threads = threads.lock().expect("no test panics here");
+    let ahead = threads.iter().filter(|id| **id != current().id());
+    assert_eq!(ahead.count(), 2, "three pages of 8 MiB, two of them ahead");
 }
