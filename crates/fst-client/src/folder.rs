@@ -497,8 +497,8 @@ impl Folder {
             let vault = self.seams.vault.as_ref();
             exec::recover(vault, &self.space, self.db.read(), now)?;
             self.write_marker()?;
-            self.is_recovered = true;
             self.settle_known()?;
+            self.is_recovered = true;
         }
         Ok(())
     }

@@ -320,8 +320,9 @@ fn base_waits_for_the_copy_at_every_step() {
     check_all(moved_and_edited, 1, OTHER, Fault::Dark);
 }
 
-/// The other device makes a move and sets a mode, or one of the two; then the author removes the file.
-fn half_made(fault: Fault, n: u64) -> bool {
+/// The other device makes a move and sets a mode, or one of the two, and what settles that fails at step `again`; then the
+/// author removes the file.
+fn half_made(fault: Fault, n: u64, again: Option<u64>) -> bool {
     let mut scene = Scene::new(13, 2);
     scene.write(AUTHOR, "x", b"x");
     scene.quiet();
@@ -337,19 +338,35 @@ fn half_made(fault: Fault, n: u64) -> bool {
         fault.follow(device);
     }
     device.vault.revive();
+    if let Some(again) = again {
+        Fault::NoSpace.plan(device, again);
+        drop(device.cycle());
+        device.vault.revive();
+    }
     scene.user(AUTHOR, |vault| vault.user_remove(&path("y")));
     scene.sync(AUTHOR);
     scene.quiet();
     let left = scene.assert_equal();
-    assert!(left.is_empty(), "{fault:?} at step {n}: {left:?}");
+    assert!(
+        left.is_empty(),
+        "{fault:?} at step {n}, {again:?}: {left:?}"
+    );
     has_happened
 }
 
 #[test]
 fn what_was_made_by_half_is_no_edit() {
-    for fault in [Fault::Crash, Fault::Fails, Fault::AnswerLost] {
-        let n_steps = (1..STEPS_MAX).take_while(|&n| half_made(fault, n)).count();
-        assert!(n_steps >= 2, "{fault:?} has more steps than {n_steps}");
+    for fault in [
+        Fault::Crash,
+        Fault::Fails,
+        Fault::NoSpace,
+        Fault::AnswerLost,
+    ] {
+        for again in [None, Some(1), Some(2), Some(3), Some(4)] {
+            let is_half = |&n: &u64| half_made(fault, n, again);
+            let n_steps = (1..STEPS_MAX).take_while(is_half).count();
+            assert!(n_steps >= 2, "{fault:?} has more steps than {n_steps}");
+        }
     }
 }
 
