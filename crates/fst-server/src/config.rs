@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use fst_proto::error::ErrorCode;
 use fst_proto::hash::sha256;
 
+mod check;
 mod file;
 
 use file::{Backend, File};
@@ -227,11 +228,11 @@ pub enum BadConfig {
         source: std::io::Error,
     },
     /// The file is not what it should be.
-    #[error("{path}: {why}")]
+    #[error("{path}:\n  {why}")]
     Parse {
         /// The file.
         path: PathBuf,
-        /// Line, column and reason.
+        /// Line, column and reason of each mistake, a line for each.
         why: String,
     },
     /// Something that this build does not have.
@@ -323,12 +324,9 @@ fn default_data(env: impl Fn(&str) -> Option<String>) -> Option<PathBuf> {
 }
 
 fn read_file(path: &Path) -> Result<File, BadConfig> {
-    let text = read_text(path)?;
-    // No snippet of the file: it may hold secrets.
-    let how = serde_saphyr::options! { with_snippet: false };
-    serde_saphyr::from_str_with_options(&text, how).map_err(|e| BadConfig::Parse {
+    check::read(&read_text(path)?).map_err(|why| BadConfig::Parse {
         path: path.to_owned(),
-        why: e.to_string(),
+        why,
     })
 }
 
@@ -448,6 +446,7 @@ fn without_effect(file: &File) -> Vec<&'static str> {
             sync.garbage_collection_interval.is_some(),
             "sync.garbage_collection_interval",
         ),
+        (!file.api.cors_origins.is_empty(), "api.cors_origins"),
     ];
     let set = named.into_iter().filter(|(is_set, _)| *is_set);
     set.map(|(_, name)| name).collect()

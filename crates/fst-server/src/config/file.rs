@@ -91,7 +91,7 @@ pub(super) struct Api {
     pub(super) host: Option<IpAddr>,
     pub(super) port: Option<u16>,
     pub(super) workers: Option<Workers>,
-    pub(super) cors_origins: Option<NoOrigins>,
+    pub(super) cors_origins: Vec<Origin>,
 }
 
 macro_rules! masked {
@@ -223,19 +223,22 @@ impl<'de> Deserialize<'de> for AllExtensions {
     }
 }
 
-/// An empty list: this build answers no browser of another origin.
+/// An origin of web pages, such as `https://dashboard.example.com`.
 #[derive(Debug)]
-pub(super) struct NoOrigins;
+pub(super) struct Origin;
 
-impl<'de> Deserialize<'de> for NoOrigins {
+impl<'de> Deserialize<'de> for Origin {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let origins = Vec::<String>::deserialize(from)?;
-        if origins.is_empty() {
-            Ok(Self)
-        } else {
-            Err(de::Error::custom(
-                "this build answers no browser of another origin: leave the list empty",
-            ))
-        }
+        let text = String::deserialize(from)?;
+        let host = text
+            .strip_prefix("https://")
+            .or(text.strip_prefix("http://"));
+        let is_host = |host: &str| {
+            !host.is_empty() && !host.contains(|c: char| c.is_whitespace() || "/*?#@".contains(c))
+        };
+        host.is_some_and(is_host).then_some(Self).ok_or_else(|| {
+            let expected = "an exact origin such as `https://dashboard.example.com`";
+            de::Error::invalid_value(Unexpected::Str(&text), &expected)
+        })
     }
 }
