@@ -7,9 +7,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use fst_client::{Choice, Rule};
+use fst_client::{Choice, Rule, Topic};
 use fst_proto::value;
 
 pub(crate) use afar::AfarCommand;
@@ -217,6 +218,12 @@ compared with what lies there now.")]
     Schedule(ScheduleCommand),
     /// See it work: a private server and two devices in a temporary folder
     Demo,
+    /// Look for what keeps this device from syncing well
+    Doctor {
+        /// Only these
+        #[arg(value_parser = parse_topic())]
+        topics: Vec<Topic>,
+    },
     /// What an error code means and what to do
     Explain {
         /// FST-nnnn, nnnn or exit-codes
@@ -520,6 +527,14 @@ pub(crate) enum Choose {
     Remote,
     /// Both, as two files
     Both,
+}
+
+fn parse_topic() -> impl TypedValueParser<Value = Topic> {
+    PossibleValuesParser::new(Topic::ALL.map(Topic::as_str)).map(|word| {
+        let mut all = Topic::ALL.into_iter();
+        all.find(|topic| topic.as_str() == word)
+            .expect("only words of topics are let through")
+    })
 }
 
 fn parse_rule(word: &str) -> Result<Rule, String> {

@@ -24,6 +24,7 @@ mod daemon;
 mod demo;
 mod devices;
 mod diff;
+mod doctor;
 mod editor;
 mod embedded;
 mod explain;
@@ -96,6 +97,7 @@ fn run(command: Option<Command>, global: Global) -> Result<Answer, Failure> {
         Command::Config(command) => config::run(&context, &command),
         Command::Schedule(command) => schedule::run(&context, &command),
         Command::Demo => demo::run(&context),
+        Command::Doctor { topics } => doctor::run(&context, &topics),
         Command::Explain { topic } => explain::run(&topic),
         Command::Completions { shell } => Ok(completions::run(shell)),
         Command::Version => version::run(&context),

@@ -28,12 +28,14 @@ use crate::remote::http::{HttpRemote, RemoteEvent};
 use crate::remote::throttle::Throttle;
 
 mod conflicts;
+mod doctor;
 mod explain;
 mod folders;
 mod ignoring;
 mod list;
 
 pub use conflicts::{Choice, Rule, Settled, Texts};
+pub use doctor::{Finding, Health, Topic};
 
 /// How a device gets into an account.
 #[derive(Debug, Clone, Copy)]

@@ -41,7 +41,9 @@ pub mod views;
 
 mod client;
 
-pub use client::{Choice, Client, Enrol, InitDone, InitOptions, Rule, Settled, Texts};
+pub use client::{
+    Choice, Client, Enrol, Finding, Health, InitDone, InitOptions, Rule, Settled, Texts, Topic,
+};
 pub use error::{ClientError, FolderError};
 pub use folder::{Folder, Outcome};
 pub use views::{ConflictItem, HistoryItem};

@@ -52,6 +52,7 @@ fn help_starts_with_examples() {
       config       Settings of this device
       schedule     Limits at some hours of the week
       demo         See it work: a private server and two devices in a temporary folder
+      doctor       Look for what keeps this device from syncing well
       explain      What an error code means and what to do
       completions  Completions for a shell
       version      The version

@@ -10,6 +10,7 @@ mod conflicts;
 mod contract;
 mod daemons;
 mod demos;
+mod doctor;
 mod enrolling;
 mod explaining;
 mod help;
