@@ -368,6 +368,10 @@ fn patterns_read_as_git_reads_them() {
         ("[[:digit:]x]", "7", true),
         ("[[:digit:]x]", "y", false),
         ("x[/]y", "x/y", false),
+        ("d/a?b", "d/axb", true),
+        ("d/a?b", "d/a/b", false),
+        ("d/a*b", "d/a/b", false),
+        ("d/a[!x]b", "d/a/b", false),
     ] {
         let rules = RuleFile::parse(pattern.as_bytes());
         assert_eq!(

@@ -1,6 +1,6 @@
 //! Rows S-140 to S-149: what conflict copies are called.
 
-use fst_engine::naming::{Origin, conflict_name, original_of};
+use fst_engine::naming::{Origin, conflict_name, device_of, is_device, original_of};
 use fst_proto::path::{NAME_LEN_MAX, Name};
 use fst_proto::time::UnixMillis;
 use proptest::collection::vec;
@@ -149,4 +149,27 @@ proptest! {
             prop_assert!(conflict_name(&first, origin, &|_| false) == first);
         }
     }
+}
+
+/// The device that a copy names, and whether a device of that name is meant.
+#[test]
+fn a_copy_tells_whose_it_is() {
+    for (copy, device) in [
+        (
+            "p (conflict old pc 2001-02-03 040506-00aa).md",
+            Some("old pc"),
+        ),
+        (" (conflict pc 2001-02-03 040506-00aa)", Some("pc")),
+        ("p (conflict pc 2001-02-03 040506-00aa 12).md", Some("pc")),
+        (
+            "p (conflict 2001-02-03 2001-02-03 040506-00aa)",
+            Some("2001-02-03"),
+        ),
+        ("p (conflict).md", None),
+        ("p.md", None),
+    ] {
+        assert_eq!(device_of(&name(copy)).as_deref(), device, "{copy}");
+    }
+    assert!(is_device("old pc", "old pc") && is_device("a_b", "a/b"));
+    assert!(!is_device("old pc", "new pc") && !is_device("a/b", "a/b"));
 }
