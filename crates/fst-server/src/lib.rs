@@ -24,6 +24,7 @@ pub mod run;
 pub mod seams;
 pub mod service;
 mod stores;
+pub mod upkeep;
 
 pub use config::Options;
 pub use embedded::Embedded;

@@ -16,6 +16,7 @@ use clap::{Parser, Subcommand};
 use fst_proto::error::ErrorCode;
 use fst_server::config::{self, Asked, BadConfig, Database, Options, PlainHttp, Storage};
 use fst_server::run::{self, RunError, Server};
+use fst_server::upkeep::verify::{self, Depth};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -70,6 +71,14 @@ enum Command {
         #[command(flatten)]
         place: Place,
     },
+    /// Looks whether everything that the database names is there; may run beside the server.
+    Verify {
+        /// Reads every blob, and checks what can be checked without keys.
+        #[arg(long)]
+        deep: bool,
+        #[command(flatten)]
+        place: Place,
+    },
     /// Manages set-up codes.
     SetupCode {
         #[command(subcommand)]
@@ -113,6 +122,8 @@ enum Failure {
     NotReady,
     #[error("the database is behind, steps to do: {0}: run fst-server migrate")]
     Behind(usize),
+    #[error("damaged places: {0}; they are listed above")]
+    Damaged(usize),
 }
 
 fn main() -> ExitCode {
@@ -132,6 +143,7 @@ fn execute(command: &Command) -> Result<(), Failure> {
         Command::Start { .. } => start(&options),
         Command::Health { listen, .. } => health(&options, *listen),
         Command::Migrate { check, plan, .. } => migrate(&options, *check, *plan),
+        Command::Verify { deep, .. } => verify(&options, *deep),
         Command::SetupCode { .. } => {
             let code = block_on(None, run::new_setup_code(&options))??;
             print(&format!("{code}\n"))
@@ -167,6 +179,7 @@ fn asked(command: &Command) -> Asked {
         },
         Command::Health { place, .. }
         | Command::Migrate { place, .. }
+        | Command::Verify { place, .. }
         | Command::SetupCode {
             action: SetupCode::New { place },
         } => at(place),
@@ -221,6 +234,17 @@ fn migrate(options: &Options, check: bool, plan: bool) -> Result<(), Failure> {
         out = "the database is up to date\n".to_owned();
     }
     print(&out)
+}
+
+fn verify(options: &Options, deep: bool) -> Result<(), Failure> {
+    let depth = if deep { Depth::Deep } else { Depth::Lengths };
+    let report = block_on(None, verify::verify(options, depth))??;
+    print(&report.to_string())?;
+    if report.damage.is_empty() {
+        Ok(())
+    } else {
+        Err(Failure::Damaged(report.damage.len()))
+    }
 }
 
 fn start(options: &Options) -> Result<(), Failure> {
@@ -347,6 +371,7 @@ fn report(failure: &Failure) -> ExitCode {
         Failure::Io { .. } => ErrorCode::Io,
         Failure::NotReady => ErrorCode::Unreachable,
         Failure::Behind(_) => ErrorCode::BadConfig,
+        Failure::Damaged(_) => ErrorCode::BadState,
     };
     let mut text = format!("error[{code}]: {failure}");
     let mut cause = std::error::Error::source(failure);

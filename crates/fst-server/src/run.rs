@@ -25,6 +25,7 @@ use crate::http::{self, App};
 use crate::refusal::Refusal;
 use crate::service::{Pruned, Service};
 use crate::stores::{self, Member};
+use crate::upkeep;
 
 /// File with the open set-up code.
 pub const SETUP_CODE_FILE: &str = "setup-code";
@@ -70,6 +71,9 @@ pub enum RunError {
         #[source]
         source: io::Error,
     },
+    /// An upkeep command for stores that it does not work on.
+    #[error("{0}")]
+    NotHere(&'static str),
     /// Another worker and this one cannot work side by side.
     #[error("another worker uses the database; {0}")]
     NotAlone(&'static str),
@@ -93,7 +97,7 @@ impl RunError {
     pub fn code(&self) -> ErrorCode {
         match self {
             Self::Locked(_) | Self::NotAlone(_) => ErrorCode::Locked,
-            Self::Lacks(_) => ErrorCode::BadConfig,
+            Self::Lacks(_) | Self::NotHere(_) => ErrorCode::BadConfig,
             Self::InsecureHttp(_) => ErrorCode::InsecureHttp,
             Self::Io { .. } | Self::Listen { .. } | Self::Serve(_) => ErrorCode::Io,
             Self::Storage(_) | Self::Service(_) => ErrorCode::BadState,
@@ -188,6 +192,7 @@ impl Server {
         });
         let pruning = tokio::spawn(prune_forever(
             Arc::clone(&self.service),
+            self.data.clone(),
             self.stopping.subscribe(),
         ));
         let mut stopped = self.stopping.subscribe();
@@ -217,7 +222,7 @@ impl Server {
 }
 
 /// Prunes what the rules of the spaces do not keep, hour by hour.
-async fn prune_forever(service: Arc<Service>, mut stopping: watch::Receiver<bool>) {
+async fn prune_forever(service: Arc<Service>, data: PathBuf, mut stopping: watch::Receiver<bool>) {
     let mut ticks = tokio::time::interval(PRUNE_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     // The first tick comes at once: a server that starts has better things to do.
@@ -230,6 +235,11 @@ async fn prune_forever(service: Arc<Service>, mut stopping: watch::Receiver<bool
         // Of several workers one prunes at a time; that two did would cost work, not data.
         let leading = service.lead("prune").await;
         let Ok(Some(_lead)) = leading else {
+            continue;
+        };
+        // While a backup or a check reads blobs, none is deleted; the next hour will do.
+        let Ok(_alone) = upkeep::Hold::to_delete(&data) else {
+            tracing::info!("nothing is pruned: a backup or a check runs");
             continue;
         };
         match service.prune().await {
@@ -393,7 +403,7 @@ fn remove_if_there(path: &Path) -> Result<(), RunError> {
     }
 }
 
-fn io_error(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> RunError {
+pub(crate) fn io_error(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> RunError {
     let path = path.to_owned();
     move |source| RunError::Io { what, path, source }
 }

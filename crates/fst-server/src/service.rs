@@ -27,7 +27,7 @@ mod accounts;
 mod commit;
 mod keys;
 mod objects;
-mod payload;
+pub(crate) mod payload;
 mod retention;
 mod spaces;
 mod tokens;

@@ -16,7 +16,7 @@ use crate::refusal::Refusal;
 pub(super) const ENVELOPE_HEAD: usize = 8 + 24 + 32;
 
 /// Checks that `payload` is what `header` promises.
-pub(super) fn check(header: &Header, payload: &[u8]) -> Served<()> {
+pub(crate) fn check(header: &Header, payload: &[u8]) -> Served<()> {
     match header.kind {
         EntryKind::Batch => check_batch(header, payload),
         EntryKind::Control => check_control(header, payload),

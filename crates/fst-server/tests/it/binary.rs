@@ -11,9 +11,9 @@ use reqwest::Method;
 use crate::client::{Process, command, read};
 use crate::support::{frame_of, object, object_bytes, put, put_with};
 
-const SPACE: SpaceId = SpaceId([0x51; 16]);
+pub(crate) const SPACE: SpaceId = SpaceId([0x51; 16]);
 
-fn run(data: &Path, args: &[&str]) -> (Option<i32>, String, String) {
+pub(crate) fn run(data: &Path, args: &[&str]) -> (Option<i32>, String, String) {
     // A command that should have ended and did not fails the test, by code 124, instead of hanging it.
     let fst_server = command(data);
     let mut bounded = Command::new("timeout");
@@ -32,7 +32,7 @@ fn run(data: &Path, args: &[&str]) -> (Option<i32>, String, String) {
     (status.code(), text(stdout), text(stderr))
 }
 
-fn code_file(data: &Path) -> String {
+pub(crate) fn code_file(data: &Path) -> String {
     std::fs::read_to_string(data.join("setup-code"))
         .unwrap()
         .trim()
@@ -194,7 +194,7 @@ async fn acknowledged_work_survives_kill_9() {
 }
 
 /// A commit with a large payload, a small one, or objects.
-fn sample(device: &crate::support::Device, n: u32) -> Commit {
+pub(crate) fn sample(device: &crate::support::Device, n: u32) -> Commit {
     let mut op = match n % 3 {
         0 => put_with(n, 0, vec![1; 281], Some(vec![2; 200_000])),
         _ => put(n, 0),

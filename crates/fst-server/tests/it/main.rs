@@ -22,4 +22,5 @@ mod objects;
 mod prune;
 mod support;
 mod tokens;
+mod upkeep;
 mod workers;

@@ -49,6 +49,29 @@ impl FsBlobs {
         })
     }
 
+    /// Opens a folder that another process may have open, to read; makes and removes nothing.
+    #[must_use]
+    pub fn beside(root: &Path) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                root: root.to_owned(),
+                counters: Counters::default(),
+            }),
+        }
+    }
+
+    /// Length of a blob in bytes.
+    ///
+    /// # Errors
+    /// [`StoreError::NoBlob`]; failures of the file system.
+    pub async fn len(&self, key: BlobKey) -> StoreResult<u64> {
+        self.run(move |inner| {
+            let found = fs::metadata(inner.path(key)).map_err(read_failure)?;
+            Ok(found.len())
+        })
+        .await
+    }
+
     async fn run<T: Send + 'static>(
         &self,
         job: impl FnOnce(&Inner) -> StoreResult<T> + Send + 'static,

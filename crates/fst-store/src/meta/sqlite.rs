@@ -23,6 +23,7 @@ use crate::blob::BlobKey;
 use crate::error::{StoreError, StoreResult};
 
 mod accounts;
+pub mod holdings;
 mod log;
 mod objects;
 mod threads;
