@@ -64,3 +64,17 @@ fn places(options: &Options) -> Result<(&Path, &Path), RunError> {
         )),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_deleted_while_somebody_reads() {
+        let dir = tempfile::tempdir().unwrap();
+        let readers = [Hold::to_read(dir.path()), Hold::to_read(dir.path())].map(Result::unwrap);
+        assert!(Hold::to_delete(dir.path()).is_err());
+        drop(readers);
+        Hold::to_delete(dir.path()).unwrap();
+    }
+}
