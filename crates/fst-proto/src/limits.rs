@@ -14,6 +14,9 @@ pub const SEGMENT_EXTENTS_MAX: usize = 1024;
 /// Distinct objects in one recipe segment: bounds what opening a segment may fetch.
 pub const SEGMENT_OBJECTS_MAX: usize = 64;
 
+/// Bytes of one file, and so of one hole: no system has offsets beyond, and sums of lengths below it never overflow.
+pub const FILE_BYTES_MAX: u64 = i64::MAX as u64;
+
 /// Extents that a file of any size may have.
 pub const FILE_EXTENTS_FREE: u64 = 1024;
 

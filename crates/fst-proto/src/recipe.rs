@@ -5,6 +5,8 @@
 //! insertion does not shift what follows. Bounds come from [`crate::limits`].
 //! Not here: sealing, fetching, delta. Source: docs/design/crypto-format.md §5.
 
+use std::collections::BTreeSet;
+
 use minicbor::{Decode, Encode};
 
 use crate::ids::ObjectId;
@@ -106,7 +108,7 @@ pub enum BadRecipe {
     /// An extent of no bytes.
     #[error("recipe has an empty extent")]
     EmptyExtent,
-    /// More extents, parts or levels than allowed.
+    /// More extents, objects, parts or levels than allowed, or more bytes than a file can have.
     #[error("recipe is larger than allowed")]
     TooLarge,
     /// Extents do not add up to what the parent says.
@@ -127,7 +129,7 @@ pub enum BadRecipe {
 pub fn segments(extents: &[Extent]) -> Vec<&[Extent]> {
     let mut out = Vec::new();
     let mut start = 0;
-    let mut objects = std::collections::BTreeSet::new();
+    let mut objects = BTreeSet::new();
     for (i, extent) in extents.iter().enumerate() {
         let is_new = match extent {
             Extent::Data { object, .. } => !objects.contains(object),
@@ -207,7 +209,7 @@ impl ExtentBudget {
     }
 }
 
-/// Checks that `extents` are non-empty, few enough and cover `expected_len` bytes.
+/// Checks that `extents` are non-empty, few enough, of few enough objects and cover `expected_len` bytes.
 ///
 /// # Errors
 /// [`BadRecipe`] with the rule that is broken.
@@ -217,6 +219,10 @@ pub fn check_extents(extents: &[Extent], expected_len: u64) -> Result<(), BadRec
     }
     if extents.iter().any(Extent::is_empty) {
         return Err(BadRecipe::EmptyExtent);
+    }
+    let objects: BTreeSet<ObjectId> = extents.iter().filter_map(Extent::object).collect();
+    if objects.len() > limits::SEGMENT_OBJECTS_MAX {
+        return Err(BadRecipe::TooLarge);
     }
     check_sum(extents.iter().map(Extent::len), expected_len)
 }
@@ -254,7 +260,9 @@ pub fn check_parts(parts: &[PartRef], expected_len: u64) -> Result<(), BadRecipe
 
 fn check_sum(lens: impl Iterator<Item = u64>, expected: u64) -> Result<(), BadRecipe> {
     let got = lens.fold(0_u64, u64::saturating_add);
-    if got == expected {
+    if got > limits::FILE_BYTES_MAX {
+        Err(BadRecipe::TooLarge)
+    } else if got == expected {
         Ok(())
     } else {
         Err(BadRecipe::Length { expected, got })

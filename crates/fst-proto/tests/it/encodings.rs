@@ -6,7 +6,7 @@ use fst_proto::ids::{ContentId, NodeId, ObjectId};
 use fst_proto::path::Name;
 use fst_proto::recipe::{self, BadRecipe, Body, Extent, PartRef};
 use fst_proto::text::to_hex;
-use fst_proto::{frame, log, wire};
+use fst_proto::{frame, limits, log, wire};
 use serde_json::{Value, json};
 
 use crate::support::{bytes, id, path, read, rows};
@@ -252,5 +252,48 @@ fn a_million_extents_of_one_byte_are_too_many() {
     let mut honest = recipe::ExtentBudget::of_size(1 << 30);
     for _ in 0..1024 {
         honest.take(1024).expect("pages of 1 KiB are allowed");
+    }
+}
+
+#[test]
+fn a_segment_of_more_objects_than_allowed_is_refused() {
+    let max = limits::SEGMENT_OBJECTS_MAX as u64;
+    for (n, expected) in [(max, Ok(())), (max + 1, Err(BadRecipe::TooLarge))] {
+        let extents = extents_of(0..n);
+        let segment = recipe::encode_segment(&extents);
+        let read = recipe::decode_segment(&segment, n << 20);
+        assert_eq!(read.map(drop), expected, "{n} objects");
+    }
+    // However often each is used.
+    let often = [extents_of(0..max), extents_of(0..max)].concat();
+    assert_eq!(recipe::check_extents(&often, max << 21), Ok(()));
+}
+
+#[test]
+fn holes_and_parts_beyond_any_file_are_refused_whatever_they_say_to_add_up_to() {
+    let max = limits::FILE_BYTES_MAX;
+    let hole = |len| Extent::Hole { len };
+    let rows: [(Vec<Extent>, u64, Result<(), BadRecipe>); 6] = [
+        (vec![hole(max)], max, Ok(())),
+        (vec![hole(max + 1)], max + 1, Err(BadRecipe::TooLarge)),
+        (vec![hole(max), hole(1)], max + 1, Err(BadRecipe::TooLarge)),
+        (vec![hole(u64::MAX)], u64::MAX, Err(BadRecipe::TooLarge)),
+        (vec![hole(u64::MAX); 2], u64::MAX, Err(BadRecipe::TooLarge)),
+        (vec![hole(u64::MAX), hole(2)], 1, Err(BadRecipe::TooLarge)),
+    ];
+    for (extents, len, expected) in rows {
+        assert_eq!(
+            recipe::check_extents(&extents, len),
+            expected,
+            "{extents:?}"
+        );
+        let parts: Vec<PartRef> = extents
+            .iter()
+            .map(|extent| PartRef {
+                object: ObjectId([7; 32]),
+                len: extent.len(),
+            })
+            .collect();
+        assert_eq!(recipe::check_parts(&parts, len), expected, "{parts:?}");
     }
 }

@@ -11,6 +11,7 @@ use fst_client::error::FolderError;
 use fst_client::fetch::{Fetcher, Own};
 use fst_client::folder::Space;
 use fst_client::remote::Remote;
+use fst_client::scan::content_of;
 use fst_client::sealed;
 use fst_crypto::envelope::Payload;
 use fst_crypto::object::{self, ObjectKind};
@@ -237,6 +238,56 @@ fn lengths_that_lie_are_refused() {
         let level = limits::PARTS_LEVEL_MAX + 1;
         let parts = vec![PartRef { object, len: 1000 }];
         stage.refuses("a depth", Body::Parts { level, parts }, 0);
+    });
+}
+
+#[test]
+fn a_part_of_too_many_objects_is_refused_before_any_is_fetched() {
+    on_stage(|stage| {
+        // Nobody has these objects: asking for them would be another error.
+        let n_allowed = u8::try_from(limits::SEGMENT_OBJECTS_MAX).unwrap();
+        let strangers = (0..=n_allowed).map(|n| ObjectId([n; 32]));
+        let extents: Vec<Extent> = strangers.map(|id| data(id, 1)).collect();
+        let len = extents.len() as u64;
+        let object = stage.part(&recipe::encode_segment(&extents));
+        let parts = vec![PartRef { object, len }];
+        stage.refuses("65 objects", Body::Parts { level: 0, parts }, 0);
+    });
+}
+
+#[test]
+fn a_page_ahead_that_fails_ends_the_file_where_it_is_missing() {
+    const LEN: u32 = 4 << 20;
+    const PAGE: usize = limits::PAGE_BYTES_TARGET;
+    on_stage(|stage| {
+        let chunks: Vec<Vec<u8>> = (0..8).map(|n| vec![n; LEN as usize]).collect();
+        let extents = chunks.iter().map(|raw| data(stage.chunk(raw), LEN));
+        let body = Body::Inline(extents.collect());
+        let whole = chunks.concat();
+        let mut row = stage.row.clone();
+        row.body = body;
+        row.node.content.id = content_of(&stage.space.keys, &whole);
+        let write = |tap: &mut Tap<'_>| {
+            let before = stage.weather.n_requests();
+            let mut fetcher = Fetcher::new(stage.space, stage.remote, stage.db.read());
+            let told = fetcher.write(stage.node, &row, &row.node.content, tap, None);
+            (told, stage.weather.n_requests() - before)
+        };
+        let n_pages = whole.len() / PAGE;
+        for failing in 1..=n_pages {
+            stage.weather.dark_after(failing as u64);
+            let mut tap = Tap::new();
+            let (told, n) = write(&mut tap);
+            assert!(matches!(told, Err(FolderError::Remote(_))), "{told:?}");
+            assert_eq!(n, failing as u64, "nothing is asked for behind it");
+            assert!(tap.bytes == whole[..(failing - 1) * PAGE], "page {failing}");
+        }
+        stage.weather.dark_after(0);
+        let mut tap = Tap::new();
+        let (told, n) = write(&mut tap);
+        told.expect("the line is up");
+        assert_eq!(n, n_pages as u64, "each page is asked for once");
+        assert!(tap.bytes == whole);
     });
 }
 
