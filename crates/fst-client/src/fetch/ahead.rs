@@ -51,12 +51,13 @@ impl<'s, 'r> Ahead<'s, 'r> {
     /// A page that has the first of `wanted` in it, unless the server does not deliver it: the one that was asked for, or
     /// a new one.
     pub(super) fn page(&mut self, wanted: Vec<ObjectId>) -> Answer {
-        match self.next.take() {
-            Some((asked, answer)) if asked.first() == wanted.first() => {
-                answer.join().unwrap_or_else(|panic| resume_unwind(panic))
-            },
-            Some(_) | None => ask(self.line, wanted),
+        if let Some((asked, answer)) = self.next.take() {
+            let page = answer.join().unwrap_or_else(|panic| resume_unwind(panic));
+            if wanted.first().is_none_or(|first| asked.contains(first)) {
+                return page;
+            }
         }
+        ask(self.line, wanted)
     }
 
     /// Begins to ask for what is needed after the page at hand.
