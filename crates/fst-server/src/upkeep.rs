@@ -1,6 +1,6 @@
 //! What an operator does with a server's data: look whether all of it is there.
 //!
-//! Called by the `fst-server` command, in a process of its own beside a running server. Invariant: while a [`Hold`] to
+//! Called by the `fst-server` command, in a process of its own beside a running server. Invariant: while a `Hold` to
 //! read is kept, no server on this data folder deletes what the database named when the hold began. Not here:
 //! printing, arguments, stores on other machines. Source: ADR 0030.
 
