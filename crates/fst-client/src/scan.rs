@@ -57,6 +57,8 @@ pub struct Scanned {
     pub again: BTreeSet<RelPath>,
     /// New lines of the stat cache.
     pub fresh: Vec<StatRow>,
+    /// Lines of the stat cache that cannot be trusted any more.
+    pub stale: Vec<FileKey>,
     /// Directories that turned out to show exactly what base has.
     pub clean: Vec<(NodeId, Hash32, u64)>,
     /// Something changed while it was read: look again soon.
@@ -328,7 +330,7 @@ impl Scanner<'_> {
             let name = entry.name.as_ref().ok();
             aside.push(name.and_then(|name| aside_of(&mut level, name, &entry.stat)));
         }
-        let mut print = Print::of(&entries, &aside);
+        let mut print = Print::of(&entries, &aside, out);
         if self.noted == Noted::Differences
             && let Some(node) = dir.node
             && let Some((known, n)) = self.db.clean(node)?
@@ -525,7 +527,11 @@ impl Scanner<'_> {
         if let Some(row) = self.db.stat(key_of_file(stat))?
             && row == row_of(stat, row.content)
         {
-            return Ok(Ok(row.content));
+            if out.is_settled(stat) {
+                return Ok(Ok(row.content));
+            }
+            // It was settled when it was noted, so the clock was set back since: equal times say nothing then.
+            out.stale.push(row.key);
         }
         Ok(self.hash(path, stat, out))
     }

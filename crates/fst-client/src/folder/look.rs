@@ -145,6 +145,8 @@ impl Folder {
             .remember(std::mem::take(&mut scanned.loaded));
         self.db.transaction(|tx| {
             scanned.fresh.iter().try_for_each(|row| tx.put_stat(row))?;
+            let mut stale = scanned.stale.iter();
+            stale.try_for_each(|key| tx.remove_stat(*key))?;
             let mut clean = scanned.clean.iter();
             clean.try_for_each(|(dir, print, n)| tx.put_clean(*dir, print, *n))
         })?;

@@ -9,6 +9,8 @@ use fst_fs::vault::{DirEntry, FileKind, Stat};
 use fst_proto::hash::sha256;
 use fst_proto::ids::Hash32;
 
+use super::Scanned;
+
 /// A listing that may be found again.
 #[derive(Debug)]
 pub(super) struct Print {
@@ -17,7 +19,7 @@ pub(super) struct Print {
 
 impl Print {
     /// Of a sorted listing, with what is to be left alone in it.
-    pub(super) fn of(entries: &[DirEntry], aside: &[Option<Seen>]) -> Self {
+    pub(super) fn of(entries: &[DirEntry], aside: &[Option<Seen>], out: &Scanned) -> Self {
         let mut bytes = Vec::with_capacity(entries.len() * 80);
         for (entry, aside) in entries.iter().zip(aside) {
             let (Ok(name), Ok(stat)) = (&entry.name, &entry.stat) else {
@@ -28,6 +30,10 @@ impl Print {
             bytes.push(0);
             // It keeps its directory from being removed, and may be a node that was somewhere else: shown each time.
             if aside.is_some() {
+                return Self { hash: None };
+            }
+            // A clock that was set back makes times equal that are not.
+            if stat.kind != FileKind::Dir && !out.is_settled(stat) {
                 return Self { hash: None };
             }
             push_look(&mut bytes, stat);
