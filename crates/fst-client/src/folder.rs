@@ -614,6 +614,7 @@ impl Folder {
             frozen: &seen.frozen.union(held).copied().collect(),
             ignored: &seen.ignored,
             blocked: &part.blocked(&seen.blocked),
+            folds_names: self.folds_names,
             naming: &namer,
             merged,
             policy: reconcile::Policy {

@@ -22,6 +22,7 @@
 //!     frozen: &BTreeSet::new(),
 //!     ignored: &BTreeSet::new(),
 //!     blocked: &BTreeSet::new(),
+//!     folds_names: false,
 //!     naming: &ByHash,
 //!     merged: &BTreeMap::new(),
 //!     policy: Policy::default(),

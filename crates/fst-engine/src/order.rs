@@ -20,11 +20,17 @@ use crate::tree::{Node, Tree};
 /// Returns the steps that turn `local` into `goal`.
 ///
 /// Both must be well-formed, and a node must have the same kind in both. `copies` says where the bytes of
-/// a conflict copy are; those of any other leaf that changes come from its remote version.
+/// a conflict copy are; those of any other leaf that changes come from its remote version. `folds_names`: the disk
+/// takes names for one that differ in case or Unicode form only.
 /// Cost: O(n log n); each staged directory costs its size once.
 #[must_use]
-pub fn steps(local: &Tree, goal: &Tree, copies: &BTreeMap<NodeId, Source>) -> Vec<DiskStep> {
-    let mut steps = moves::steps(local, goal);
+pub fn steps(
+    local: &Tree,
+    goal: &Tree,
+    copies: &BTreeMap<NodeId, Source>,
+    folds_names: bool,
+) -> Vec<DiskStep> {
+    let mut steps = moves::steps(local, goal, folds_names);
     steps.extend(writes(local, goal, copies));
     steps
 }

@@ -138,6 +138,8 @@ pub struct Inputs<'a> {
     pub ignored: &'a BTreeSet<NodeId>,
     /// Local names occupied by something that is not synced.
     pub blocked: &'a BTreeSet<(NodeId, Name)>,
+    /// Whether the disk takes names for one that differ in case or Unicode form only.
+    pub folds_names: bool,
     /// Names for conflict copies.
     pub naming: &'a dyn ConflictNaming,
     /// Clean merges of what the sides hold now; what is missing here is not merged.

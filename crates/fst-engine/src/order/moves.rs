@@ -8,19 +8,21 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use fst_proto::entry::{Kind, ROOT};
+use fst_proto::entry::{Kind, Place, ROOT};
 use fst_proto::ids::NodeId;
-use fst_proto::path::RelPath;
+use fst_proto::path::{Name, RelPath};
+use unicode_normalization::UnicodeNormalization as _;
 
 use crate::paths::Paths;
 use crate::plan::DiskStep;
 use crate::tree::{Node, Tree};
 
-pub(super) fn steps(local: &Tree, goal: &Tree) -> Vec<DiskStep> {
+pub(super) fn steps(local: &Tree, goal: &Tree, folds_names: bool) -> Vec<DiskStep> {
     let mut desk = Desk {
         goal,
         disk: Cow::Borrowed(local),
         local,
+        leaving: folds_names.then(|| leaving(local, goal)),
         rank: BTreeMap::new(),
         staged: BTreeSet::new(),
         paths: Paths::default(),
@@ -36,11 +38,16 @@ pub(super) fn steps(local: &Tree, goal: &Tree) -> Vec<DiskStep> {
     desk.steps
 }
 
+/// Nodes whose places become free, by directory and folded name.
+type Leaving = BTreeMap<(NodeId, Vec<u8>), Vec<NodeId>>;
+
 struct Desk<'a> {
     local: &'a Tree,
     goal: &'a Tree,
     /// The folder after the steps so far; staged nodes are not in it, what they hold still is.
     disk: Cow<'a, Tree>,
+    /// On a disk that folds names only.
+    leaving: Option<Leaving>,
     /// Nodes that have to be made or moved still, by the order of their turn.
     rank: BTreeMap<NodeId, usize>,
     staged: BTreeSet<NodeId>,
@@ -140,7 +147,21 @@ impl Desk<'_> {
         self.rank.get(&id)?;
         let place = &self.goal.get(id)?.place;
         let there = self.disk.namesakes(place.parent, &place.name);
-        there.iter().copied().find(|&other| other != id)
+        let is_other = |other: &NodeId| *other != id;
+        let same = there.iter().copied().find(is_other);
+        same.or_else(|| self.alike(place).find(is_other))
+    }
+
+    /// What the disk takes for something at `place`, and has not left it yet. Two that are to stay are no obstacle to
+    /// each other that an order could clear.
+    fn alike(&self, place: &Place) -> impl Iterator<Item = NodeId> {
+        let leaving = self.leaving.as_ref();
+        let there = leaving.and_then(|leaving| leaving.get(&(place.parent, folded(&place.name))));
+        let is_there = |id: &NodeId| {
+            let (now, first) = (self.disk.get(*id), self.local.get(*id));
+            now.is_some() && now.map(|node| &node.place) == first.map(|node| &node.place)
+        };
+        there.into_iter().flatten().copied().filter(is_there)
     }
 
     /// True when a node waits for nothing but a free name: all above its goal is in place.
@@ -228,5 +249,24 @@ impl Desk<'_> {
 
     fn path(&mut self, id: NodeId) -> Option<RelPath> {
         self.paths.of(&self.disk, id)
+    }
+}
+
+fn leaving(local: &Tree, goal: &Tree) -> Leaving {
+    let mut leaving = Leaving::new();
+    for (id, node) in local.iter() {
+        if goal.get(id).is_none_or(|goal| goal.place != node.place) {
+            let key = (node.place.parent, folded(&node.place.name));
+            leaving.entry(key).or_default().push(id);
+        }
+    }
+    leaving
+}
+
+/// A key that names share if any common disk takes them for one; others may share it too, at the price of a detour.
+fn folded(name: &Name) -> Vec<u8> {
+    match std::str::from_utf8(name.as_bytes()) {
+        Ok(text) => text.nfd().collect::<String>().to_lowercase().into_bytes(),
+        Err(_) => name.as_bytes().to_ascii_lowercase(),
     }
 }

@@ -18,7 +18,7 @@ use crate::tree::Tree;
 
 pub(super) fn plan(merge: &Merge<'_>, held: &Held) -> Plan {
     let goal = disk_goal(merge, held);
-    let steps = order::steps(&merge.local, &goal, &merge.copies);
+    let steps = order::steps(&merge.local, &goal, &merge.copies, merge.inputs.folds_names);
     let push = push::ops(merge, held);
     let mut waits = merge.waits.clone();
     waits.retain(|(node, _)| !held.contains_key(node));

@@ -180,6 +180,7 @@ impl Scenario {
             frozen: &self.frozen,
             ignored: &self.ignored,
             blocked: &self.blocked,
+            folds_names: false,
             naming: &ByContent {
                 local: &self.local,
                 remote: &self.remote,

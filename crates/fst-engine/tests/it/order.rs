@@ -9,7 +9,7 @@ use fst_engine::progress::Progress;
 use fst_engine::tree::{Node, Tree};
 use fst_proto::entry::{Content, Kind, Place, ROOT};
 use fst_proto::ids::{ContentId, NodeId};
-use fst_proto::path::RelPath;
+use fst_proto::path::{Name, RelPath};
 use proptest::collection::vec;
 use proptest::prelude::any;
 use proptest::{prop_assert_eq, proptest};
@@ -17,17 +17,38 @@ use proptest::{prop_assert_eq, proptest};
 use crate::cases;
 use crate::lang::{Scenario, check, name, show_step, tree};
 
+const EXACT: bool = false;
+const FOLDS: bool = true;
+
 #[track_caller]
 fn moves(local: &str, goal: &str, expected: &str) {
+    moves_on(EXACT, local, goal, expected);
+}
+
+/// As `moves`, on a disk that folds names.
+#[track_caller]
+fn moves_folded(local: &str, goal: &str, expected: &str) {
+    moves_on(FOLDS, local, goal, expected);
+}
+
+#[track_caller]
+fn moves_on(folds_names: bool, local: &str, goal: &str, expected: &str) {
     let (local, goal) = (tree(local, 0), tree(goal, 0));
-    let steps = steps(&local, &goal, &BTreeMap::new());
+    let steps = steps(&local, &goal, &BTreeMap::new(), folds_names);
     let text: Vec<String> = steps.iter().map(show_step).collect();
     assert_eq!(text.join("; "), expected);
-    run(&local, &goal, &steps);
+    run(folds_names, &local, &goal, &steps);
 }
 
 /// Does the steps on paths alone, strictly, and compares the end with the goal.
-fn run(local: &Tree, goal: &Tree, steps: &[DiskStep]) {
+fn run(folds_names: bool, local: &Tree, goal: &Tree, steps: &[DiskStep]) {
+    let put = |there: &mut BTreeSet<RelPath>, path: &RelPath, entries: Vec<RelPath>| {
+        assert!(
+            !(folds_names && there.iter().any(|other| is_alike(other, path))),
+            "{path} is occupied by its like"
+        );
+        put(there, path, entries);
+    };
     let mut there: BTreeSet<RelPath> = paths(local).into_values().collect();
     let mut staged: BTreeMap<NodeId, Vec<RelPath>> = BTreeMap::new();
     let mut progress = Progress::new(local.clone());
@@ -64,6 +85,10 @@ fn run(local: &Tree, goal: &Tree, steps: &[DiskStep]) {
     }
     assert!(staged.is_empty());
     assert_eq!(paths(progress.tree()), paths(goal));
+}
+
+fn is_alike(one: &RelPath, other: &RelPath) -> bool {
+    one.to_string().eq_ignore_ascii_case(&other.to_string())
 }
 
 fn paths(tree: &Tree) -> BTreeMap<NodeId, RelPath> {
@@ -123,6 +148,16 @@ fn s101_directories_come_before_what_is_in_them() {
 #[test]
 fn s102_a_swap_goes_through_the_stage() {
     moves("a=1 b=2", "a@b=2 b@a=1", "stage b; mv a b; unstage b a");
+}
+
+#[test]
+fn s112_where_names_are_folded_the_like_of_a_name_makes_room_too() {
+    moves_folded("A=1 e/", "a@e/ a/a@A=1", "stage A; mv e a; unstage A a/a");
+    moves_folded("A=1 e=2", "b@A=1 a@e=2", "mv A b; mv e a");
+    moves_folded("A=1", "a/ a/A@A=1", "stage A; mkdir a; unstage A a/A");
+    moves_folded("A/ A/x=1 e/", "a@e/ x@A/x=1", "mv A/x x; rmdir A; mv e a");
+    moves_folded("A=1", "a@A=1", "mv A a");
+    moves_folded("É=1 e=2", "b@É=1 e\u{301}@e=2", "mv É b; mv e e\u{301}");
 }
 
 #[test]
@@ -375,15 +410,16 @@ fn large_trees_are_ordered_quickly() {
         tree
     };
     let none = BTreeMap::new();
-    assert_eq!(steps(&Tree::new(), &row(0), &none).len(), N);
-    assert_eq!(steps(&row(0), &Tree::new(), &none).len(), N);
-    assert_eq!(steps(&row(0), &row(1), &none).len(), N);
-    assert_eq!(steps(&row(1), &row(0), &none).len(), N);
-    assert_eq!(steps(&ring(0), &ring(1), &none).len(), N + 1);
+    assert_eq!(steps(&Tree::new(), &row(0), &none, EXACT).len(), N);
+    assert_eq!(steps(&row(0), &Tree::new(), &none, EXACT).len(), N);
+    assert_eq!(steps(&row(0), &row(1), &none, EXACT).len(), N);
+    assert_eq!(steps(&row(1), &row(0), &none, EXACT).len(), N);
+    assert_eq!(steps(&ring(0), &ring(1), &none, EXACT).len(), N + 1);
 }
 
-/// A tree of directories and files from pairs of (parent, name); later nodes may hang on earlier ones.
-fn random_tree(nodes: &[(usize, u8, u8)], order: usize) -> Tree {
+/// A tree of directories and files from pairs of (parent, name); later nodes may hang on earlier ones. No two names in a
+/// directory are alike.
+fn random_tree(names: [&str; 3], nodes: &[(usize, u8, u8)], order: usize) -> Tree {
     let mut tree = Tree::new();
     for step in 0..nodes.len() {
         // Another starting point gives another shape over the same nodes.
@@ -397,8 +433,10 @@ fn random_tree(nodes: &[(usize, u8, u8)], order: usize) -> Tree {
         let parents: Vec<NodeId> = parents.into_iter().filter(|p| tree.contains(*p)).collect();
         let at = parent.checked_rem(parents.len() + 1).unwrap_or(0);
         let parent = if at == 0 { ROOT } else { parents[at - 1] };
-        let text = ["a", "b", "c"][usize::from(name) % 3];
-        let is_free = tree.child(parent, &crate::lang::name(text)).is_none();
+        let text = names[usize::from(name) % 3];
+        let is_alike =
+            |(name, _): (&Name, NodeId)| name.as_bytes().eq_ignore_ascii_case(text.as_bytes());
+        let is_free = !tree.children(parent).any(is_alike);
         if keep % 5 != 0 && is_free {
             let kind = if n.is_multiple_of(3) {
                 Kind::File
@@ -421,9 +459,10 @@ proptest! {
         other in vec((any::<usize>(), any::<u8>(), any::<u8>()), 1..14),
         order in 0..14_usize,
     ) {
-        let (local, goal) = (random_tree(&one, 0), random_tree(&other, order));
-        let steps = steps(&local, &goal, &BTreeMap::new());
-        run(&local, &goal, &steps);
+        let names = ["a", "b", "c"];
+        let (local, goal) = (random_tree(names, &one, 0), random_tree(names, &other, order));
+        let steps = steps(&local, &goal, &BTreeMap::new(), EXACT);
+        run(EXACT, &local, &goal, &steps);
         let n_moved = local.iter().filter(|(id, node)| {
             goal.get(*id).is_some_and(|there| there.place != node.place)
         });
@@ -431,5 +470,18 @@ proptest! {
             matches!(step, DiskStep::Move { .. } | DiskStep::Unstage { .. })
         });
         prop_assert_eq!(n_moves.count(), n_moved.count());
+    }
+
+    /// So it does where names are folded, if neither holds two that are alike.
+    #[test]
+    fn any_tree_becomes_any_other_where_names_are_folded(
+        one in vec((any::<usize>(), any::<u8>(), any::<u8>()), 1..14),
+        other in vec((any::<usize>(), any::<u8>(), any::<u8>()), 1..14),
+        order in 0..14_usize,
+    ) {
+        let names = ["a", "A", "b"];
+        let (local, goal) = (random_tree(names, &one, 0), random_tree(names, &other, order));
+        let steps = steps(&local, &goal, &BTreeMap::new(), FOLDS);
+        run(FOLDS, &local, &goal, &steps);
     }
 }

@@ -292,6 +292,7 @@ pub(crate) fn check_plan(
             frozen: &frozen,
             ignored: &ignored,
             blocked: &blocked,
+            folds_names: inputs.folds_names,
             naming: naming.as_ref(),
             merged: inputs.merged,
             policy: inputs.policy,

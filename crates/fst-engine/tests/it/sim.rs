@@ -226,6 +226,7 @@ impl Client {
             frozen: &frozen,
             ignored: &seen.ignored,
             blocked: &seen.blocked,
+            folds_names: false,
             naming: &naming,
             merged: &self.merged,
             policy: self.policy,
