@@ -78,7 +78,8 @@ pub struct Identified {
 
 /// Returns the local tree that `scan` shows, with the ids of `base` where an entry is the same node.
 ///
-/// An entry is, in this order: the base node with its parent, name and kind; the remote node unknown to base with its
+/// An entry is, in this order: the base node with its key and content that remote has moved to this place; the base node
+/// with its parent, name and kind; the remote node unknown to base with its
 /// parent, name and kind (and bytes, for a leaf); the vanished base node with its key and kind; the vanished base
 /// file with its content, if there is one on each side; a new node with an id from `new_id`.
 /// Cost: O(n log n).
@@ -89,34 +90,50 @@ pub fn identify(
     remote: &Tree,
     new_id: &mut dyn FnMut() -> NodeId,
 ) -> Identified {
-    let mut unknown = |place: &Place| {
+    let mut remote_at = |place: &Place| {
         let there = remote.namesakes(place.parent, &place.name).iter();
-        let there = there.filter(|id| !base.contains(**id));
-        let there = there.filter_map(|id| remote.get(*id).map(|node| (*id, node.content)));
+        let there = there.filter_map(|id| {
+            Some(There {
+                node: *id,
+                content: remote.get(*id)?.content,
+                is_new: !base.contains(*id),
+            })
+        });
         Ok::<_, Infallible>(there.collect())
     };
-    match identify_part(scan, base, base_keys, &mut unknown, new_id) {
+    match identify_part(scan, base, base_keys, &mut remote_at, new_id) {
         Ok(identified) => identified,
         Err(never) => match never {},
     }
 }
 
-/// Returns the remote nodes at a place that the whole of base does not have, with their contents.
-pub type UnknownAt<'a, E> = dyn FnMut(&Place) -> Result<Vec<(NodeId, Content)>, E> + 'a;
+/// A remote node at a place that was asked about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct There {
+    /// The node.
+    pub node: NodeId,
+    /// What it holds there.
+    pub content: Content,
+    /// The whole of base does not have it.
+    pub is_new: bool,
+}
+
+/// Returns the remote nodes at a place.
+pub type RemoteAt<'a, E> = dyn FnMut(&Place) -> Result<Vec<There>, E> + 'a;
 
 /// As [`identify()`] for a part of a folder: the entries and base nodes that [`crate::survey`] did not find to be the
 /// same, with all directories above them.
 ///
 /// # Errors
-/// Those of `unknown_at`.
+/// Those of `remote_at`.
 pub fn identify_part<E>(
     scan: &Scan,
     base: &Tree,
     base_keys: &BTreeMap<NodeId, FileKey>,
-    unknown_at: &mut UnknownAt<'_, E>,
+    remote_at: &mut RemoteAt<'_, E>,
     new_id: &mut dyn FnMut() -> NodeId,
 ) -> Result<Identified, E> {
-    let mut matcher = Matcher::new(scan, base, base_keys, unknown_at);
+    let mut matcher = Matcher::new(scan, base, base_keys, remote_at);
     matcher.match_below(None)?;
     matcher.match_by_key()?;
     matcher.match_by_content();
@@ -157,10 +174,26 @@ impl Entry<'_> {
     }
 }
 
+/// The remote node that another device made at the same place with the same content, or that we wrote before a crash.
+fn adoptable(entry: &Entry<'_>, there: &[There]) -> Option<NodeId> {
+    let Seen::Known { content, .. } = entry.seen else {
+        return None;
+    };
+    let new = there
+        .iter()
+        .filter(|at| at.is_new && is_same(&at.content, content));
+    new.map(|at| at.node).min()
+}
+
+/// The same bytes of the same kind.
+fn is_same(one: &Content, other: &Content) -> bool {
+    (one.kind, one.id) == (other.kind, other.id)
+}
+
 struct Matcher<'a, E> {
     base: &'a Tree,
     base_keys: &'a BTreeMap<NodeId, FileKey>,
-    unknown_at: &'a mut UnknownAt<'a, E>,
+    remote_at: &'a mut RemoteAt<'a, E>,
     /// Parents before children.
     entries: Vec<Entry<'a>>,
     top: Vec<usize>,
@@ -177,7 +210,7 @@ impl<'a, E> Matcher<'a, E> {
         scan: &'a Scan,
         base: &'a Tree,
         base_keys: &'a BTreeMap<NodeId, FileKey>,
-        unknown_at: &'a mut UnknownAt<'a, E>,
+        remote_at: &'a mut RemoteAt<'a, E>,
     ) -> Self {
         let mut entries: Vec<Entry<'a>> = Vec::with_capacity(scan.len());
         let mut top = Vec::new();
@@ -214,7 +247,7 @@ impl<'a, E> Matcher<'a, E> {
         Self {
             base,
             base_keys,
-            unknown_at,
+            remote_at,
             entries,
             top,
             found,
@@ -246,10 +279,17 @@ impl<'a, E> Matcher<'a, E> {
 
     fn match_by_name(&mut self, parent: NodeId, index: usize) -> Result<bool, E> {
         let entry = &self.entries[index];
-        let id = match self.namesake(parent, entry) {
-            Some(id) => Some(id),
-            None => self.adoptable(parent, index)?,
+        let there = match entry.seen {
+            Seen::Known { .. } => (self.remote_at)(&Place {
+                parent,
+                name: entry.name.clone(),
+            })?,
+            Seen::Problem | Seen::Ignored { .. } => Vec::new(),
         };
+        let id = self
+            .moved_here(parent, entry, &there)
+            .or_else(|| self.namesake(parent, entry))
+            .or_else(|| adoptable(entry, &there));
         let kind = self.entries[index].kind();
         match (id, kind) {
             (None, _) => return Ok(false),
@@ -280,17 +320,26 @@ impl<'a, E> Matcher<'a, E> {
         namesakes.min_by_key(|id| (!key(id), *id))
     }
 
-    /// The remote node that another device made at the same place with the same content, or that we wrote before
-    /// a crash.
-    fn adoptable(&mut self, parent: NodeId, index: usize) -> Result<Option<NodeId>, E> {
-        let entry = &self.entries[index];
-        let Seen::Known { content, .. } = *entry.seen else {
-            return Ok(None);
+    /// The base node that remote has moved to this place, if its object with its content lies there: we moved it before a
+    /// crash, or the user did the same.
+    fn moved_here(&self, parent: NodeId, entry: &Entry<'_>, there: &[There]) -> Option<NodeId> {
+        let Seen::Known { key, content, .. } = entry.seen else {
+            return None;
         };
-        let name = entry.name.clone();
-        let mut there = (self.unknown_at)(&Place { parent, name })?;
-        there.retain(|(_, other)| (other.kind, other.id) == (content.kind, content.id));
-        Ok(there.into_iter().map(|(id, _)| id).min())
+        let is_it = |at: &&There| {
+            let base = self
+                .base
+                .get(at.node)
+                .filter(|_| !self.found.contains(&at.node));
+            base.is_some_and(|base| {
+                let has_moved = (base.place.parent, &base.place.name) != (parent, entry.name);
+                let is_whole = [base.content, at.content]
+                    .iter()
+                    .any(|it| is_same(it, content));
+                has_moved && is_whole && self.base_keys.get(&at.node) == Some(key)
+            })
+        };
+        there.iter().find(is_it).map(|at| at.node)
     }
 
     fn assign(&mut self, index: usize, id: NodeId) {

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use fst_engine::identify::{FileKey, Identified, Seen, identify_part};
+use fst_engine::identify::{FileKey, Identified, Seen, There, identify_part};
 use fst_engine::ignore::{RULE_FILE, is_leaving};
 use fst_engine::scope::{Local, Replica as _};
 use fst_engine::tree::{Node, Tree};
@@ -222,8 +222,8 @@ impl Folder {
             random.fill(&mut id);
             NodeId(id)
         };
-        let mut unknown_at = |place: &Place| unknown_at(db, place);
-        let seen = identify_part(&scanned.scan, &base, &keys, &mut unknown_at, &mut new_id)?;
+        let mut remote_at = |place: &Place| remote_at(db, place);
+        let seen = identify_part(&scanned.scan, &base, &keys, &mut remote_at, &mut new_id)?;
         Ok(Look {
             scanned,
             seen,
@@ -234,13 +234,17 @@ impl Folder {
     }
 }
 
-/// Remote nodes at a place that base does not have.
-fn unknown_at(db: Reader<'_>, place: &Place) -> Result<Vec<(NodeId, Content)>, DbError> {
-    let mut unknown = Vec::new();
+/// Remote nodes at a place.
+fn remote_at(db: Reader<'_>, place: &Place) -> Result<Vec<There>, DbError> {
+    let mut there = Vec::new();
     for id in db.remote().namesakes(place)? {
-        if let (None, Some(node)) = (db.base().node(id)?, db.remote().node(id)?) {
-            unknown.push((id, node.content));
+        if let Some(node) = db.remote().node(id)? {
+            there.push(There {
+                node: id,
+                content: node.content,
+                is_new: db.base().node(id)?.is_none(),
+            });
         }
     }
-    Ok(unknown)
+    Ok(there)
 }

@@ -92,6 +92,26 @@ fn s160_same_directory_name_and_kind_is_the_same_node() {
 }
 
 #[test]
+fn s177_what_remote_moved_here_is_known_by_its_inode() {
+    let base = "a@A=1~1 b@B=2~2 d@D/~3";
+    check(base, "a=2~2 d/~3", "a@B=2 d@D/", "a:B d:D");
+    check(base, "a=2~2 c=1~1 d/~3", "c@A=1 a@B=2 d@D/", "a:B c:A d:D");
+    check(base, "a=2~2 b=1~1 d/~3", "b@A=1 a@B=2 d@D/", "a:B b:A d:D");
+    check(base, "a=2~2 d/~3", "a@B=5 d@D/", "a:B d:D");
+    // Without its bytes the inode may be another file's by now.
+    check(base, "a=7~2 d/~3", "a@B=2 d@D/", "a:A d:D");
+    // Another place, or another inode: as ever.
+    check(base, "a=2~2 d/~3", "a@A=1 d@D/ d/a@B=2", "a:A d:D");
+    check(base, "a=2~9 d/~3", "a@B=2 d@D/", "a:A d:D");
+    check(
+        "a@A/~1 b@B/~2 b/x@X=1~3",
+        "a/~2 a/x=1~3",
+        "a@B/ a/x@X=1",
+        "a:B a/x:X",
+    );
+}
+
+#[test]
 fn s161_a_swap_of_two_files_is_two_edits() {
     check("a@A=1~1 b@B=2~2", "a=2~2 b=1~1", "-", "a:A b:B");
 }

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 
-use fst_engine::identify::{FileKey, Identified, Scan, Seen, identify_part};
+use fst_engine::identify::{FileKey, Identified, Scan, Seen, There, identify_part};
 use fst_engine::ignore::{Rules, hide_part};
 use fst_engine::plan::Plan;
 use fst_engine::reconcile::{ConflictNaming, Inputs, plan_part};
@@ -205,13 +205,16 @@ pub(crate) fn check_identify(
         near.insert(id, base.get(id).expect("in base").clone());
         near_keys.extend(keys.get(&id).map(|key| (id, *key)));
     }
-    let mut unknown_at = |place: &Place| {
+    let mut remote_at = |place: &Place| {
         let ids = remote.namesakes(place.parent, &place.name).iter();
-        let ids = ids.filter(|id| !base.contains(**id));
-        let there = ids.map(|id| (*id, remote.get(*id).expect("there").content));
+        let there = ids.map(|id| There {
+            node: *id,
+            content: remote.get(*id).expect("there").content,
+            is_new: !base.contains(*id),
+        });
         Ok::<_, Infallible>(there.collect())
     };
-    let part = match identify_part(&found.scan, &near, &near_keys, &mut unknown_at, new_id) {
+    let part = match identify_part(&found.scan, &near, &near_keys, &mut remote_at, new_id) {
         Ok(part) => part,
         Err(never) => match never {},
     };
