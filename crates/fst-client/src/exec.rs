@@ -13,26 +13,27 @@ use fst_engine::plan::{ConflictKind, DiskStep, Plan, Source};
 use fst_engine::progress::Progress;
 use fst_engine::tree::Tree;
 use fst_fs::commit::{self, Outcome};
-use fst_fs::vault::{AttrChange, FileAt, FileAttrs, ReadFile, StageName, Stat, Vault, VaultError};
+use fst_fs::vault::{AttrChange, FileAt, StageName, Stat, Vault, VaultError};
 use fst_proto::entry::{Content, CopyOf, Kind};
 use fst_proto::error::ErrorCode;
 use fst_proto::ids::{ContentId, NodeId};
 use fst_proto::ipc::PathProblem;
 use fst_proto::path::RelPath;
 
-use crate::db::{Db, RemoteRow, StatRow, path_in};
+use crate::db::{Db, RemoteRow, StatRow};
 use crate::error::{FolderError, chain};
-use crate::fetch::{Fetcher, Own, READ_OLD};
+use crate::fetch::{Early, Fetcher, READ_OLD};
 use crate::folder::Space;
 use crate::remote::Remote;
 use crate::scan::{Scanned, hash_file, problem, row_of};
 
 mod recover;
+mod stage;
 mod tags;
 
 pub use recover::recover;
-pub(crate) use tags::{draft_tag, swap_back_tag, swap_tag};
-use tags::{move_tag, old_tag};
+use tags::move_tag;
+pub(crate) use tags::{draft_tag, early_tag, swap_back_tag, swap_tag};
 
 /// Files written in one page: bounds what is unrecorded when a crash comes.
 const PAGE_FILES_MAX: usize = 512;
@@ -62,6 +63,8 @@ pub struct Applier<'a> {
     pub scanned: &'a Scanned,
     /// A directory of the folder may not be on the disk yet: waiting for a file in it is not enough.
     pub has_young_dirs: bool,
+    /// A file that was begun before it was committed.
+    pub early: &'a mut Option<Early>,
 }
 
 /// What became of the steps.
@@ -208,14 +211,16 @@ impl Applier<'_> {
         let rows = self.rows(page)?;
         let mut fetcher = Fetcher::new(self.space, self.remote, self.db.read());
         fetcher.prefetch(self.unknown(page, &rows)?.into_iter())?;
+        let mut early = self.early.take();
         let mut staged = Vec::new();
         for step in page {
-            match self.stage(step, &rows, progress, &mut fetcher) {
+            match self.stage(step, &rows, progress, (&mut fetcher, &mut early)) {
                 Ok(tag) => staged.push((step, tag)),
                 Err(error) => self.note_failure(step, error, out)?,
             }
         }
         let sketches = fetcher.take_sketches();
+        *self.early = early;
         if !staged.is_empty() {
             let files = staged.iter().map(|(step, tag)| {
                 let is_file = file_of(step).is_some();
@@ -280,180 +285,17 @@ impl Applier<'_> {
             else {
                 continue;
             };
+            let row = rows.get(node);
+            let is_begun = |row: &&RemoteRow| {
+                self.early
+                    .as_ref()
+                    .is_some_and(|early| early.is_of(*node, row))
+            };
             if self.sources(path, content, expect.as_ref())?.is_empty() {
-                out.extend(rows.get(node));
+                out.extend(row.filter(|row| !is_begun(row)));
             }
         }
         Ok(out)
-    }
-
-    /// Files on this disk that are known well enough to help, with what should be in them: the old version, or a file
-    /// that has the wanted content already.
-    fn sources(
-        &self,
-        path: &RelPath,
-        content: &Content,
-        expect: Option<&Content>,
-    ) -> Result<Vec<(RelPath, ContentId)>, FolderError> {
-        let db = self.db.read();
-        let mut out = Vec::new();
-        if let Some(old) = expect
-            && db.has_sketch(old.id)?
-        {
-            out.push((path.clone(), old.id));
-        }
-        if db.has_sketch(content.id)?
-            && let Some(holder) = db.base().holder(content.id)?
-            && let Some(path) = path_in(&db.base(), holder)?
-        {
-            out.insert(0, (path, content.id));
-        }
-        Ok(out)
-    }
-
-    fn own(
-        &self,
-        fetcher: &Fetcher<'_>,
-        sources: &[(RelPath, ContentId)],
-    ) -> Result<Option<Own>, FolderError> {
-        for (path, content) in sources {
-            if let Some(own) = fetcher.own(self.vault, path, *content)? {
-                return Ok(Some(own));
-            }
-        }
-        Ok(None)
-    }
-
-    fn stage(
-        &self,
-        step: &DiskStep,
-        rows: &BTreeMap<NodeId, RemoteRow>,
-        progress: Option<&Progress>,
-        fetcher: &mut Fetcher<'_>,
-    ) -> Result<StageName, FolderError> {
-        let DiskStep::Write {
-            node,
-            source,
-            path,
-            content,
-            mtime_ns,
-            expect,
-        } = step
-        else {
-            return Err(VaultError::Changed { op: "stage file" }.into());
-        };
-        let tag = draft_tag(*node);
-        let draft = self.draft(step)?;
-        self.vault.discard(&tag).or_else(ignore_missing)?;
-        match source {
-            // A merge is sent before any folder gets it, then it is a remote version.
-            Source::Merged(_) => return Err(VaultError::Changed { op: "stage file" }.into()),
-            Source::Local(from) => {
-                let path = progress.and_then(|progress| progress.path(*from));
-                let path = path.ok_or(VaultError::Changed { op: "copy file" })?;
-                self.stage_local(&path, &tag, content)?;
-            },
-            Source::Remote(from) => {
-                let gone = || FolderError::Sealed("its version is unknown".to_owned());
-                let row = rows.get(from).ok_or_else(gone)?;
-                if content.kind == Kind::Symlink {
-                    let target = fetcher.slot(*from, row)?;
-                    if crate::scan::content_of(&self.space.keys, &target) != content.id {
-                        return Err(FolderError::Sealed("link differs from its id".to_owned()));
-                    }
-                    self.vault.stage_link(&tag, &target)?;
-                    return Ok(tag);
-                }
-                let sources = self.sources(path, content, expect.as_ref())?;
-                let own = self.own(fetcher, &sources)?;
-                let has_own = own.is_some();
-                let mut file = self.vault.stage_file(&tag)?;
-                fetcher.resume(draft);
-                let mut written = fetcher.write(*from, row, content, file.as_mut(), own);
-                if has_own && written.as_ref().is_err_and(is_doubtful) {
-                    // The old file may have changed: everything is fetched.
-                    drop(file);
-                    self.vault.discard(&tag).or_else(ignore_missing)?;
-                    file = self.vault.stage_file(&tag)?;
-                    written = fetcher.write(*from, row, content, file.as_mut(), None);
-                }
-                let like = self.expected_stat(*node).map(|stat| stat.permissions);
-                let attrs = FileAttrs {
-                    exec: content.exec,
-                    mtime_ns: *mtime_ns,
-                    like,
-                };
-                if matches!(written, Err(FolderError::Remote(_))) && self.is_long(source) {
-                    // Left for the next try; one that cannot be left is begun anew.
-                    file.finish(attrs).map(drop).unwrap_or_default();
-                    return written.map(|()| tag);
-                }
-                written?;
-                file.finish(attrs)?;
-                if self.is_long(source) {
-                    self.vault
-                        .discard(&old_tag(*node))
-                        .or_else(ignore_missing)?;
-                }
-            },
-        }
-        Ok(tag)
-    }
-
-    /// What earlier tries left of a long file: the longer of the last one and the one before, which may have ended early.
-    fn draft(&self, step: &DiskStep) -> Result<Option<Box<dyn ReadFile>>, FolderError> {
-        let DiskStep::Write { node, source, .. } = step else {
-            return Ok(None);
-        };
-        if !self.is_long(source) {
-            return Ok(None);
-        }
-        let (last, old) = (draft_tag(*node), old_tag(*node));
-        let len_of = |tag| match self.vault.read_staged(tag) {
-            Ok(file) => Ok(file.stat()?.size),
-            Err(VaultError::NotFound { .. }) => Ok(0),
-            Err(error) => Err(error),
-        };
-        if len_of(&last)? > len_of(&old)? {
-            self.vault.discard(&old).or_else(ignore_missing)?;
-            self.vault.retag(&last, &old)?;
-        }
-        match self.vault.read_staged(&old) {
-            Ok(file) => Ok(Some(file)),
-            Err(VaultError::NotFound { .. }) => Ok(None),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    fn is_long(&self, source: &Source) -> bool {
-        match source {
-            Source::Remote(node) => {
-                let node = self.remote_tree.get(*node);
-                node.is_some_and(|node| node.size > LONG_FILE)
-            },
-            Source::Local(_) | Source::Merged(_) => false,
-        }
-    }
-
-    fn stage_local(
-        &self,
-        path: &RelPath,
-        tag: &StageName,
-        content: &Content,
-    ) -> Result<(), FolderError> {
-        if content.kind == Kind::Symlink {
-            let target = self.vault.read_link(path)?;
-            self.vault.stage_link(tag, &target)?;
-            return Ok(());
-        }
-        let stat = self.vault.copy_to_stage(path, tag)?;
-        let mut copy = self.vault.read_staged(tag)?;
-        let id = hash_file(&self.space.keys, copy.as_mut(), stat.size)?;
-        if id == content.id {
-            Ok(())
-        } else {
-            Err(VaultError::Changed { op: "copy file" }.into())
-        }
     }
 
     fn place(&self, step: &DiskStep, draft: &StageName) -> Result<Settled, VaultError> {

@@ -2,22 +2,20 @@
 //!
 //! [`crate::exec`] asks for them page by page. Invariant: bytes are handed on only after they opened in their own
 //! context, and a whole file only when its content id fits. Bytes that the old version on the disk has are copied from
-//! it and not fetched (module `own`). Memory: `CACHE_BYTES_MAX` and two pages of objects, one of them on its way.
+//! it and not fetched (module `own`); a file that its sender is still sending is written ahead (module `early`). Memory: `CACHE_BYTES_MAX` and two pages of objects, one of them on its way.
 //! Not here: deciding what to fetch, writing to the folder.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read as _, Write};
 
-use fst_chunk::delta::SignatureBuilder;
 use fst_crypto::batch::{self, OpenedOp};
-use fst_crypto::ids::ContentHasher;
 use fst_fs::vault::{ReadFile, StagedFile, VaultError};
 use fst_proto::entry::Content;
 use fst_proto::frame;
 use fst_proto::ids::{ContentId, NodeId, ObjectId};
 use fst_proto::limits;
 use fst_proto::log::{self, OpCode};
-use fst_proto::recipe::{self, Body, Extent, ExtentBudget, PartRef};
+use fst_proto::recipe::{self, Body, Extent, PartRef};
 use fst_proto::time::UnixMillis;
 use fst_proto::wire::Entry;
 
@@ -25,16 +23,19 @@ use crate::db::{DbError, Reader, RemoteRow, RevisionRow};
 use crate::error::FolderError;
 use crate::folder::Space;
 use crate::remote::Remote;
-use crate::scan::hash_zeros;
 use crate::sealed;
-use crate::sketch::{SKETCH_EXTENTS_MAX, Sketch};
+use crate::sketch::Sketch;
 use crate::versions;
 
 mod ahead;
+mod early;
 mod own;
+mod sink;
 
 use ahead::{Ahead, Line};
+pub use early::Early;
 pub use own::{Own, READ_OLD};
+use sink::{Sink, Sums};
 
 /// Plain bytes of objects kept for the extents to come: a file that was edited often uses few bytes of each of many.
 const CACHE_BYTES_MAX: usize = 16 << 20;
@@ -146,7 +147,9 @@ impl<'a> Fetcher<'a> {
     ) -> Result<(), FolderError> {
         let mut ids: BTreeSet<ObjectId> = BTreeSet::new();
         for row in rows {
-            if let Body::Inline(extents) = &row.body {
+            // A file beyond one page is fetched in its own order.
+            let is_small = size_of(&row.body) <= limits::PAGE_BYTES_TARGET as u64;
+            if let (Body::Inline(extents), true) = (&row.body, is_small) {
                 ids.extend(extents.iter().filter_map(Extent::object));
             }
         }
@@ -189,9 +192,8 @@ impl<'a> Fetcher<'a> {
             Body::None | Body::Inline(_) | Body::Parts { .. } => None,
         };
         let mut staged = Staged(file);
-        let key = fst_crypto::random::bytes(self.space.random.as_ref());
-        let signature = SignatureBuilder::new(key, size_of(&row.body));
-        let done = self.fill(&row.body, slot.as_deref(), signature, content, &mut staged);
+        let sink = Sink::new(&mut staged, Sums::keeping(self.space, size_of(&row.body)));
+        let done = self.fill(&row.body, slot.as_deref(), content, sink);
         self.own = None;
         self.draft = None;
         done
@@ -218,7 +220,9 @@ impl<'a> Fetcher<'a> {
             )));
         }
         let body = op.body.as_deref();
-        let filled = self.fill(&op.meta.body, body, None, &content, target);
+        let size = size_of(&op.meta.body);
+        let sink = Sink::new(target, Sums::new(self.space, size));
+        let filled = self.fill(&op.meta.body, body, &content, sink);
         match (filled, self.now) {
             (Err(FolderError::NotDelivered(_)), Some(now)) if self.is_over(revision, now)? => {
                 Err(FolderError::Pruned)
@@ -237,26 +241,16 @@ impl<'a> Fetcher<'a> {
         &mut self,
         body: &Body,
         slot: Option<&[u8]>,
-        signature: Option<SignatureBuilder>,
         content: &Content,
-        target: &mut dyn Target,
+        mut sink: Sink<'_>,
     ) -> Result<(), FolderError> {
-        let mut sink = Sink {
-            target,
-            at: 0,
-            hasher: ContentHasher::new(&self.space.keys),
-            signature,
-            budget: ExtentBudget::of_size(size_of(body)),
-            extents: Vec::new(),
-            lens: BTreeMap::new(),
-        };
         match body {
             Body::None => {},
             Body::Slot => sink.data(slot.unwrap_or_default())?,
             Body::Inline(extents) => self.extents(extents, &mut sink)?,
             Body::Parts { level, parts } => self.parts(*level, parts, &mut sink)?,
         }
-        let (id, sketch) = sink.finish();
+        let (id, sketch) = sink.finish()?;
         if id != content.id {
             return Err(FolderError::Sealed(
                 "content differs from its id".to_owned(),
@@ -309,7 +303,7 @@ impl<'a> Fetcher<'a> {
     }
 
     fn extents(&mut self, extents: &[Extent], sink: &mut Sink<'_>) -> Result<(), FolderError> {
-        sink.budget.take(extents.len()).map_err(malformed)?;
+        let extents = sink.take(extents)?;
         let line = Line {
             remote: self.remote,
             space: self.space.id,
@@ -337,7 +331,7 @@ impl<'a> Fetcher<'a> {
             Some(extent @ Extent::Data { object, .. }) => {
                 let at = self.own.as_ref().and_then(|own| own.find(extent));
                 let is_here = at.is_some() || self.page.contains_key(object);
-                if !is_here && !self.take_from_draft(extent, sink.at) {
+                if !is_here && !self.take_from_draft(extent, sink.at()) {
                     self.load_run(extents, ahead)?;
                 }
                 self.data(extent, at, sink)
@@ -554,64 +548,4 @@ fn missing(id: ObjectId) -> FolderError {
 
 fn no_such_body(idx: u64) -> FolderError {
     FolderError::Sealed(format!("entry {idx} has no such body"))
-}
-
-/// Where fetched bytes go, hashed on the way.
-struct Sink<'a> {
-    target: &'a mut dyn Target,
-    /// Bytes so far.
-    at: u64,
-    hasher: ContentHasher,
-    signature: Option<SignatureBuilder>,
-    budget: ExtentBudget,
-    extents: Vec<Extent>,
-    lens: BTreeMap<ObjectId, u32>,
-}
-
-impl Sink<'_> {
-    fn data(&mut self, bytes: &[u8]) -> Result<(), FolderError> {
-        self.hasher.update(bytes);
-        if let Some(signature) = &mut self.signature {
-            signature.update(bytes);
-        }
-        self.at += bytes.len() as u64;
-        Ok(self.target.data(bytes)?)
-    }
-
-    /// The disk is asked first: it refuses lengths that no file has before they are hashed.
-    fn hole(&mut self, len: u64) -> Result<(), FolderError> {
-        self.target.hole(len)?;
-        self.at += len;
-        hash_zeros(&mut self.hasher, len);
-        if let Some(signature) = &mut self.signature {
-            signature.update_zeros(len);
-        }
-        Ok(())
-    }
-
-    /// Keeps an extent for the sketch, unless there are too many for one.
-    fn note(&mut self, extent: Extent) {
-        if self.signature.is_some() && self.extents.len() < SKETCH_EXTENTS_MAX {
-            self.extents.push(extent);
-        } else {
-            self.signature = None;
-            self.extents = Vec::new();
-            self.lens = BTreeMap::new();
-        }
-    }
-
-    fn note_object(&mut self, object: ObjectId, len: u32) {
-        if self.signature.is_some() {
-            self.lens.insert(object, len);
-        }
-    }
-
-    fn finish(self) -> (ContentId, Option<Sketch>) {
-        let sketch = self.signature.map(|signature| Sketch {
-            signature: signature.finish(),
-            extents: self.extents,
-            lens: self.lens,
-        });
-        (self.hasher.finish(), sketch)
-    }
 }

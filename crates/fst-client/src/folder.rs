@@ -31,6 +31,7 @@ use crate::config::{ConflictRules, Mode};
 use crate::db::{Db, DbError, Loaded};
 use crate::error::FolderError;
 use crate::exec::{self, Applied, Applier};
+use crate::fetch::Early;
 use crate::ignore::Ignore;
 use crate::marker::Found;
 use crate::push::Pusher;
@@ -40,6 +41,7 @@ use crate::remote::throttle::Throttle;
 use crate::scan::{self, Noted, Places, Reach, Scanned};
 
 mod afar;
+mod early;
 mod explain;
 mod look;
 mod members;
@@ -153,6 +155,9 @@ pub struct Folder {
     /// The rules that the last look met.
     rules: Rules,
     merges: Merges,
+    /// A file that another device is still sending, and when it was last heard of, Unix milliseconds.
+    early: Option<Early>,
+    early_ms: u64,
     /// Where the next cycle has to look, whatever the watcher says.
     places: Places,
     /// Where the watcher saw something.
@@ -216,6 +221,8 @@ impl Folder {
             urgent: Arc::default(),
             lanes,
             merges: Merges::default(),
+            early: None,
+            early_ms: 0,
             status,
             _lock: Some(lock),
         };
@@ -264,6 +271,8 @@ impl Folder {
             urgent: Arc::default(),
             lanes,
             merges: Merges::default(),
+            early: None,
+            early_ms: 0,
             status,
             _lock: None,
         };
@@ -355,6 +364,7 @@ impl Folder {
         self.status.note_phase("checking the folder");
         self.seams.vault.root_identity()?;
         self.recover()?;
+        self.drop_silent();
         self.status.note_phase("asking the server");
         self.pull()?;
         self.status.note_phase("looking for changes");
@@ -493,6 +503,7 @@ impl Folder {
     /// Once per opening: settles what a crash left in the stage.
     fn recover(&mut self) -> Result<(), FolderError> {
         if !self.is_recovered {
+            self.early = None;
             let now = self.seams.clock.now();
             let vault = self.seams.vault.as_ref();
             exec::recover(vault, &self.space, self.db.read(), now)?;
@@ -639,6 +650,7 @@ impl Folder {
             remote_tree: &planned.part.remote,
             scanned: &look.scanned,
             has_young_dirs: self.has_young_dirs,
+            early: &mut self.early,
         };
         applier.note_copies(&planned.plan)?;
         let applied = applier.run(&planned.plan);

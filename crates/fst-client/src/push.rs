@@ -16,7 +16,7 @@ use fst_engine::batch::{cuts, set_aside};
 use fst_engine::identify::{FileKey, Seen};
 use fst_engine::plan::{PushKind, PushOp, Source};
 use fst_engine::scope::Replica as _;
-use fst_engine::tree::Tree;
+use fst_engine::tree::{Node, Tree};
 use fst_fs::vault::{FileAttrs, Vault, VaultError};
 use fst_proto::entry::{Content, Kind, NodeMeta, Place};
 use fst_proto::hash::sha256;
@@ -38,10 +38,12 @@ use crate::log::{LogError, LogFault};
 use crate::remote::Remote;
 use crate::scan::{Scanned, content_of, problem};
 use lanes::Lanes;
+use telling::Fresh;
 use upload::Uploader;
 
 mod delta;
 pub(crate) mod lanes;
+mod telling;
 mod upload;
 
 /// Sealed bytes that an operation adds to a batch besides its body: header, meta slot, frame heads.
@@ -255,8 +257,8 @@ impl Pusher<'_> {
                 refs: row.refs.clone(),
             },
             _ => {
-                let base = before.map(|node| node.content.id);
-                self.read_bytes(&path, content, size, base, uploader)?
+                let stage = self.stage_of(op.node, place, before);
+                self.read_bytes(&path, content, size, &stage, uploader)?
             },
         };
         let is_copy = fst_engine::naming::original_of(&place.name).is_some() && before.is_none();
@@ -300,6 +302,20 @@ impl Pusher<'_> {
         })
     }
 
+    fn stage_of<'s>(&'s self, node: NodeId, place: &'s Place, before: Option<&Node>) -> Stage<'s> {
+        Stage {
+            db: self.db,
+            space: self.space,
+            base: before.map(|node| node.content.id),
+            fresh: before.is_none().then_some(Fresh {
+                remote: self.remote,
+                node,
+                parent: place.parent,
+                name: &place.name,
+            }),
+        }
+    }
+
     /// Stores a merge by way of the stage, as if it were a file.
     fn store_merge(
         &self,
@@ -326,6 +342,7 @@ impl Pusher<'_> {
             db: self.db,
             space: self.space,
             base: self.remote_tree.get(node).map(|node| node.content.id),
+            fresh: None,
         };
         let mut file = self.vault.read_staged(&tag)?;
         let len = bytes.len() as u64;
@@ -340,7 +357,7 @@ impl Pusher<'_> {
         path: &RelPath,
         content: &Content,
         size: u64,
-        base: Option<ContentId>,
+        stage: &Stage<'_>,
         uploader: &mut Uploader<'_>,
     ) -> Result<Stored, FolderError> {
         let changed = || VaultError::Changed { op: "read file" };
@@ -363,17 +380,7 @@ impl Pusher<'_> {
                 if before.size != size {
                     return Err(changed().into());
                 }
-                let stored = upload::read_file(
-                    file.as_mut(),
-                    size,
-                    content,
-                    uploader,
-                    &Stage {
-                        db: self.db,
-                        space: self.space,
-                        base,
-                    },
-                )?;
+                let stored = upload::read_file(file.as_mut(), size, content, uploader, stage)?;
                 let after = file.stat()?;
                 if before.is_same_object(&after) {
                     Ok(stored)
@@ -580,6 +587,8 @@ struct Stage<'a> {
     space: &'a Space,
     /// Content of the node's version before, if it has one.
     base: Option<ContentId>,
+    /// How others know it, if it is new and they may be told.
+    fresh: Option<Fresh<'a>>,
 }
 
 /// How a pass over the operations ended.

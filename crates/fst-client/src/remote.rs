@@ -82,6 +82,14 @@ pub trait Remote: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// [`RemoteError`].
     fn objects(&self, space: SpaceId, ids: &[ObjectId]) -> Result<Vec<u8>, RemoteError>;
+    /// Hands a sealed note to the space's other devices that listen now. It may be lost; whoever has no way to pass it on
+    /// loses it.
+    ///
+    /// # Errors
+    /// [`RemoteError`].
+    fn tell(&self, _space: SpaceId, _note: &[u8]) -> Result<(), RemoteError> {
+        Ok(())
+    }
 }
 
 /// The server refused or could not be reached.

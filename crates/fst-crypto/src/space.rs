@@ -12,6 +12,7 @@ use fst_proto::hash::sha256;
 use fst_proto::ids::{AccountId, DeviceId, Hash32, KemKey, SpaceId};
 use fst_proto::log::{self, EntryKind, Header, Op};
 use fst_proto::merkle::Head;
+use fst_proto::note::Note;
 use fst_proto::wire::{self, Commit, CreateSpace};
 use zeroize::Zeroizing;
 
@@ -147,7 +148,7 @@ pub fn open_space(account: &AccountKeys, genesis: &SpaceGenesis) -> Result<Space
 /// # Errors
 /// [`OpenError`] when it was not sealed for this space under these keys.
 pub fn open_space_name(keys: &SpaceKeys, genesis: &SpaceGenesis) -> Result<String, OpenError> {
-    open_blob(
+    open_text(
         keys,
         &name_ctx(keys.space()),
         &genesis.name_sealed,
@@ -165,7 +166,7 @@ pub fn seal_ignore_policy(
     text: &str,
 ) -> Result<IgnorePolicy, SealError> {
     let ctx = ignore_ctx(keys.space());
-    let sealed = seal_blob(salts, keys, &ctx, text)?;
+    let sealed = seal_blob(salts, keys, &ctx, text.as_bytes())?;
     Ok(IgnorePolicy { sealed })
 }
 
@@ -174,12 +175,39 @@ pub fn seal_ignore_policy(
 /// # Errors
 /// [`OpenError`] when it was not sealed for this space under these keys.
 pub fn open_ignore_policy(keys: &SpaceKeys, policy: &IgnorePolicy) -> Result<String, OpenError> {
-    open_blob(
+    open_text(
         keys,
         &ignore_ctx(keys.space()),
         &policy.sealed,
         "ignore policy is not text",
     )
+}
+
+/// Seals a note of `device` to the others of the space.
+///
+/// # Errors
+/// [`SealError`] when it is too large.
+/// Source: docs/design/crypto-format.md §2.2.
+pub fn seal_note(
+    salts: &SaltSource<'_>,
+    keys: &SpaceKeys,
+    device: DeviceId,
+    note: &Note,
+) -> Result<Vec<u8>, SealError> {
+    let ctx = note_ctx(keys.space(), device);
+    seal_blob(salts, keys, &ctx, &wire::to_cbor(note))
+}
+
+/// Opens a note of `device`.
+///
+/// # Errors
+/// [`OpenError`] when it was not sealed by a member of this space as one of that device, or is beyond the limits.
+pub fn open_note(keys: &SpaceKeys, device: DeviceId, sealed: &[u8]) -> Result<Note, OpenError> {
+    let ctx = note_ctx(keys.space(), device);
+    let note = wire::from_cbor(&open_blob(keys, &ctx, sealed)?).ok();
+    note.filter(Note::is_bounded).ok_or(OpenError::Malformed {
+        what: "note is malformed",
+    })
 }
 
 fn genesis_header(owner: &Owner<'_>, space: SpaceId, payload_hash: Hash32) -> Header {
@@ -249,14 +277,14 @@ fn seal_space_name(
     keys: &SpaceKeys,
     name: &str,
 ) -> Result<Vec<u8>, SealError> {
-    seal_blob(salts, keys, &name_ctx(keys.space()), name)
+    seal_blob(salts, keys, &name_ctx(keys.space()), name.as_bytes())
 }
 
 fn seal_blob(
     salts: &SaltSource<'_>,
     keys: &SpaceKeys,
     ctx: &[u8],
-    text: &str,
+    bytes: &[u8],
 ) -> Result<Vec<u8>, SealError> {
     let scope = Scope {
         kind: Kind::Blob,
@@ -267,18 +295,22 @@ fn seal_blob(
         salts,
         keys.meta.expose_secret(),
         &scope,
-        &Payload::raw(text.as_bytes()),
+        &Payload::raw(bytes),
     )
 }
 
-fn open_blob(
+fn open_blob(keys: &SpaceKeys, ctx: &[u8], sealed: &[u8]) -> Result<Vec<u8>, OpenError> {
+    Ok(envelope::open(keys.meta.expose_secret(), Kind::Blob, ctx, sealed)?.payload)
+}
+
+fn open_text(
     keys: &SpaceKeys,
     ctx: &[u8],
     sealed: &[u8],
     what: &'static str,
 ) -> Result<String, OpenError> {
-    let opened = envelope::open(keys.meta.expose_secret(), Kind::Blob, ctx, sealed)?;
-    String::from_utf8(opened.payload).map_err(|_| OpenError::Malformed { what })
+    let bytes = open_blob(keys, ctx, sealed)?;
+    String::from_utf8(bytes).map_err(|_| OpenError::Malformed { what })
 }
 
 /// `space ‖ "name"`.
@@ -289,4 +321,9 @@ fn name_ctx(space: SpaceId) -> Vec<u8> {
 /// `space ‖ "ignore"`.
 fn ignore_ctx(space: SpaceId) -> Vec<u8> {
     [space.as_bytes(), b"ignore"].concat()
+}
+
+/// `space ‖ "note" ‖ device`.
+fn note_ctx(space: SpaceId, device: DeviceId) -> Vec<u8> {
+    [space.as_bytes(), &b"note"[..], device.as_bytes()].concat()
 }

@@ -4,6 +4,7 @@
 //! Invariant: locks are held for copies only, never while anything is waited for.
 //! Not here: deciding ([`crate::pace`]), doing ([`crate::worker`]).
 
+use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
@@ -12,12 +13,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use fst_client::config::FolderConfig;
 use fst_client::folder::StatusHandle;
 use fst_proto::error::{ErrorCode, Problem};
-use fst_proto::ids::SpaceId;
+use fst_proto::ids::{DeviceId, SpaceId};
 use fst_proto::ipc::{DeviceStatus, FolderStatus, Pending, ServerStatus, Status};
 
 use crate::DaemonError;
 use crate::status::{self, State};
 use crate::worker::Command;
+
+/// Notes that wait for a busy worker, 8 KiB each: some seconds of an upload; later ones are of no use without them.
+const NOTES_MAX: usize = 256;
+
+/// Notes that a worker takes at once: while one page of what they tell of is written, the next one is fetched.
+const NOTES_PER_TURN: usize = 4;
 
 /// All folders, the server and this device.
 #[derive(Debug, Default)]
@@ -34,8 +41,13 @@ pub(crate) struct Seat {
     /// The folder as configured.
     pub config: FolderConfig,
     commands: Sender<Command>,
+    /// What other devices told, until the worker takes it.
+    told: Mutex<VecDeque<Told>>,
     view: Mutex<View>,
 }
+
+/// What another device told: who it is said to be, and the sealed note.
+pub(crate) type Told = (DeviceId, Vec<u8>);
 
 /// What the worker shows.
 #[derive(Debug, Default)]
@@ -64,6 +76,7 @@ impl Seat {
         Self {
             config,
             commands,
+            told: Mutex::default(),
             view: Mutex::new(view),
         }
     }
@@ -74,6 +87,22 @@ impl Seat {
             urgent.store(true, Ordering::Release);
         }
         self.commands.send(command).unwrap_or_default();
+    }
+
+    /// Keeps a note for the worker, which need not stop for it; one too many is lost.
+    pub(crate) fn tell_note(&self, told: Told) {
+        let mut queue = locked(&self.told);
+        if queue.len() < NOTES_MAX {
+            queue.push_back(told);
+            self.commands.send(Command::Noted).unwrap_or_default();
+        }
+    }
+
+    /// The oldest notes, so many that other things do not wait for long.
+    pub(crate) fn take_notes(&self) -> Vec<Told> {
+        let mut queue = locked(&self.told);
+        let n = queue.len().min(NOTES_PER_TURN);
+        queue.drain(..n).collect()
     }
 
     /// What the worker shows now.

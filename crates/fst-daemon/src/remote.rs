@@ -15,7 +15,7 @@ use fst_client::remote::throttle::Throttle;
 use fst_client::{Client, ClientError};
 use fst_engine::retry;
 use fst_proto::error::ErrorCode;
-use fst_proto::ids::SpaceId;
+use fst_proto::ids::{DeviceId, SpaceId};
 
 use crate::board::Board;
 use crate::pace::Jitter;
@@ -85,6 +85,7 @@ impl Listener {
                     .for_each(|seat| seat.tell(Command::Reconnected));
             },
             RemoteEvent::Changed(space) => self.wake(*space),
+            RemoteEvent::Told { space, from, note } => self.pass_on(*space, (*from, note)),
             RemoteEvent::KeepAlive => self.count_devices(client),
         }
     }
@@ -104,6 +105,12 @@ impl Listener {
                 seat.tell(Command::RemoteChange);
             }
         }
+    }
+
+    fn pass_on(&self, to: SpaceId, (from, note): (DeviceId, &[u8])) {
+        let seats = self.board.seats();
+        let of_space = seats.iter().filter(|seat| seat.view().space == Some(to));
+        of_space.for_each(|seat| seat.tell_note((from, note.to_vec())));
     }
 
     fn note(&self, seen: &Seen) {

@@ -41,6 +41,8 @@ pub(crate) enum Command {
     LocalChange,
     /// The server has news of this space.
     RemoteChange,
+    /// Another device told something that waits at the seat.
+    Noted,
     /// The server answers again.
     Reconnected,
     /// Sync what exists now, then answer.
@@ -178,7 +180,11 @@ impl Running {
             .take(COMMANDS_PER_CYCLE_MAX)
             .collect();
         for command in queued {
-            self.obey(command);
+            match command {
+                // What is due comes first: a note takes as long as a page takes.
+                Command::Noted => self.worker.own.send(command).unwrap_or_default(),
+                command => self.obey(command),
+            }
         }
         let is_due = self.pace.due() <= self.clock.now();
         if is_due && !self.is_ending && !self.worker.seat.view().is_paused {
@@ -193,6 +199,7 @@ impl Running {
                 self.on(Event::LocalChange(touch));
             },
             Command::RemoteChange | Command::Reconnected => self.on(Event::Poke),
+            Command::Noted => self.take_notes(),
             Command::Barrier(ticket) => self.queue(ticket),
             Command::Pause => self.pause(),
             Command::Resume { accept_deletions } => {
@@ -219,6 +226,19 @@ impl Running {
         }
         self.asked.push(ticket);
         self.on(Event::Poke);
+    }
+
+    /// Notes that come while nothing is open, or while the folder is paused, are of no use later.
+    fn take_notes(&mut self) {
+        let told = self.worker.seat.take_notes();
+        let is_paused = self.worker.seat.view().is_paused;
+        if let Some(open) = self.open.as_mut().filter(|_| !is_paused) {
+            // As in a cycle: a bug here must not take other folders down.
+            let taken = catch_unwind(AssertUnwindSafe(|| open.folder.take_notes(&told)));
+            if taken.is_err() {
+                self.close();
+            }
+        }
     }
 
     fn pause(&mut self) {

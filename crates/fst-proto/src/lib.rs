@@ -24,6 +24,7 @@ pub mod ipc;
 pub mod limits;
 pub mod log;
 pub mod merkle;
+pub mod note;
 pub mod path;
 pub mod recipe;
 pub mod text;

@@ -62,6 +62,12 @@ pub const PAGE_BYTES_TARGET: usize = 8 << 20;
 /// Largest answer a client reads: a page whose last entry or object is the largest there is.
 pub const ANSWER_BYTES_MAX: u64 = (PAGE_BYTES_TARGET + REQUEST_BYTES_MAX) as u64;
 
+/// Largest note between devices: so many extents, padded; a stream of events carries it as hex in one line.
+pub const NOTE_BYTES_MAX: usize = 8 << 10;
+
+/// Extents in one note: more than a frame of usual chunks.
+pub const NOTE_EXTENTS_MAX: usize = 96;
+
 /// Entries in one page of changes.
 pub const PAGE_ENTRIES_MAX: usize = 1000;
 

@@ -122,6 +122,7 @@ pub fn router(app: App) -> Router {
         .route("/v1/spaces/{space}/changes", get(spaces::changes))
         .route("/v1/spaces/{space}/heads/{size}", get(spaces::head))
         .route("/v1/spaces/{space}/events", get(events::of_space))
+        .route("/v1/spaces/{space}/notes", post(events::tell))
         .route("/v1/events", get(events::of_account))
         .route("/v1/spaces/{space}/objects", post(objects::upload))
         .route("/v1/spaces/{space}/objects/missing", post(objects::missing))

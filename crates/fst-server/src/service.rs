@@ -9,16 +9,19 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
+use bytes::Bytes;
 use fst_proto::account::Chain;
-use fst_proto::ids::{AccountId, DeviceId, VerifyKey};
+use fst_proto::ids::{AccountId, DeviceId, SpaceId, VerifyKey};
+use fst_proto::limits;
 use fst_proto::time::Clock;
 use fst_proto::wire::ServerInfo;
 use fst_store::blob::BlobStore;
 use fst_store::blob::memory::MemoryBlobs;
 use fst_store::cache::local::LocalCache;
-use fst_store::cache::{Cache, Hint, Rate, Subscription, Taken, Topic};
+use fst_store::cache::{Cache, Hint, Note, Rate, Subscription, Taken, Topic};
 use fst_store::meta::memory::MemoryMeta;
 use fst_store::meta::{Lead, MetaStore, Totals};
+use tokio::sync::broadcast::Receiver;
 
 use crate::refusal::Refusal;
 use crate::seams::{self, Random};
@@ -37,6 +40,12 @@ pub use retention::Pruned;
 pub use spaces::ServedChanges;
 
 use keys::Keys;
+
+/// Notes of one device: one for each frame of several uploads.
+const NOTES: Rate = Rate {
+    burst: 64,
+    refill_ms: 20,
+};
 
 /// Who asks: a device whose token was verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -182,6 +191,38 @@ impl Service {
     /// [`Refusal::Storage`].
     pub async fn subscribe(&self, topics: &[Topic]) -> Served<Subscription> {
         Ok(self.parts.cache.subscribe(topics).await?)
+    }
+
+    /// Hands a sealed note to the other devices that listen to a space; nothing of it is kept.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`] when the space is not the caller's; [`Refusal::TooLarge`]; [`Refusal::RateLimited`].
+    pub async fn tell(&self, caller: Caller, space: SpaceId, bytes: Bytes) -> Served<()> {
+        self.check_member(caller, space).await?;
+        if bytes.len() > limits::NOTE_BYTES_MAX {
+            return Err(Refusal::TooLarge {
+                what: "note",
+                limit: limits::NOTE_BYTES_MAX,
+            });
+        }
+        let bucket = format!("notes:{}", caller.device);
+        self.take_token(&bucket, NOTES).await?;
+        let note = Note {
+            space,
+            from: caller.device,
+            bytes,
+        };
+        // What is lost here is found at the commit.
+        if let Err(error) = self.parts.cache.tell(note).await {
+            tracing::debug!(%error, "a note was not passed on");
+        }
+        Ok(())
+    }
+
+    /// Notes of all spaces from now on.
+    #[must_use]
+    pub fn notes(&self) -> Receiver<Note> {
+        self.parts.cache.notes()
     }
 
     /// Whether changes that other workers take are announced at once, or found by polling.

@@ -1,14 +1,15 @@
-//! What may be forgotten: hints that a log grew, rate buckets, values with a short life.
+//! What may be forgotten: hints that a log grew, notes between devices, rate buckets, values with a short life.
 //!
 //! `fst-server` wakes long-polls by hints and keeps sign-in challenges here. Invariant: losing everything in
 //! a cache loses no data and weakens no check: a lost hint costs one poll, a lost challenge one sign-in.
 //! Sizes are bounded. Time is an argument. Not here: anything that matters ([`crate::meta`]).
 //! Source: docs/design/wire.md.
 
-use fst_proto::ids::{AccountId, SpaceId};
+use bytes::Bytes;
+use fst_proto::ids::{AccountId, DeviceId, SpaceId};
 use fst_proto::time::UnixMillis;
 use futures::future::select_all;
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 
 use crate::error::StoreResult;
 
@@ -32,6 +33,17 @@ pub struct Hint {
     pub topic: Topic,
     /// Its length, as far as the sender knows.
     pub size: u64,
+}
+
+/// What a device tells the others of a space, sealed; whoever does not listen misses it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    /// Whose devices it is for.
+    pub space: SpaceId,
+    /// Who tells it.
+    pub from: DeviceId,
+    /// At most [`fst_proto::limits::NOTE_BYTES_MAX`] bytes.
+    pub bytes: Bytes,
 }
 
 /// How often something may happen.
@@ -124,6 +136,15 @@ pub trait Cache: ShortValues {
     /// # Errors
     /// Failures of the backend.
     async fn subscribe(&self, topics: &[Topic]) -> StoreResult<Subscription>;
+
+    /// Passes a note on to all who listen, on all workers.
+    ///
+    /// # Errors
+    /// Failures of the backend; the note is then lost to some.
+    async fn tell(&self, note: Note) -> StoreResult<()>;
+
+    /// Notes of all spaces from now on; who is too slow misses some.
+    fn notes(&self) -> broadcast::Receiver<Note>;
 
     /// Takes one token from a bucket, which begins full.
     ///

@@ -286,6 +286,12 @@ impl Remote for SimRemote {
         })
     }
 
+    fn tell(&self, space: SpaceId, note: &[u8]) -> Result<(), RemoteError> {
+        let caller = self.caller()?;
+        let note = bytes::Bytes::copy_from_slice(note);
+        self.call(move |service| block_on(service.tell(caller, space, note.clone())))
+    }
+
     fn missing(&self, space: SpaceId, ids: &[ObjectId]) -> Result<Vec<ObjectId>, RemoteError> {
         let caller = self.caller()?;
         let asked = wire::ObjectIds { ids: ids.to_vec() };

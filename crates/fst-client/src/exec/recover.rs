@@ -44,7 +44,7 @@ pub fn recover(
         };
         let is_disposable = match resting {
             Resting::Draft if is_wanted(db, &entry, node)? => continue,
-            Resting::Draft => true,
+            Resting::Draft | Resting::Early => true,
             // What a program writes from now on goes where it has the file open: that must keep a name.
             Resting::Swapped | Resting::SwappedBack if has_writer(vault, &entry)? => false,
             Resting::Swapped => is_known(vault, keys, db, &entry, node)?,

@@ -12,6 +12,8 @@ use fst_proto::ids::NodeId;
 pub(super) enum Resting {
     /// Ours alone.
     Draft,
+    /// Ours alone, and of no use when nobody goes on with it.
+    Early,
     /// Ours, or what the user had there.
     Swapped,
     /// A version that was being brought back, or what the user had there.
@@ -28,6 +30,11 @@ pub(crate) fn draft_tag(node: NodeId) -> StageName {
 /// Tag of what an earlier try left of a long file: ours alone too.
 pub(super) fn old_tag(node: NodeId) -> StageName {
     tag("o", node)
+}
+
+/// Tag of a file that is written before it is committed: ours alone too.
+pub(crate) fn early_tag(node: NodeId) -> StageName {
+    tag("e", node)
 }
 
 /// Tag under which something of the user may rest while it is being looked at.
@@ -56,6 +63,7 @@ pub(super) fn parse(tag: &StageName) -> Option<(Resting, NodeId)> {
     let hex = rest.get(..NodeId::LEN * 2)?;
     let kind = match (kind, rest.len() == hex.len()) {
         ("d" | "o", true) => Resting::Draft,
+        ("e", true) => Resting::Early,
         ("d" | "w", _) => Resting::Swapped,
         ("b", _) => Resting::SwappedBack,
         ("m", _) => Resting::Moving,

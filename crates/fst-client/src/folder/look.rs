@@ -10,7 +10,7 @@ use fst_engine::identify::{FileKey, Identified, Seen, There, identify_part};
 use fst_engine::ignore::{RULE_FILE, is_leaving};
 use fst_engine::scope::{Local, Replica as _};
 use fst_engine::tree::{Node, Tree};
-use fst_proto::entry::{Content, Place};
+use fst_proto::entry::Place;
 use fst_proto::ids::NodeId;
 use fst_proto::path::RelPath;
 

@@ -25,6 +25,13 @@ impl Members {
         devices.filter(|device| device.revoked_at.is_none()).count() as u64
     }
 
+    /// True for a device of the account that is not revoked.
+    #[must_use]
+    pub fn is_live(&self, device: DeviceId) -> bool {
+        let state = self.chain.devices.get(&device);
+        state.is_some_and(|state| state.revoked_at.is_none())
+    }
+
     /// Opens the device names of a verified chain.
     #[must_use]
     pub fn new(chain: Chain, enrolled: Arc<Enrolled>) -> Self {

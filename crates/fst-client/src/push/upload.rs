@@ -21,6 +21,7 @@ use fst_proto::recipe::{self, Body, Extent, PartRef};
 use fst_proto::wire;
 
 use super::lanes::{Frame, Lanes, Sent};
+use super::telling::Teller;
 use super::{Stage, Stored, delta};
 use crate::db::Db;
 use crate::error::FolderError;
@@ -58,6 +59,8 @@ pub(super) struct Uploader<'a> {
     /// When the first frame went out: what came before was sent in an earlier try, or did not take long.
     gaining_ms: Option<u64>,
     has_given_way: bool,
+    /// Frames sent so far.
+    n_frames: u64,
 }
 
 impl<'a> Uploader<'a> {
@@ -75,6 +78,7 @@ impl<'a> Uploader<'a> {
             sketches: Vec::new(),
             gaining_ms: None,
             has_given_way: false,
+            n_frames: 0,
         }
     }
 
@@ -175,6 +179,7 @@ impl<'a> Uploader<'a> {
         // Also what arrived before something failed is not sent again.
         stage.db.note_arrived(&self.lanes.take_arrived())?;
         let sent = sent?;
+        self.n_frames += 1;
         if sent == Sent::GaveWay || gives_way() {
             self.has_given_way = true;
             return Err(VaultError::Changed { op: "give way" }.into());
@@ -313,6 +318,9 @@ struct Cutter<'a, 'u, 's> {
     signature: Option<SignatureBuilder>,
     uploader: &'a mut Uploader<'u>,
     stage: &'a Stage<'s>,
+    teller: Option<Teller<'s>>,
+    /// Frames when something was told last.
+    n_told: u64,
 }
 
 impl<'a, 'u, 's> Cutter<'a, 'u, 's> {
@@ -331,6 +339,8 @@ impl<'a, 'u, 's> Cutter<'a, 'u, 's> {
             buffer: Vec::new(),
             extents: Vec::new(),
             hasher: ContentHasher::new(&space.keys),
+            teller: Teller::new(stage, size),
+            n_told: uploader.n_frames,
             uploader,
             stage,
         }
@@ -392,6 +402,19 @@ impl<'a, 'u, 's> Cutter<'a, 'u, 's> {
             len: len32,
         });
         self.buffer.drain(..len);
+        self.tell()
+    }
+
+    /// Lets others know what has arrived, once for each frame.
+    fn tell(&mut self) -> Result<(), FolderError> {
+        if let Some(teller) = &mut self.teller
+            && self.n_told != self.uploader.n_frames
+        {
+            self.n_told = self.uploader.n_frames;
+            if !teller.tell(self.stage, &self.extents)? {
+                self.teller = None;
+            }
+        }
         Ok(())
     }
 

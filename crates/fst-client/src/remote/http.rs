@@ -13,6 +13,7 @@ use fst_crypto::sign::DeviceKey;
 use fst_proto::error::Problem;
 use fst_proto::ids::{DeviceId, ObjectId, SlotId, SpaceId, VerifyKey};
 use fst_proto::limits;
+use fst_proto::text::from_hex;
 use fst_proto::time::{Clock, UnixMillis};
 use fst_proto::wire::{self, login_message};
 use reqwest::blocking::{Body, Client, RequestBuilder, Response};
@@ -25,8 +26,8 @@ use super::{Remote, RemoteError};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Silence after which the change stream counts as dead; the server sends a comment every 15 s.
 const STREAM_SILENCE_MAX: Duration = Duration::from_secs(40);
-/// Longest line of the change stream: an event names one space.
-const LINE_BYTES_MAX: u64 = 1024;
+/// Longest line of the change stream: ids, and a note in hex.
+const LINE_BYTES_MAX: u64 = 1024 + 2 * limits::NOTE_BYTES_MAX as u64;
 /// A token is renewed when it has less than this left.
 const TOKEN_MARGIN_MS: u64 = 60_000;
 
@@ -52,12 +53,21 @@ struct Bearer {
 }
 
 /// A hint from the server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RemoteEvent {
     /// The stream stands: whatever was missed before must be asked for.
     Connected,
     /// A space has new entries.
     Changed(SpaceId),
+    /// Another device tells something.
+    Told {
+        /// To the members of this space.
+        space: SpaceId,
+        /// It is said to be this one.
+        from: DeviceId,
+        /// Sealed.
+        note: Vec<u8>,
+    },
     /// Still there.
     KeepAlive,
 }
@@ -299,11 +309,21 @@ fn parse_event(line: &str) -> RemoteEvent {
     #[derive(serde::Deserialize)]
     struct Event {
         space: SpaceId,
+        from: Option<DeviceId>,
+        note: Option<String>,
     }
     let data = line.strip_prefix("data:").map(str::trim);
-    match data.and_then(|json| serde_json::from_str::<Event>(json).ok()) {
-        Some(event) => RemoteEvent::Changed(event.space),
-        None => RemoteEvent::KeepAlive,
+    let Some(event) = data.and_then(|json| serde_json::from_str::<Event>(json).ok()) else {
+        return RemoteEvent::KeepAlive;
+    };
+    match (event.from, event.note.as_deref().map(from_hex)) {
+        (Some(from), Some(Some(note))) => RemoteEvent::Told {
+            space: event.space,
+            from,
+            note,
+        },
+        (None, None) => RemoteEvent::Changed(event.space),
+        _ => RemoteEvent::KeepAlive,
     }
 }
 
@@ -362,6 +382,11 @@ impl Remote for HttpRemote {
 
     fn upload(&self, space: SpaceId, frame: Vec<u8>) -> Result<(), RemoteError> {
         self.post(&format!("/v1/spaces/{space}/objects"), frame)
+            .map(drop)
+    }
+
+    fn tell(&self, space: SpaceId, note: &[u8]) -> Result<(), RemoteError> {
+        self.post(&format!("/v1/spaces/{space}/notes"), note.to_vec())
             .map(drop)
     }
 

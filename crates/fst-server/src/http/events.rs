@@ -1,6 +1,6 @@
-//! Server-sent events: which spaces grew.
+//! Server-sent events: which spaces grew, and what other devices tell.
 //!
-//! Invariant: an event names a space and a size, nothing else; a stream that is resumed with its last id
+//! Invariant: an event names a space and a size, or hands a sealed note on as it came; notes are never kept; a stream that is resumed with its last id
 //! misses nothing, because sizes are read from the log, never from hints; a stream ends when its token does.
 //! Not here: entries ([`super::spaces`]). Source: docs/design/wire.md.
 
@@ -9,15 +9,18 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::extract::rejection::{PathRejection, QueryRejection};
-use axum::extract::{Path, Query, State};
-use axum::http::HeaderMap;
+use axum::extract::{Path, Query, Request, State};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse as _;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use fst_proto::ids::SpaceId;
-use fst_store::cache::{Subscription, Topic};
+use fst_proto::text::to_hex;
+use fst_store::cache::{Note, Subscription, Topic};
 use futures::stream;
 use tokio::select;
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
 
 use super::App;
 use super::accounts::{bad_path, bad_query};
@@ -35,6 +38,16 @@ pub(super) struct From {
     since: Option<String>,
 }
 
+/// Why a listener stopped waiting.
+enum Woken {
+    /// Something may have grown, or the token is to be looked at.
+    Look,
+    /// Another device told something.
+    Told(Event),
+    /// The server ends.
+    Stopping,
+}
+
 /// Size of each space that the listener knows.
 type Cursor = BTreeMap<SpaceId, u64>;
 
@@ -47,6 +60,7 @@ struct Listener {
     hints: Subscription,
     /// Spaces that `hints` covers; `None` before the first subscription.
     covered: Option<Vec<SpaceId>>,
+    notes: Receiver<Note>,
     ready: VecDeque<(SpaceId, u64)>,
     _place: OwnedSemaphorePermit,
 }
@@ -84,11 +98,25 @@ pub(super) async fn of_account(
     open(app, authed, None, cursor).await
 }
 
+/// Takes a sealed note for the other devices of a space.
+pub(super) async fn tell(
+    State(app): State<App>,
+    authed: Authed,
+    space: Result<Path<SpaceId>, PathRejection>,
+    request: Request,
+) -> Answer {
+    let Path(space) = space.map_err(bad_path)?;
+    let bytes = super::body::read(&app, request).await?;
+    app.service.tell(authed.caller, space, bytes).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
 async fn open(app: App, authed: Authed, only: Option<SpaceId>, cursor: Cursor) -> Answer {
     let place = std::sync::Arc::clone(&app.streams).try_acquire_owned();
     let place = place.map_err(|_| Failure(Refusal::RateLimited { retry_ms: 5000 }))?;
     let hints = app.service.subscribe(&[]).await?;
     let listener = Listener {
+        notes: app.service.notes(),
         app,
         authed,
         only,
@@ -122,8 +150,12 @@ impl Listener {
                 .filter(|(space, size)| *size > self.known(*space))
                 .collect();
             self.ready.extend(news);
-            if self.ready.is_empty() && !self.wait().await {
-                return None;
+            if self.ready.is_empty() {
+                match self.wait().await {
+                    Woken::Look => {},
+                    Woken::Told(event) => return Some(event),
+                    Woken::Stopping => return None,
+                }
             }
         }
     }
@@ -145,14 +177,36 @@ impl Listener {
         }
     }
 
-    /// Waits for a hint or a tick; false when the server stops.
-    async fn wait(&mut self) -> bool {
-        select! {
-            _ = self.hints.next() => true,
-            // tidy: real-time wait, because a silent stream must be told from a dead one.
-            () = tokio::time::sleep(TICK) => true,
-            () = self.app.stopped() => false,
+    /// Waits for a hint, a note or a tick.
+    async fn wait(&mut self) -> Woken {
+        loop {
+            select! {
+                _ = self.hints.next() => return Woken::Look,
+                note = self.notes.recv() => match note {
+                    Ok(note) => if let Some(event) = self.told(&note) {
+                        return Woken::Told(event);
+                    },
+                    // Whoever needs what was missed finds it when it is committed.
+                    Err(RecvError::Lagged(_)) => {},
+                    Err(RecvError::Closed) => return Woken::Stopping,
+                },
+                // tidy: real-time wait, because a silent stream must be told from a dead one.
+                () = tokio::time::sleep(TICK) => return Woken::Look,
+                () = self.app.stopped() => return Woken::Stopping,
+            }
         }
+    }
+
+    /// The event of a note, if it is for this listener: it does not move the cursor.
+    fn told(&self, note: &Note) -> Option<Event> {
+        let is_covered = self
+            .covered
+            .as_ref()
+            .is_some_and(|ids| ids.contains(&note.space));
+        let is_own = note.from == self.authed.caller.device;
+        let (space, from, text) = (note.space, note.from, to_hex(&note.bytes));
+        let data = format!("{{\"space\":\"{space}\",\"from\":\"{from}\",\"note\":\"{text}\"}}");
+        (is_covered && !is_own).then(|| Event::default().data(data))
     }
 
     fn known(&self, space: SpaceId) -> u64 {

@@ -121,22 +121,85 @@ async fn events_of_an_account_cover_new_spaces() {
     .await;
 }
 
-#[tokio::test]
-async fn a_stream_ends_with_its_device_and_with_the_server() {
-    let (server, mut device, _, space) = TestServer::with_space().await;
+/// One more device of the account.
+async fn second_of(server: &TestServer, device: &mut Device) -> Device {
     let entry = device.next_account_entry(Body::DeviceAdd(record(2)));
     let add = AppendAccount {
         entry: entry.clone(),
         slot: None,
     };
-    server
-        .world
-        .service
-        .append_account(device.caller(), add)
-        .await
-        .unwrap();
+    let service = &server.world.service;
+    service.append_account(device.caller(), add).await.unwrap();
     device.appended(&entry);
-    let second = Device::new(2, device.account, device.account_len, device.account_hash);
+    Device::new(2, device.account, device.account_len, device.account_hash)
+}
+
+#[tokio::test]
+async fn notes_reach_the_other_devices_of_the_space_alone() {
+    let (server, mut device, token, space) = TestServer::with_space().await;
+    let second = second_of(&server, &mut device).await;
+    let stranger = server.world.account(7).await;
+    let tell = async |path: &str, token: &str, bytes: Vec<u8>| {
+        let url = format!("{}{path}", server.http.url);
+        let post = server.http.client.post(url).bearer_auth(token).body(bytes);
+        post.send().await.unwrap()
+    };
+    let listen = async |device: &Device| {
+        let token = server.http.sign_in(device).await;
+        let url = format!("{}/v1/events", server.http.url);
+        open(server.http.client.get(url).bearer_auth(token)).await
+    };
+    let (mut one, mut rest_one) = listen(&device).await;
+    let (mut other, mut rest_other) = listen(&second).await;
+    let (mut strange, mut rest_strange) = listen(&stranger).await;
+    let size = format!("{{\"space\":\"{space}\",\"size\":1}}");
+    assert_eq!(next(&mut one, &mut rest_one).await.unwrap().1, size);
+    assert_eq!(next(&mut other, &mut rest_other).await.unwrap().1, size);
+
+    let path = format!("/v1/spaces/{space}/notes");
+    assert_eq!(tell(&path, &token, vec![0xab, 0xcd]).await.status(), 204);
+    let note = format!(
+        "{{\"space\":\"{space}\",\"from\":\"{}\",\"note\":\"abcd\"}}",
+        device.id
+    );
+    let (id, data) = next(&mut other, &mut rest_other).await.unwrap();
+    assert_eq!(
+        (id.as_str(), data),
+        ("", note),
+        "a note does not move the cursor"
+    );
+    grow(&server, &mut device, &token, space, 2).await;
+    let grown = format!("{{\"space\":\"{space}\",\"size\":2}}");
+    assert_eq!(
+        next(&mut one, &mut rest_one).await.unwrap().1,
+        grown,
+        "nobody hears himself"
+    );
+    assert_eq!(next(&mut other, &mut rest_other).await.unwrap().1, grown);
+
+    let foreign = SpaceId([77; 16]);
+    let mut stranger = stranger;
+    let strange_token = server.http.sign_in(&stranger).await;
+    let made = &mut stranger;
+    server
+        .http
+        .create_space(&strange_token, made, foreign)
+        .await;
+    let own = format!("{{\"space\":\"{foreign}\",\"size\":1}}");
+    assert_eq!(
+        next(&mut strange, &mut rest_strange).await.unwrap().1,
+        own,
+        "other accounts hear nothing"
+    );
+    problem(tell(&path, &strange_token, vec![1]).await, 404).await;
+    let long = vec![0; fst_proto::limits::NOTE_BYTES_MAX + 1];
+    problem(tell(&path, &token, long).await, 413).await;
+}
+
+#[tokio::test]
+async fn a_stream_ends_with_its_device_and_with_the_server() {
+    let (server, mut device, _, space) = TestServer::with_space().await;
+    let second = second_of(&server, &mut device).await;
     let token = server.http.sign_in(&second).await;
     let url = format!("{}/v1/spaces/{space}/events", server.http.url);
     let (mut stream, mut rest) = open(server.http.client.get(&url).bearer_auth(&token)).await;

@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
 use fst_proto::time::UnixMillis;
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 
-use super::{Cache, Hint, Rate, ShortValues, Subscription, Taken, Topic};
+use super::{Cache, Hint, Note, Rate, ShortValues, Subscription, Taken, Topic};
 use crate::error::StoreResult;
 
 /// Rate buckets kept: more than devices of one installation, 100 bytes each.
@@ -18,15 +18,30 @@ pub const BUCKETS_MAX: usize = 50_000;
 /// Short-lived values kept: sign-ins in flight within one minute.
 pub const SHORT_MAX: usize = 50_000;
 
+/// Notes that a listener may lag behind: some seconds of a dozen uploads, 8 KiB each.
+pub const NOTES_MAX: usize = 256;
+
 /// Idle topics at which the table is swept.
 const TOPICS_SWEEP: usize = 1024;
 
 /// The cache in this process.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct LocalCache {
     topics: Mutex<BTreeMap<Topic, watch::Sender<u64>>>,
     buckets: Mutex<BTreeMap<String, Bucket>>,
     short: Mutex<Short>,
+    notes: broadcast::Sender<Note>,
+}
+
+impl Default for LocalCache {
+    fn default() -> Self {
+        Self {
+            topics: Mutex::default(),
+            buckets: Mutex::default(),
+            short: Mutex::default(),
+            notes: broadcast::Sender::new(NOTES_MAX),
+        }
+    }
 }
 
 /// A bucket as the time at which it will be full again.
@@ -116,6 +131,15 @@ impl Cache for LocalCache {
             (*topic, sender.subscribe())
         };
         Ok(Subscription::new(wanted.iter().map(receiver).collect()))
+    }
+
+    async fn tell(&self, note: Note) -> StoreResult<()> {
+        // Nobody listens: that is no failure.
+        self.notes.send(note).map_or(Ok(()), |_| Ok(()))
+    }
+
+    fn notes(&self) -> broadcast::Receiver<Note> {
+        self.notes.subscribe()
     }
 
     async fn take_token(&self, bucket: &str, rate: Rate, now: UnixMillis) -> StoreResult<Taken> {

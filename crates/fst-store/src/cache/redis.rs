@@ -8,17 +8,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use fst_proto::ids::{AccountId, SpaceId};
+use bytes::Bytes;
+use fst_proto::ids::{AccountId, DeviceId, SpaceId};
 use fst_proto::time::UnixMillis;
 use futures::StreamExt as _;
 use redis::aio::{MultiplexedConnection, PubSub};
 use redis::{AsyncConnectionConfig, Client, IntoConnectionInfo as _, RedisError, Script};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
 use super::local::LocalCache;
-use super::{Cache, Hint, Rate, ShortValues, Subscription, Taken, Topic};
+use super::{Cache, Hint, Note, Rate, ShortValues, Subscription, Taken, Topic};
 use crate::error::{StoreError, StoreResult};
 
 /// Longest wait for an answer of Redis.
@@ -50,10 +51,17 @@ pub struct RedisCache {
     /// Sign-ins, which must not fail because Redis does.
     short: Arc<dyn ShortValues>,
     link: watch::Receiver<Option<MultiplexedConnection>>,
-    hints: mpsc::Sender<Hint>,
+    words: mpsc::Sender<Word>,
     lost: mpsc::Sender<()>,
     script: Script,
     task: JoinHandle<()>,
+}
+
+/// What workers tell each other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Word {
+    Hint(Hint),
+    Note(Note),
 }
 
 /// What the task that keeps the link owns.
@@ -64,7 +72,7 @@ struct Keeper {
     worker: [u8; 8],
     local: Arc<LocalCache>,
     link: watch::Sender<Option<MultiplexedConnection>>,
-    hints: mpsc::Receiver<Hint>,
+    words: mpsc::Receiver<Word>,
     lost: mpsc::Receiver<()>,
 }
 
@@ -92,7 +100,7 @@ impl RedisCache {
         let client = Client::open(info).map_err(StoreError::backend("open Redis"))?;
         let local = Arc::new(LocalCache::new());
         let (set_link, mut link) = watch::channel(None);
-        let (hints, queue) = mpsc::channel(QUEUE_MAX);
+        let (words, queue) = mpsc::channel(QUEUE_MAX);
         let (lost, is_lost) = mpsc::channel(1);
         let keeper = Keeper {
             client,
@@ -100,7 +108,7 @@ impl RedisCache {
             worker,
             local: Arc::clone(&local),
             link: set_link,
-            hints: queue,
+            words: queue,
             lost: is_lost,
         };
         let task = tokio::spawn(keeper.run());
@@ -113,7 +121,7 @@ impl RedisCache {
             short: short.unwrap_or_else(|| Arc::clone(&local) as _),
             local,
             link,
-            hints,
+            words,
             lost,
             script: Script::new(TAKE),
             task,
@@ -167,12 +175,22 @@ impl ShortValues for RedisCache {
 impl Cache for RedisCache {
     async fn publish(&self, hint: Hint) -> StoreResult<()> {
         self.local.publish(hint).await?;
-        let queued = self.hints.try_send(hint);
+        let queued = self.words.try_send(Word::Hint(hint));
         queued.map_err(StoreError::backend("tell other workers"))
     }
 
     async fn subscribe(&self, topics: &[Topic]) -> StoreResult<Subscription> {
         self.local.subscribe(topics).await
+    }
+
+    async fn tell(&self, note: Note) -> StoreResult<()> {
+        self.local.tell(note.clone()).await?;
+        let queued = self.words.try_send(Word::Note(note));
+        queued.map_err(StoreError::backend("tell other workers"))
+    }
+
+    fn notes(&self) -> broadcast::Receiver<Note> {
+        self.local.notes()
     }
 
     async fn take_token(&self, bucket: &str, rate: Rate, now: UnixMillis) -> StoreResult<Taken> {
@@ -228,7 +246,7 @@ impl Keeper {
                     Some(message) => self.hear(message.get_payload_bytes()).await,
                     None => false,
                 },
-                Some(hint) = self.hints.recv() => self.send(&mut connection, hint).await,
+                Some(word) = self.words.recv() => self.send(&mut connection, &word).await,
                 _ = self.lost.recv() => false,
                 _ = probe.tick() => {
                     let pong: Result<(), RedisError> = redis::cmd("PING").query_async(&mut connection).await;
@@ -241,19 +259,23 @@ impl Keeper {
         }
     }
 
-    async fn send(&self, connection: &mut MultiplexedConnection, hint: Hint) -> bool {
+    async fn send(&self, connection: &mut MultiplexedConnection, word: &Word) -> bool {
         let mut publish = redis::cmd("PUBLISH");
-        publish.arg(&self.channel).arg(encode(self.worker, hint));
+        publish.arg(&self.channel).arg(encode(self.worker, word));
         let sent: Result<(), RedisError> = publish.query_async(connection).await;
         sent.is_ok()
     }
 
     async fn hear(&self, message: &[u8]) -> bool {
         // What does not parse was not sent by a worker of this version; polling finds the change.
-        if let Some((worker, hint)) = decode(message)
-            && worker != self.worker
-        {
-            self.local.publish(hint).await.unwrap_or_default();
+        match decode(message) {
+            Some((worker, Word::Hint(hint))) if worker != self.worker => {
+                self.local.publish(hint).await.unwrap_or_default();
+            },
+            Some((worker, Word::Note(note))) if worker != self.worker => {
+                self.local.tell(note).await.unwrap_or_default();
+            },
+            Some(_) | None => {},
         }
         true
     }
@@ -274,24 +296,41 @@ async fn connect(
     Ok((connection, listener))
 }
 
-/// Sender, kind, id, size.
-fn encode(worker: [u8; 8], hint: Hint) -> Vec<u8> {
-    let (kind, id) = match &hint.topic {
-        Topic::Space(space) => (0, space.as_bytes()),
-        Topic::Account(account) => (1, account.as_bytes()),
+/// Sender, kind, then id and size of a hint, or space, device and bytes of a note.
+fn encode(worker: [u8; 8], word: &Word) -> Vec<u8> {
+    let (kind, id, rest) = match word {
+        Word::Hint(Hint { topic, size }) => match topic {
+            Topic::Space(space) => (0, space.as_bytes(), size.to_be_bytes().to_vec()),
+            Topic::Account(account) => (1, account.as_bytes(), size.to_be_bytes().to_vec()),
+        },
+        Word::Note(note) => {
+            let rest = [note.from.as_bytes(), &note.bytes[..]].concat();
+            (2, note.space.as_bytes(), rest)
+        },
     };
-    [&worker[..], &[kind], id, &hint.size.to_be_bytes()].concat()
+    [&worker[..], &[kind], id, &rest].concat()
 }
 
-fn decode(message: &[u8]) -> Option<([u8; 8], Hint)> {
+fn decode(message: &[u8]) -> Option<([u8; 8], Word)> {
     let (worker, rest) = message.split_first_chunk::<8>()?;
     let (kind, rest) = rest.split_first()?;
-    let (id, size) = rest.split_last_chunk::<8>()?;
-    let topic = match kind {
-        0 => Topic::Space(SpaceId::from_slice(id).ok()?),
-        1 => Topic::Account(AccountId::from_slice(id).ok()?),
+    let (id, rest) = rest.split_first_chunk::<16>()?;
+    let hint = |topic| {
+        let size = u64::from_be_bytes(rest.try_into().ok()?);
+        Some(Word::Hint(Hint { topic, size }))
+    };
+    let word = match kind {
+        0 => hint(Topic::Space(SpaceId(*id)))?,
+        1 => hint(Topic::Account(AccountId(*id)))?,
+        2 => {
+            let (from, bytes) = rest.split_first_chunk::<16>()?;
+            Word::Note(Note {
+                space: SpaceId(*id),
+                from: DeviceId(*from),
+                bytes: Bytes::copy_from_slice(bytes),
+            })
+        },
         _ => return None,
     };
-    let size = u64::from_be_bytes(*size);
-    Some((*worker, Hint { topic, size }))
+    Some((*worker, word))
 }

@@ -2,16 +2,18 @@
 
 use std::pin::pin;
 
-use fst_proto::ids::{AccountId, SpaceId};
+use bytes::Bytes;
+use fst_proto::ids::{AccountId, DeviceId, SpaceId};
 use fst_proto::time::UnixMillis;
 use futures::FutureExt as _;
 
-use crate::cache::{Cache, Hint, Rate, ShortValues, Taken, Topic};
+use crate::cache::{Cache, Hint, Note, Rate, ShortValues, Taken, Topic};
 
 /// Runs every case, each on a fresh cache.
 pub async fn all<C: Cache>(fresh: impl AsyncFn() -> C) {
     hints_reach_subscribers_of_their_topic(&fresh().await).await;
     hints_merge_to_the_newest(&fresh().await).await;
+    notes_reach_everybody_who_listens(&fresh().await).await;
     buckets_empty_and_refill(&fresh().await).await;
     buckets_are_apart(&fresh().await).await;
     short(fresh).await;
@@ -87,6 +89,22 @@ async fn hints_merge_to_the_newest<C: Cache>(cache: &C) {
         pin!(hints.next()).now_or_never().is_none(),
         "nothing is left"
     );
+}
+
+async fn notes_reach_everybody_who_listens<C: Cache>(cache: &C) {
+    let note = |n: u8| Note {
+        space: SpaceId([1; 16]),
+        from: DeviceId([2; 16]),
+        bytes: Bytes::from(vec![n]),
+    };
+    let (mut one, mut other) = (cache.notes(), cache.notes());
+    cache.tell(note(1)).await.unwrap();
+    cache.tell(note(2)).await.unwrap();
+    for listener in [&mut one, &mut other] {
+        assert_eq!(listener.recv().await.unwrap(), note(1));
+        assert_eq!(listener.recv().await.unwrap(), note(2));
+        assert!(listener.try_recv().is_err(), "nothing comes twice");
+    }
 }
 
 async fn buckets_empty_and_refill<C: Cache>(cache: &C) {

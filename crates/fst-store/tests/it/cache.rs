@@ -1,9 +1,10 @@
 //! Bounds of the cache in process.
 
-use fst_proto::ids::SpaceId;
+use bytes::Bytes;
+use fst_proto::ids::{DeviceId, SpaceId};
 use fst_proto::time::UnixMillis;
-use fst_store::cache::local::{BUCKETS_MAX, LocalCache, SHORT_MAX};
-use fst_store::cache::{Cache as _, Hint, Rate, ShortValues as _, Taken, Topic};
+use fst_store::cache::local::{BUCKETS_MAX, LocalCache, NOTES_MAX, SHORT_MAX};
+use fst_store::cache::{Cache as _, Hint, Note, Rate, ShortValues as _, Taken, Topic};
 
 #[tokio::test]
 async fn short_values_are_bounded_and_the_oldest_go_first() {
@@ -58,4 +59,21 @@ async fn a_hint_without_listeners_is_forgotten() {
 async fn a_subscription_to_nothing_ends() {
     let cache = LocalCache::new();
     assert_eq!(cache.subscribe(&[]).await.unwrap().next().await, None);
+}
+
+#[tokio::test]
+async fn a_slow_listener_misses_the_oldest_notes() {
+    let cache = LocalCache::new();
+    let note = |n: usize| Note {
+        space: SpaceId([1; 16]),
+        from: DeviceId([2; 16]),
+        bytes: Bytes::from(n.to_be_bytes().to_vec()),
+    };
+    cache.tell(note(0)).await.unwrap();
+    let mut slow = cache.notes();
+    for n in 0..=NOTES_MAX {
+        cache.tell(note(n)).await.unwrap();
+    }
+    assert!(slow.recv().await.is_err(), "it is told that it missed some");
+    assert_eq!(slow.recv().await.unwrap(), note(1));
 }

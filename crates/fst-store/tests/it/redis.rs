@@ -7,9 +7,10 @@ use fst_proto::ids::SpaceId;
 use fst_proto::time::UnixMillis;
 use fst_store::cache::local::LocalCache;
 use fst_store::cache::redis::{POLL, RedisCache};
-use fst_store::cache::{Cache, Hint, Rate, ShortValues, Subscription, Taken, Topic};
+use fst_store::cache::{Cache, Hint, Note, Rate, ShortValues, Subscription, Taken, Topic};
 use fst_store::conformance::servers::{PrivateRedis, look_again};
 use fst_store::error::StoreResult;
+use tokio::sync::broadcast::Receiver;
 use tokio::time::timeout;
 
 const TOPIC: Topic = Topic::Space(SpaceId([1; 16]));
@@ -70,6 +71,14 @@ impl Cache for TwoWorkers {
 
     async fn subscribe(&self, topics: &[Topic]) -> StoreResult<Subscription> {
         self.other.subscribe(topics).await
+    }
+
+    async fn tell(&self, note: Note) -> StoreResult<()> {
+        self.one.tell(note).await
+    }
+
+    fn notes(&self) -> Receiver<Note> {
+        self.other.notes()
     }
 
     async fn take_token(&self, bucket: &str, rate: Rate, now: UnixMillis) -> StoreResult<Taken> {

@@ -20,7 +20,7 @@ use fst_fs::vault::{Stat, Vault};
 use fst_proto::account::Chain;
 use fst_proto::control::Policy;
 use fst_proto::error::ErrorCode;
-use fst_proto::ids::SpaceId;
+use fst_proto::ids::{DeviceId, SpaceId};
 use fst_proto::ipc::PathProblem;
 use fst_proto::merkle::Head;
 use fst_proto::path::RelPath;
@@ -383,6 +383,13 @@ impl Device {
             members.extend(&reply.entries).unwrap_or_default();
         }
         members
+    }
+
+    /// Hands notes of other devices to the open folder, as the daemon does between cycles.
+    pub fn take_notes(&mut self, told: &[(DeviceId, Vec<u8>)]) {
+        if let Some(folder) = &mut self.folder {
+            folder.take_notes(told);
+        }
     }
 
     /// Closes the folder and gives database and keys to `look`, as a view beside the daemon has them.

@@ -3,6 +3,7 @@
 mod crash;
 mod damage;
 mod delta;
+mod early;
 mod edges;
 mod editors;
 mod evil;

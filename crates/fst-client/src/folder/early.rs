@@ -1,0 +1,84 @@
+//! What other devices tell of files that they are still sending: the file is written meanwhile, into the stage.
+//!
+//! The daemon calls [`Folder::take_note`] between cycles. Invariant: nothing of it shows in the folder before the commit, and
+//! nothing depends on it: a note that is lost, late, forged or replayed costs some bytes and nothing else. One file at a
+//! time. Not here: checking the file ([`crate::fetch`]). Source: docs/design/transfers.md.
+
+use fst_crypto::space::open_note;
+use fst_engine::scope::Replica as _;
+use fst_proto::ids::DeviceId;
+use fst_proto::note::Note;
+
+use super::{Folder, FolderError};
+use crate::config::Mode;
+use crate::db::path_in;
+use crate::fetch::{Early, Fetcher};
+
+/// Silence after which a file that was begun is given up, milliseconds: an upload that rests that long begins anew.
+const SILENCE_MS_MAX: u64 = 5 * 60 * 1000;
+
+impl Folder {
+    /// Fetches what sealed notes of other devices tell of. Whatever goes wrong, the file comes when it is committed.
+    pub fn take_notes(&mut self, told: &[(DeviceId, Vec<u8>)]) {
+        if let Err(error) = self.try_notes(told) {
+            self.early = None;
+            tracing::debug!(%error, "a file under way is not followed");
+        }
+    }
+
+    fn try_notes(&mut self, told: &[(DeviceId, Vec<u8>)]) -> Result<(), FolderError> {
+        let mut early = self.early.take();
+        let mut notes: Vec<Note> = Vec::new();
+        for (from, sealed) in told {
+            // One that does not open says nothing of the file that is being followed.
+            let Ok(note) = open_note(&self.space.keys, *from, sealed) else {
+                continue;
+            };
+            if early.is_none() && self.is_beginning(*from, &note)? {
+                let vault = self.seams.vault.as_ref();
+                early = Some(Early::begin(&self.space, vault, *from, &note)?);
+            }
+            if early
+                .as_ref()
+                .is_some_and(|early| early.goes_on(&notes, *from, &note))
+            {
+                notes.push(note);
+            }
+        }
+        if let Some(early) = early.as_mut().filter(|_| !notes.is_empty()) {
+            let remote = self.seams.remote.as_ref();
+            Fetcher::new(&self.space, remote, self.db.read()).write_ahead(early, &notes)?;
+            self.early_ms = self.seams.clock.now().0;
+        }
+        self.early = early;
+        Ok(())
+    }
+
+    /// Whether a note begins a file that would come to this folder.
+    fn is_beginning(&self, from: DeviceId, note: &Note) -> Result<bool, FolderError> {
+        let is_first = note.number == 0 && self.is_recovered && self.space.members.is_live(from);
+        Ok(is_first && self.is_wanted(note)?)
+    }
+
+    /// True for a new file that no rule keeps out.
+    fn is_wanted(&self, note: &Note) -> Result<bool, FolderError> {
+        let remote = self.db.read().remote();
+        if self.settings.mode == Mode::UploadOnly || remote.node(note.node)?.is_some() {
+            return Ok(false);
+        }
+        let Some(dir) = path_in(&remote, note.parent)? else {
+            return Ok(false);
+        };
+        let path = dir.child(note.name.clone()).ok();
+        let said = path.and_then(|path| self.rules.decide(&path, false));
+        Ok(!said.is_some_and(|said| said.is_hands_off()))
+    }
+
+    /// Gives up a file that was not heard of for long.
+    pub(super) fn drop_silent(&mut self) {
+        let now = self.seams.clock.now().0;
+        if now.abs_diff(self.early_ms) > SILENCE_MS_MAX {
+            self.early = None;
+        }
+    }
+}
