@@ -174,7 +174,9 @@ impl Restorer<'_> {
                 let mut is_expected = |stat: &Stat| self.is_known(&known, stat, &tag);
                 let done = commit::replace_if(self.vault, &tag, path, &mut is_expected)
                     .and_then(|outcome| settled_or(outcome, &tag));
-                if done.is_err() {
+                // Where something of the user rests at the tag it stays: recovery looks before it acts.
+                let may_be_theirs = matches!(done, Err(VaultError::Displaced { .. }));
+                if done.is_err() && !may_be_theirs {
                     self.vault.retag(&tag, draft).unwrap_or_default();
                 }
                 done?;

@@ -300,7 +300,9 @@ fn after_failed_swap<T>(swap: &Swap<'_>, error: VaultError) -> Result<Outcome<T>
         VaultError::Displaced { source, .. } => displaced(swap, Some(*source)),
         error => match swap.vault.stat_staged(swap.tag) {
             Ok(Some(there)) if !there.is_same_object(&swap.ours) => displaced(swap, Some(error)),
-            Ok(_) | Err(_) => Err(error),
+            Ok(_) => Err(error),
+            // Nobody knows whose it is.
+            Err(_) => displaced(swap, Some(error)),
         },
     }
 }
@@ -349,8 +351,8 @@ fn after_failed_take(vault: &dyn Vault, tag: &StageName, error: VaultError) -> R
     match error {
         VaultError::NotFound { .. } => Ok(Outcome::Changed),
         VaultError::Io { .. } => match vault.stat_staged(tag) {
-            Ok(Some(_)) => Ok(rests_at(tag, Some(error))),
-            Ok(None) | Err(_) => Err(error),
+            Ok(Some(_)) | Err(_) => Ok(rests_at(tag, Some(error))),
+            Ok(None) => Err(error),
         },
         error => Err(error),
     }
