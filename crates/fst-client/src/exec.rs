@@ -443,7 +443,8 @@ impl Applier<'_> {
                     exec: Some(content.exec),
                     mtime_ns: None,
                 };
-                let seen = self.expected_stat(*node).copied();
+                let own = self.object_of_its_own(*node, path)?;
+                let seen = own.or_else(|| self.expected_stat(*node).copied());
                 let mut is_expected =
                     |stat: &Stat| Ok(seen.is_some_and(|seen| seen.is_same_object(stat)));
                 let stat = vault.set_attributes(path, change, &mut is_expected)?;

@@ -7,13 +7,14 @@ use std::collections::BTreeMap;
 
 use fst_engine::plan::{DiskStep, Source};
 use fst_engine::progress::Progress;
-use fst_fs::vault::{FileAttrs, ReadFile, StageName, VaultError};
+use fst_fs::commit;
+use fst_fs::vault::{FileAttrs, FileKind, ReadFile, StageName, Stat, VaultError};
 use fst_proto::entry::{Content, Kind};
 use fst_proto::ids::{ContentId, NodeId};
 use fst_proto::path::RelPath;
 
-use super::tags::{draft_tag, early_tag, old_tag};
-use super::{Applier, LONG_FILE, ignore_missing, is_doubtful};
+use super::tags::{draft_tag, early_tag, old_tag, swap_tag};
+use super::{Applier, LONG_FILE, ignore_missing, is_doubtful, settled_or};
 use crate::db::{RemoteRow, path_in};
 use crate::error::FolderError;
 use crate::fetch::{Early, Fetcher, Own};
@@ -219,5 +220,27 @@ impl Applier<'_> {
         } else {
             Err(VaultError::Changed { op: "copy file" }.into())
         }
+    }
+
+    /// Gives a file of several names an object of its own for this name, since attributes are those of the object and the
+    /// names are different nodes (S-178). `None` when it has one name.
+    pub(super) fn object_of_its_own(
+        &self,
+        node: NodeId,
+        path: &RelPath,
+    ) -> Result<Option<Stat>, VaultError> {
+        let stat = self.vault.stat(path)?;
+        let is_shared = stat.is_some_and(|stat| stat.kind == FileKind::File && stat.nlink > 1);
+        let Some(here) = self.local.get(node).filter(|_| is_shared) else {
+            return Ok(None);
+        };
+        let (draft, tag) = (draft_tag(node), swap_tag(node));
+        self.vault.discard(&draft).or_else(ignore_missing)?;
+        self.vault.copy_to_stage(path, &draft)?;
+        self.vault.sync_stage()?;
+        self.vault.retag(&draft, &tag)?;
+        let mut is_expected = |stat: &Stat| self.is_expected(node, stat, &tag, &here.content);
+        let placed = commit::replace_if(self.vault, &tag, path, &mut is_expected)?;
+        settled_or(placed, &tag).map(Some)
     }
 }

@@ -241,6 +241,24 @@ fn a_full_disk_stops_and_goes_on_by_itself() {
 }
 
 #[test]
+fn a_mode_that_comes_for_one_of_two_names_is_not_the_others() {
+    let mut scene = pair();
+    scene.user(0, |vault| vault.user_link(&path("x"), &path("y")));
+    scene.quiet();
+    scene.user(1, |vault| vault.user_chmod(&path("y"), true));
+    scene.quiet();
+    let tree = scene.assert_equal();
+    let is_exec = |name: &str| match &tree[&path(name)] {
+        FakeEntry::File { exec, .. } => *exec,
+        other => panic!("{other:?}"),
+    };
+    assert!(is_exec("y") && !is_exec("x"), "{tree:?}");
+    assert_eq!(text(&scene, 0, "x"), "x, first");
+    assert_eq!(text(&scene, 0, "y"), "x, first");
+    assert_nothing_to_do(&mut scene);
+}
+
+#[test]
 fn two_names_of_one_file_are_two_files() {
     let mut scene = pair();
     scene.user(0, |vault| vault.user_link(&path("x"), &path("y")));
