@@ -13,7 +13,7 @@ use fst_proto::entry::{Content, Kind};
 use fst_proto::ids::{ContentId, NodeId};
 use fst_proto::path::RelPath;
 
-use super::tags::{draft_tag, early_tag, old_tag, swap_tag};
+use super::tags::{draft_tag, old_tag, swap_tag};
 use super::{Applier, LONG_FILE, ignore_missing, is_doubtful, settled_or};
 use crate::db::{RemoteRow, path_in};
 use crate::error::FolderError;
@@ -154,8 +154,7 @@ impl Applier<'_> {
         if !early.is_of(early.node(), row) {
             return Ok(false);
         }
-        let from = early_tag(early.node());
-        let (file, written) = fetcher.write_on(row, content, early);
+        let (from, file, written) = fetcher.write_on(row, content, early);
         let is_cut = matches!(written, Err(FolderError::Remote(_)));
         if !is_cut && written.is_err() {
             return Ok(false);
@@ -223,7 +222,7 @@ impl Applier<'_> {
     }
 
     /// Gives a file of several names an object of its own for this name, since attributes are those of the object and the
-    /// names are different nodes (S-178). `None` when it has one name.
+    /// names are different nodes (S-176). `None` when it has one name.
     pub(super) fn object_of_its_own(
         &self,
         node: NodeId,

@@ -5,8 +5,8 @@
 //! to its content id, else it is written from the beginning. It lies in the stage and goes when it is dropped.
 //! Not here: who may tell what, and when it is given up. Source: docs/design/transfers.md.
 
-use fst_fs::vault::{StagedFile, Vault, VaultError};
-use fst_proto::entry::Content;
+use fst_fs::vault::{StageName, StagedFile, Vault, VaultError};
+use fst_proto::entry::{Content, Place};
 use fst_proto::ids::{DeviceId, NodeId};
 use fst_proto::note::Note;
 use fst_proto::recipe::Extent;
@@ -25,10 +25,14 @@ pub struct Early {
     /// Of the note that comes next.
     number: u32,
     node: NodeId,
+    place: Place,
     size: u64,
+    tag: StageName,
     file: Box<dyn StagedFile>,
     sums: Option<Sums>,
     extents: Vec<Extent>,
+    /// How many of them the stream has told; what it tells next must be those that follow.
+    n_told: usize,
 }
 
 impl Early {
@@ -49,11 +53,32 @@ impl Early {
             stream: note.stream,
             number: 0,
             node: note.node,
+            place: place_of(note),
             size: note.size,
             file: vault.stage_file(&tag)?,
+            tag,
             sums: Some(Sums::keeping(space, note.size)),
             extents: Vec::new(),
+            n_told: 0,
         })
+    }
+
+    /// True when the first note of another stream of `from` tells of the same file: its upload was begun anew.
+    #[must_use]
+    pub fn is_told_again(&self, from: DeviceId, note: &Note) -> bool {
+        self.from == from && self.place == place_of(note) && self.size == note.size
+    }
+
+    /// Follows the stream that `note` begins; what is there is kept as far as it tells the same.
+    pub fn follow(&mut self, note: &Note) {
+        (self.stream, self.number, self.n_told) = (note.stream, 0, 0);
+        self.node = note.node;
+    }
+
+    /// True when `from` sends it.
+    #[must_use]
+    pub fn is_from(&self, from: DeviceId) -> bool {
+        self.from == from
     }
 
     /// True when `note` of `from` tells how this file goes on after `notes`.
@@ -75,6 +100,13 @@ impl Early {
     }
 }
 
+fn place_of(note: &Note) -> Place {
+    Place {
+        parent: note.parent,
+        name: note.name.clone(),
+    }
+}
+
 impl Fetcher<'_> {
     /// Writes what the next notes tell of behind what is there.
     ///
@@ -88,12 +120,19 @@ impl Fetcher<'_> {
             .copied()
             .collect();
         let sums = early.sums.take().ok_or_else(unusable)?;
+        let again = early.extents.get(early.n_told..).unwrap_or_default();
+        let n_again = again.len().min(extents.len());
+        if again[..n_again] != extents[..n_again] {
+            return Err(unusable().into());
+        }
+        early.n_told += extents.len();
+        let extents = &extents[n_again..];
         let mut staged = Staged(early.file.as_mut());
         let mut sink = Sink::new(&mut staged, sums);
         if add_up(extents.iter().map(Extent::len)) > early.size.saturating_sub(sink.at()) {
             return Err(unusable().into());
         }
-        self.extents(&extents, &mut sink)?;
+        self.extents(extents, &mut sink)?;
         early.sums = Some(sink.into_sums());
         early.extents.extend(extents);
         early.number = early
@@ -111,7 +150,7 @@ impl Fetcher<'_> {
         row: &RemoteRow,
         content: &Content,
         mut early: Early,
-    ) -> (Box<dyn StagedFile>, Result<(), FolderError>) {
+    ) -> (StageName, Box<dyn StagedFile>, Result<(), FolderError>) {
         let done = match early.sums.take() {
             Some(sums) => {
                 let mut staged = Staged(early.file.as_mut());
@@ -120,6 +159,6 @@ impl Fetcher<'_> {
             },
             None => Err(VaultError::Changed { op: "write ahead" }.into()),
         };
-        (early.file, done)
+        (early.tag, early.file, done)
     }
 }

@@ -27,37 +27,54 @@ impl Folder {
     }
 
     fn try_notes(&mut self, told: &[(DeviceId, Vec<u8>)]) -> Result<(), FolderError> {
-        let mut early = self.early.take();
         let mut notes: Vec<Note> = Vec::new();
         for (from, sealed) in told {
             // One that does not open says nothing of the file that is being followed.
             let Ok(note) = open_note(&self.space.keys, *from, sealed) else {
                 continue;
             };
-            if early.is_none() && self.is_beginning(*from, &note)? {
-                let vault = self.seams.vault.as_ref();
-                early = Some(Early::begin(&self.space, vault, *from, &note)?);
+            if note.number == 0 && self.is_beginning(*from, &note)? {
+                self.write_ahead(&std::mem::take(&mut notes))?;
+                self.begin(*from, &note)?;
             }
-            if early
-                .as_ref()
-                .is_some_and(|early| early.goes_on(&notes, *from, &note))
-            {
+            let goes_on = |early: &Early| early.goes_on(&notes, *from, &note);
+            if self.early.as_ref().is_some_and(goes_on) {
                 notes.push(note);
             }
         }
-        if let Some(early) = early.as_mut().filter(|_| !notes.is_empty()) {
+        self.write_ahead(&notes)
+    }
+
+    fn write_ahead(&mut self, notes: &[Note]) -> Result<(), FolderError> {
+        // Gone unless all goes well: what was written by half is of no use.
+        if let Some(mut early) = self.early.take_if(|_| !notes.is_empty()) {
             let remote = self.seams.remote.as_ref();
-            Fetcher::new(&self.space, remote, self.db.read()).write_ahead(early, &notes)?;
+            Fetcher::new(&self.space, remote, self.db.read()).write_ahead(&mut early, notes)?;
+            self.early = Some(early);
             self.early_ms = self.seams.clock.now().0;
         }
-        self.early = early;
         Ok(())
     }
 
-    /// Whether a note begins a file that would come to this folder.
+    /// Whether a first note tells of a file that would come to this folder. Of two devices the first one is followed.
     fn is_beginning(&self, from: DeviceId, note: &Note) -> Result<bool, FolderError> {
-        let is_first = note.number == 0 && self.is_recovered && self.space.members.is_live(from);
-        Ok(is_first && self.is_wanted(note)?)
+        let is_free = self.early.as_ref().is_none_or(|early| early.is_from(from));
+        let may_be = is_free && self.is_recovered && self.space.members.is_live(from);
+        Ok(may_be && self.is_wanted(note)?)
+    }
+
+    /// Begins the file, or goes on with what an upload that was cut short has left of it.
+    fn begin(&mut self, from: DeviceId, note: &Note) -> Result<(), FolderError> {
+        match &mut self.early {
+            Some(early) if early.is_told_again(from, note) => early.follow(note),
+            early => {
+                // The old one goes first: it may lie under the same tag.
+                *early = None;
+                let vault = self.seams.vault.as_ref();
+                *early = Some(Early::begin(&self.space, vault, from, note)?);
+            },
+        }
+        Ok(())
     }
 
     /// True for a new file that no rule keeps out.

@@ -154,6 +154,32 @@ fn lies_change_nothing_of_what_arrives() {
     }
 }
 
+/// As after a kill of the sender: another node, another stream, the same bytes.
+#[test]
+fn an_upload_that_is_begun_anew_is_followed_where_it_was() {
+    for (seed, is_other) in [(40, false), (41, true)] {
+        let (mut scene, bytes, told) = sent(seed);
+        let first = forge(&mut scene, &told, |_, note| {
+            note.stream[0] ^= 1;
+            note.node.0[0] ^= 1;
+            if is_other {
+                note.size -= 1;
+            }
+        });
+        open_again(&mut scene);
+        let before = received(&scene);
+        scene.devices[READER].take_notes(&first[..2]);
+        let there = received(&scene) - before;
+        scene.devices[READER].take_notes(&told);
+        let all = arrives(&mut scene, &bytes, before);
+        let twice = if is_other { there } else { 0 };
+        assert!(
+            all < LEN as u64 + twice + (1 << 20),
+            "{all} bytes of {LEN}, {twice} for nothing"
+        );
+    }
+}
+
 #[test]
 fn a_note_of_somebody_else_is_not_opened() {
     let (mut scene, bytes, mut told) = sent(30);

@@ -241,7 +241,7 @@ fn a_full_disk_stops_and_goes_on_by_itself() {
 }
 
 #[test]
-fn s178_a_mode_that_comes_for_one_of_two_names_is_not_the_others() {
+fn a_mode_that_comes_for_one_of_two_names_is_not_the_others() {
     let mut scene = pair();
     scene.user(0, |vault| vault.user_link(&path("x"), &path("y")));
     scene.quiet();
