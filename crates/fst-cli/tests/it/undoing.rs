@@ -1,0 +1,229 @@
+//! `fst undo`, `fst op`: what a command changed is taken back, or nothing is touched.
+
+use serde_json::Value;
+
+use crate::world::{Home, Server};
+
+const FILE: &str = ".config/filesynctool/config.yaml";
+
+const TEXT: &str =
+    "# my own\nperformance:\n  max_upload_speed: 10mbps  # at home\n  parallel_transfers: 4\n";
+
+fn with_file(text: &str) -> Home {
+    let home = Home::new();
+    home.make_dir(".config/filesynctool");
+    home.write(FILE, text);
+    home
+}
+
+/// Runs a command that changes something and returns the command that takes it back.
+fn undo_of<const N: usize>(home: &Home, words: [&str; N]) -> String {
+    let run = home.fst(words).ok();
+    let undo = run
+        .out
+        .lines()
+        .find_map(|line| line.strip_prefix("  undo: "));
+    assert!(undo.is_some(), "{}", run.out);
+    undo.unwrap_or_default().to_owned()
+}
+
+fn states(home: &Home) -> Vec<(String, String)> {
+    let log = home.fst(["op", "log", "--json"]).ok().json();
+    let all = log["data"]["operations"]
+        .as_array()
+        .expect("a list")
+        .clone();
+    let word = |one: &Value, key: &str| one[key].as_str().expect("a word").to_owned();
+    all.iter()
+        .map(|one| (word(one, "command"), word(one, "state")))
+        .collect()
+}
+
+fn pairs(all: &[(&str, &str)]) -> Vec<(String, String)> {
+    let owned = |(one, other): &(&str, &str)| ((*one).to_owned(), (*other).to_owned());
+    all.iter().map(owned).collect()
+}
+
+#[test]
+fn a_setting_goes_back_with_its_comment_and_forth_again() {
+    let home = with_file(TEXT);
+    let undo = undo_of(&home, ["config", "unset", "max_upload"]);
+    let without = home.read(FILE);
+    assert!(!without.contains("10mbps"), "{without}");
+    let again = home.shell(&undo).ok();
+    assert_eq!(home.read(FILE), TEXT);
+    // The undo is an operation of its own.
+    let again = again
+        .out
+        .lines()
+        .find_map(|line| line.strip_prefix("  undo: "));
+    home.shell(again.expect("a way back")).ok();
+    assert_eq!(home.read(FILE), without);
+    home.fst(["undo"]).ok();
+    assert_eq!(home.read(FILE), TEXT);
+    let wanted = [
+        ("undo", "done"),
+        ("undo", "done"),
+        ("undo", "undone"),
+        ("config unset", "undone"),
+    ];
+    assert_eq!(states(&home), pairs(&wanted));
+    home.fst(["undo"]).failed("FST-1207", 5);
+}
+
+#[test]
+fn undo_alone_goes_back_step_by_step() {
+    let home = with_file(TEXT);
+    home.fst(["config", "set", "max_upload", "5mbps"]).ok();
+    home.fst(["config", "set", "parallel_transfers", "8"]).ok();
+    home.fst([
+        "schedule",
+        "add",
+        "--name",
+        "night",
+        "--time",
+        "22:00-06:00",
+        "--pause",
+    ])
+    .ok();
+    home.fst(["schedule", "remove", "night"]).ok();
+    let texts: Vec<String> = (0..4)
+        .map(|_| {
+            home.fst(["undo"]).ok();
+            home.read(FILE)
+        })
+        .collect();
+    assert!(texts[0].contains("night"), "{}", texts[0]);
+    assert!(!texts[1].contains("night"), "{}", texts[1]);
+    assert!(texts[2].contains("parallel_transfers: 4") && texts[2].contains("5mbps"));
+    assert_eq!(texts[3], TEXT);
+    home.fst(["undo"]).failed("FST-1207", 5);
+}
+
+#[test]
+fn what_others_changed_is_never_overwritten() {
+    let home = with_file(TEXT);
+    let undo = undo_of(&home, ["config", "set", "max_upload", "5mbps"]);
+    let text = home.read(FILE).replace("5mbps", "7mbps");
+    home.write(FILE, &text);
+    let run = home.shell(&undo);
+    run.failed("FST-6023", 6);
+    assert!(
+        run.err.contains("it is 7mbps, the operation left 5mbps"),
+        "{}",
+        run.err
+    );
+    assert!(run.err.contains("next:  fst op show "), "{}", run.err);
+    assert_eq!(home.read(FILE), text);
+    // Other settings may change: only this one goes back.
+    home.write(FILE, text.replace("7mbps", "5mbps").replace(": 4", ": 9"));
+    home.shell(&undo).ok();
+    assert_eq!(home.read(FILE), TEXT.replace(": 4", ": 9"));
+    home.shell(&undo).failed("FST-6024", 6);
+}
+
+#[test]
+fn the_log_tells_what_was_changed() {
+    let home = with_file(TEXT);
+    let run = home
+        .fst(["config", "set", "max_upload", "5mbps", "--json"])
+        .ok();
+    let undo = run.json()["undo"].as_str().expect("a way back").to_owned();
+    let id = undo.strip_prefix("fst undo ").expect("an id");
+    let shown = home.fst(["op", "show", id]).ok().out;
+    assert!(
+        shown.contains("config set performance.max_upload_speed 5mbps"),
+        "{shown}"
+    );
+    assert!(
+        shown.contains("performance.max_upload_speed: 10mbps → 5mbps"),
+        "{shown}"
+    );
+    let json = home.fst(["op", "show", id, "--json"]).ok().json();
+    assert_eq!(json["data"]["things"][0]["was"], "10mbps");
+    assert_eq!(json["data"]["now"][0], "5mbps");
+    assert_eq!(json["next"][0]["run"], undo.as_str());
+    let log = home.fst(["op", "log"]).ok().out;
+    assert!(log.contains(id) && log.contains("done"), "{log}");
+    home.fst(["op", "show", "zz"]).failed("FST-1207", 5);
+    // Setting what is set already is no operation.
+    let same = home.fst(["config", "set", "max_upload", "5mbps"]).ok().out;
+    assert!(!same.contains("undo:"), "{same}");
+}
+
+#[test]
+fn no_secret_is_in_the_log() {
+    let home = with_file("server:\n  api_key: ${OLD_KEY}\n");
+    let run = home
+        .fst(["config", "set", "server.api_key", "fst_at_0123456789"])
+        .ok();
+    assert!(!run.out.contains("undo:"), "{}", run.out);
+    home.fst(["undo"]).failed("FST-6024", 6);
+    let log = home.read(".local/state/filesynctool/operations.jsonl");
+    assert!(log.contains("server.api_key is secret"), "{log}");
+    assert!(
+        !log.contains("0123456789") && !log.contains("OLD_KEY"),
+        "{log}"
+    );
+}
+
+/// A command was killed: before the change, and after it.
+#[test]
+fn a_command_that_was_cut_off_is_judged_by_what_it_left() {
+    let home = with_file(TEXT);
+    let log = ".local/state/filesynctool/operations.jsonl";
+    let undo = undo_of(&home, ["config", "set", "max_upload", "5mbps"]);
+    let begun = home.read(log).lines().next().expect("a line").to_owned() + "\n";
+    let changed = home.read(FILE);
+    home.write(log, &begun);
+    home.write(FILE, TEXT);
+    home.shell(&undo).failed("FST-6024", 6);
+    assert_eq!(home.read(FILE), TEXT);
+    home.write(log, &begun);
+    home.write(FILE, &changed);
+    home.shell(&undo).ok();
+    assert_eq!(home.read(FILE), TEXT);
+}
+
+#[test]
+fn folders_are_paused_added_and_removed_and_all_of_it_is_undone() {
+    let server = Server::start();
+    let home = Home::first(&server);
+    let path = home.make_dir("Documents");
+    home.write("Documents/a.txt", "a\n");
+    let add = undo_of(&home, ["add", &path, "--two-way"]);
+    let text = home.read(FILE);
+    let pause = undo_of(&home, ["pause", &path]);
+    assert!(home.read(FILE).contains("paused: true"));
+    home.shell(&pause).ok();
+    assert_eq!(home.read(FILE), text);
+    for has_daemon in [false, true] {
+        if has_daemon {
+            home.fst(["daemon", "start"]).ok();
+            home.wait();
+            home.fst(["pause"]).ok();
+            home.fst(["undo"]).ok();
+            assert_eq!(home.read(FILE), text);
+            home.wait();
+        }
+        let remove = undo_of(&home, ["remove", &path]);
+        assert!(!home.read(FILE).contains("Documents"));
+        home.shell(&remove).ok();
+        assert_eq!(home.read(FILE), text);
+    }
+    home.wait();
+    assert_eq!(home.read("Documents/a.txt"), "a\n");
+    home.shell(&add).ok();
+    assert!(!home.read(FILE).contains("Documents"));
+    assert_eq!(home.status()["folders"], serde_json::json!([]));
+    assert_eq!(home.read("Documents/a.txt"), "a\n");
+    // Nothing is synced into a place that is not there any more.
+    home.fst(["undo"]).failed("FST-1207", 5);
+    std::fs::remove_dir_all(home.path("Documents")).expect("removed");
+    let last = home.fst(["op", "log", "--json"]).ok().json();
+    let last = last["data"]["operations"][0]["short"]
+        .as_str()
+        .expect("an id")
+        .to_owned();
+    home.fst(["undo", &last]).failed("FST-3001", 1);
+}
