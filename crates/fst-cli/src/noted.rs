@@ -5,7 +5,8 @@
 
 use fst_client::ClientError;
 use fst_client::config::Draft;
-use fst_client::operations::{Intent, Operation, Operations};
+use fst_client::operations::{Begun, Intent, Operation, Operations};
+use fst_client::past::{Changed, Intended};
 use fst_proto::error::ErrorCode;
 
 use crate::context::Context;
@@ -89,4 +90,30 @@ pub(crate) fn let_write(
     // After a failure it stays begun: whether it happened is seen by what is there.
     act()?;
     Ok(Some(begun.done()))
+}
+
+/// Makes a change at the server that notes itself before it sends anything.
+pub(crate) fn afar(
+    context: &Context,
+    name: Name<'_>,
+    act: impl FnOnce(
+        &mut dyn FnMut(Intended) -> Result<(), ClientError>,
+    ) -> Result<Changed, ClientError>,
+) -> Result<(Changed, Option<Operation>), Failure> {
+    let log = Operations::of(&context.dirs);
+    let mut begun = None;
+    let mut note = |intended: Intended| {
+        let intent = Intent {
+            command: name.command.to_owned(),
+            subject: name.subject.to_owned(),
+            things: intended.things,
+            way: intended.way,
+            undoes: None,
+        };
+        begun = Some(log.begin(name.intent(intent))?);
+        Ok(())
+    };
+    // After a failure it stays begun: an answer that was lost may have been a yes.
+    let changed = act(&mut note)?;
+    Ok((changed, begun.map(Begun::done)))
 }

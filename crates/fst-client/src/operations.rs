@@ -59,10 +59,47 @@ pub enum Way {
         /// The lines that were replaced.
         lines: Option<Lines>,
     },
+    /// A path at the server becomes what it was.
+    Afar {
+        /// The space, such as `/Documents`.
+        space: String,
+        /// The path in it that was made, changed or removed; of a move the new one.
+        path: String,
+        /// What is done to it.
+        back: Back,
+    },
     /// Not at all.
     None {
         /// Why not.
         why: String,
+    },
+    /// By a newer version of this program.
+    #[serde(other)]
+    Newer,
+}
+
+/// How a path at the server becomes what it was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "kebab-case")]
+pub enum Back {
+    /// It moves back.
+    Move {
+        /// Where it was.
+        to: String,
+    },
+    /// It goes, with everything in it.
+    Remove,
+    /// It comes back as it was at a moment, with everything in it.
+    Restore {
+        /// Server time, milliseconds since 1970.
+        at_ms: u64,
+    },
+    /// Its file gets an earlier revision again.
+    Version {
+        /// The node, hex digits.
+        node: String,
+        /// The revision.
+        rev: u64,
     },
     /// By a newer version of this program.
     #[serde(other)]
@@ -339,6 +376,7 @@ impl Operation {
     pub fn is_undoable(&self) -> bool {
         match self.way {
             Way::Config { .. } => true,
+            Way::Afar { ref back, .. } => *back != Back::Newer,
             Way::None { .. } | Way::Newer => false,
         }
     }

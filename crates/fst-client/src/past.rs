@@ -34,7 +34,7 @@ use crate::versions::{self, Deleted, Keeping, NodeHistory};
 
 mod afar;
 
-pub use afar::{Change, Changed, Item, Place};
+pub use afar::{Change, Changed, Intended, Item, Place};
 
 /// One folder's past, and a path in it.
 #[derive(Debug)]

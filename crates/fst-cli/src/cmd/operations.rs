@@ -6,6 +6,7 @@
 use fst_client::config::{Config, Lines};
 use fst_client::operations::{Operation, Operations, Thing, Way};
 use fst_proto::error::ErrorCode;
+use fst_proto::text::printable;
 use fst_proto::time::UnixMillis;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
@@ -36,6 +37,7 @@ pub(super) fn undo(context: &Context, id: Option<&str>) -> Result<Answer, Failur
     let operation = Operations::of(&context.dirs).find(id)?;
     let undone = match &operation.way {
         Way::Config { lines } => config_back(context, &operation, lines.as_ref()),
+        Way::Afar { .. } => afar_back(context, &operation),
         Way::None { why } => Err(none(why)),
         Way::Newer => Err(none("a newer version of this program has noted it")),
     };
@@ -91,6 +93,25 @@ fn config_back(
         })?
     };
     reload_daemon(context)?;
+    Ok(undone)
+}
+
+/// Lets a path at the server become what it was.
+fn afar_back(context: &Context, operation: &Operation) -> Result<Option<Operation>, Failure> {
+    let client = context.client()?;
+    let name = Name {
+        undoes: Some(operation),
+        ..Name::new("undo", &operation.short)
+    };
+    let undone = noted::afar(context, name, |note| client.undo_afar(operation, note));
+    let (_, undone) = undone.map_err(|failure| match failure.code {
+        ErrorCode::NoSuchVersion => {
+            let why = "the server keeps replaced and removed contents only for a time";
+            failure.because(why).hint("fst op show OP")
+        },
+        ErrorCode::Conflict => failure.hint("fst undo OP"),
+        _ => failure,
+    })?;
     Ok(undone)
 }
 
@@ -156,18 +177,21 @@ fn now(context: &Context, operation: &Operation) -> Result<Option<Vec<Option<Str
             let names: Vec<&str> = names.collect();
             Ok(Some(Config::things(&context.dirs, &names)?))
         },
-        Way::None { .. } | Way::Newer => Ok(None),
+        Way::Afar { .. } | Way::None { .. } | Way::Newer => Ok(None),
     }
 }
 
 fn line(context: &Context, thing: &Thing) -> String {
     let value = |value: &Option<String>| match value {
-        Some(value) => context.look.clip(value, VALUE_WIDTH_MAX),
+        Some(value) => context
+            .look
+            .clip(&printable(value.as_bytes()), VALUE_WIDTH_MAX),
         None => "nothing".to_owned(),
     };
     let arrow = context.look.symbol(Symbol::Next);
     let (was, left) = (value(&thing.was), value(&thing.left));
-    format!("{}: {was} {arrow} {left}", thing.name)
+    let name = printable(thing.name.as_bytes());
+    format!("{name}: {was} {arrow} {left}")
 }
 
 fn document(operation: &Operation) -> Value {

@@ -227,3 +227,114 @@ fn folders_are_paused_added_and_removed_and_all_of_it_is_undone() {
         .to_owned();
     home.fst(["undo", &last]).failed("FST-3001", 1);
 }
+
+/// Two devices; the second one has no folder.
+fn two(server: &Server) -> (Home, Home) {
+    let anna = Home::first(server).with_folder("docs");
+    anna.make_dir("docs/d/e");
+    anna.write("docs/a.txt", "a, then");
+    anna.write("docs/d/b.txt", "b");
+    anna.write("docs/d/e/long", vec![7; 300_000]);
+    std::os::unix::fs::symlink("b.txt", anna.path("docs/d/link")).expect("a link");
+    anna.wait();
+    let bo = Home::joined(&anna, server);
+    (anna, bo)
+}
+
+fn listed(home: &Home) -> Vec<(String, u64)> {
+    let tree = home.fst(["tree", "/docs", "--json"]).ok().json();
+    let all = tree["data"]["entries"].as_array().expect("a list").clone();
+    let entry = |one: &Value| {
+        let path = one["path"].as_str().expect("a path").to_owned();
+        (path, one["size"].as_u64().expect("a size"))
+    };
+    all.iter().map(entry).collect()
+}
+
+/// Each command is undone, that undone, and that undone; then the folder of the first device is as it was.
+fn there_and_back(commands: &[&[&str]]) {
+    let server = Server::start();
+    let (anna, bo) = two(&server);
+    bo.write("mine", "bo's");
+    let first = listed(&bo);
+    for words in commands {
+        bo.shell(&words.join(" ")).ok();
+        let changed = listed(&bo);
+        assert_ne!(changed, first, "{words:?}");
+        for wanted in [&first, &changed, &first] {
+            let log = bo.fst(["op", "log", "--json"]).ok().json();
+            let newest = &log["data"]["operations"][0]["short"];
+            let newest = newest.as_str().expect("an id");
+            let run = bo.fst(["undo", newest]).ok();
+            assert!(run.out.contains("undo: fst undo "), "{}", run.out);
+            assert_eq!(&listed(&bo), wanted, "{words:?}");
+        }
+    }
+    anna.wait();
+    assert_eq!(anna.read("docs/a.txt"), "a, then");
+    assert_eq!(anna.read("docs/d/b.txt"), "b");
+    assert_eq!(anna.read("docs/d/e/long").len(), 300_000);
+    let link = std::fs::read_link(anna.path("docs/d/link")).expect("a link");
+    assert_eq!(link.to_str(), Some("b.txt"));
+}
+
+#[test]
+fn what_was_made_at_the_server_goes_again() {
+    there_and_back(&[
+        &["fst", "mkdir", "/docs/new/deep"],
+        &["fst", "put", "mine", "/docs/x/y/mine"],
+    ]);
+}
+
+#[test]
+fn what_was_replaced_at_the_server_comes_back() {
+    there_and_back(&[
+        &["fst", "put", "mine", "/docs/a.txt", "--replace"],
+        &["fst", "mv", "/docs/a.txt", "/docs/d"],
+    ]);
+}
+
+#[test]
+fn what_was_moved_or_removed_at_the_server_comes_back() {
+    there_and_back(&[
+        &["fst", "mv", "/docs/d", "/docs/renamed"],
+        &["fst", "rm", "/docs/d", "--recursive"],
+    ]);
+}
+
+#[test]
+fn what_others_changed_at_the_server_stays() {
+    let server = Server::start();
+    let (anna, bo) = two(&server);
+    bo.write("mine", "bo's");
+    let mine = bo.path("mine");
+    let mine = mine.to_str().expect("text");
+    let put = undo_of(&bo, ["put", mine, "/docs/a.txt", "--replace"]);
+    let rm = undo_of(&bo, ["rm", "/docs/d", "--recursive"]);
+    let mkdir = undo_of(&bo, ["mkdir", "/docs/new"]);
+    anna.wait();
+    anna.write("docs/a.txt", "anna's");
+    anna.write("docs/new/inside", "anna's");
+    anna.write("docs/d", "a file now");
+    anna.wait();
+    let before = listed(&bo);
+    for undo in [put, rm, mkdir] {
+        bo.shell(&undo).failed("FST-6023", 6);
+    }
+    assert_eq!(listed(&bo), before);
+    assert_eq!(bo.fst(["cat", "/docs/a.txt"]).ok().out, "anna's");
+    // A file that was edited after it was moved goes back with its edit.
+    bo.fst(["mv", "/docs/a.txt", "/docs/new/b.txt"]).ok();
+    anna.wait();
+    anna.write("docs/new/b.txt", "edited");
+    anna.wait();
+    bo.fst(["undo"]).ok();
+    assert_eq!(bo.fst(["cat", "/docs/a.txt"]).ok().out, "edited");
+    // Somebody is where it was: it stays where it is.
+    bo.fst(["mv", "/docs/a.txt", "/docs/new/b.txt"]).ok();
+    anna.wait();
+    anna.write("docs/a.txt", "another");
+    anna.wait();
+    bo.fst(["undo"]).failed("FST-6023", 6);
+    assert_eq!(bo.fst(["cat", "/docs/new/b.txt"]).ok().out, "edited");
+}
