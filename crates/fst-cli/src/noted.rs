@@ -6,7 +6,7 @@
 use fst_client::ClientError;
 use fst_client::config::Draft;
 use fst_client::operations::{Begun, Intent, Operation, Operations};
-use fst_client::past::{Changed, Intended};
+use fst_client::past::Intended;
 use fst_proto::error::ErrorCode;
 
 use crate::context::Context;
@@ -40,8 +40,18 @@ impl<'a> Name<'a> {
         self.intent(Intent::of_config(self.command, self.subject, draft))
     }
 
+    fn of(&self, intended: Intended) -> Intent {
+        self.intent(Intent {
+            command: self.command.to_owned(),
+            subject: self.subject.to_owned(),
+            things: intended.things,
+            way: intended.way,
+            undoes: None,
+        })
+    }
+
     /// The intent, with what it undoes.
-    pub(crate) fn intent(&self, intent: Intent) -> Intent {
+    fn intent(&self, intent: Intent) -> Intent {
         match self.undoes {
             Some(operation) => intent.undoing(operation),
             None => intent,
@@ -92,28 +102,28 @@ pub(crate) fn let_write(
     Ok(Some(begun.done()))
 }
 
-/// Makes a change at the server that notes itself before it sends anything.
-pub(crate) fn afar(
+/// Makes a change that notes itself before it begins.
+pub(crate) fn act<T>(
     context: &Context,
     name: Name<'_>,
-    act: impl FnOnce(
-        &mut dyn FnMut(Intended) -> Result<(), ClientError>,
-    ) -> Result<Changed, ClientError>,
-) -> Result<(Changed, Option<Operation>), Failure> {
+    act: impl FnOnce(&mut dyn FnMut(Intended) -> Result<(), ClientError>) -> Result<T, ClientError>,
+) -> Result<(T, Option<Operation>), Failure> {
     let log = Operations::of(&context.dirs);
     let mut begun = None;
     let mut note = |intended: Intended| {
-        let intent = Intent {
-            command: name.command.to_owned(),
-            subject: name.subject.to_owned(),
-            things: intended.things,
-            way: intended.way,
-            undoes: None,
-        };
-        begun = Some(log.begin(name.intent(intent))?);
+        begun = Some(log.begin(name.of(intended))?);
         Ok(())
     };
     // After a failure it stays begun: an answer that was lost may have been a yes.
-    let changed = act(&mut note)?;
-    Ok((changed, begun.map(Begun::done)))
+    let done = act(&mut note)?;
+    Ok((done, begun.map(Begun::done)))
+}
+
+/// Notes a change that is made next.
+pub(crate) fn begin<'l>(
+    log: &'l Operations,
+    name: Name<'_>,
+    intended: Intended,
+) -> Result<Begun<'l>, ClientError> {
+    log.begin(name.of(intended))
 }

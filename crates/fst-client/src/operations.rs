@@ -68,6 +68,8 @@ pub enum Way {
         /// What is done to it.
         back: Back,
     },
+    /// Files of folders become what they were, from the versions; the names of the things are their paths.
+    Files,
     /// Not at all.
     None {
         /// Why not.
@@ -375,7 +377,7 @@ impl Operation {
     #[must_use]
     pub fn is_undoable(&self) -> bool {
         match self.way {
-            Way::Config { .. } => true,
+            Way::Config { .. } | Way::Files => true,
             Way::Afar { ref back, .. } => *back != Back::Newer,
             Way::None { .. } | Way::Newer => false,
         }

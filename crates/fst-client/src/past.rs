@@ -33,6 +33,7 @@ use crate::restore::{Restore, Restored, Restorer, outside};
 use crate::versions::{self, Deleted, Keeping, NodeHistory};
 
 mod afar;
+pub(crate) mod files;
 
 pub use afar::{Change, Changed, Intended, Item, Place};
 

@@ -5,7 +5,8 @@
 
 use fst_client::config::{Config, Lines};
 use fst_client::operations::{Operation, Operations, Thing, Way};
-use fst_proto::error::ErrorCode;
+use fst_proto::error::{ErrorCode, Exit};
+use fst_proto::ipc::{PathProblem, Request};
 use fst_proto::text::printable;
 use fst_proto::time::UnixMillis;
 use jiff::tz::TimeZone;
@@ -36,12 +37,15 @@ pub(super) fn run(context: &Context, command: &OpCommand) -> Result<Answer, Fail
 pub(super) fn undo(context: &Context, id: Option<&str>) -> Result<Answer, Failure> {
     let operation = Operations::of(&context.dirs).find(id)?;
     let undone = match &operation.way {
-        Way::Config { lines } => config_back(context, &operation, lines.as_ref()),
-        Way::Afar { .. } => afar_back(context, &operation),
+        Way::Config { lines } => {
+            config_back(context, &operation, lines.as_ref()).map(|undone| (undone, Vec::new()))
+        },
+        Way::Afar { .. } => afar_back(context, &operation).map(|undone| (undone, Vec::new())),
+        Way::Files => files_back(context, &operation),
         Way::None { why } => Err(none(why)),
         Way::Newer => Err(none("a newer version of this program has noted it")),
     };
-    let undone = undone.map_err(|failure| about(failure, &operation))?;
+    let (undone, problems) = undone.map_err(|failure| about(failure, &operation))?;
     let mut page = Page::default();
     page.line(format!(
         "{} {} is undone: {} {}",
@@ -52,6 +56,11 @@ pub(super) fn undo(context: &Context, id: Option<&str>) -> Result<Answer, Failur
     ));
     let data = json!({ "undone": document(&operation) });
     let answer = Answer::new("fst.undo/1", data, page.into_text());
+    let exit = match problems.is_empty() {
+        true => Exit::Done,
+        false => Exit::Partial,
+    };
+    let answer = answer.warn(problems).with_exit(exit as u8);
     Ok(answer.undone_by(undone.as_ref()))
 }
 
@@ -103,16 +112,57 @@ fn afar_back(context: &Context, operation: &Operation) -> Result<Option<Operatio
         undoes: Some(operation),
         ..Name::new("undo", &operation.short)
     };
-    let undone = noted::afar(context, name, |note| client.undo_afar(operation, note));
-    let (_, undone) = undone.map_err(|failure| match failure.code {
+    let undone = noted::act(context, name, |note| client.undo_afar(operation, note));
+    let (_, undone) = undone.map_err(explained)?;
+    Ok(undone)
+}
+
+/// Lets files of folders become what they were; what is left as it is comes as warnings.
+fn files_back(
+    context: &Context,
+    operation: &Operation,
+) -> Result<(Option<Operation>, Vec<String>), Failure> {
+    let client = context.client()?;
+    let name = Name {
+        undoes: Some(operation),
+        ..Name::new("undo", &operation.short)
+    };
+    let log = Operations::of(&context.dirs);
+    let mut begun = None;
+    let done = client.undo_files(operation, &mut |intended| {
+        begun = Some(noted::begin(&log, name, intended)?);
+        Ok(())
+    });
+    let done = done.map_err(|error| explained(error.into()))?;
+    // What was left as it is can be taken back later: without its end, this undo does not count as one.
+    let undone = begun.map(|begun| match done.problems.is_empty() {
+        true => begun.done(),
+        false => begun.operation,
+    });
+    // Only to be quick: the daemon would notice by itself.
+    if let Some(mut daemon) = context.daemon_if_any()? {
+        daemon.ask(&Request::Sync)?;
+    }
+    let said = |problem: &PathProblem| {
+        let PathProblem {
+            path, reason, code, ..
+        } = problem;
+        format!("{path}: {reason} ({code})")
+    };
+    Ok((undone, done.problems.iter().map(said).collect()))
+}
+
+/// Why a way back from the versions is closed.
+fn explained(failure: Failure) -> Failure {
+    match failure.code {
         ErrorCode::NoSuchVersion => {
             let why = "the server keeps replaced and removed contents only for a time";
             failure.because(why).hint("fst op show OP")
         },
+        ErrorCode::Unsynced => failure.hint("fst wait --synced, then: fst undo OP"),
         ErrorCode::Conflict => failure.hint("fst undo OP"),
         _ => failure,
-    })?;
-    Ok(undone)
+    }
 }
 
 fn log(context: &Context, limit: usize) -> Result<Answer, Failure> {
@@ -177,7 +227,7 @@ fn now(context: &Context, operation: &Operation) -> Result<Option<Vec<Option<Str
             let names: Vec<&str> = names.collect();
             Ok(Some(Config::things(&context.dirs, &names)?))
         },
-        Way::Afar { .. } | Way::None { .. } | Way::Newer => Ok(None),
+        Way::Afar { .. } | Way::Files | Way::None { .. } | Way::Newer => Ok(None),
     }
 }
 

@@ -338,3 +338,95 @@ fn what_others_changed_at_the_server_stays() {
     bo.fst(["undo"]).failed("FST-6023", 6);
     assert_eq!(bo.fst(["cat", "/docs/new/b.txt"]).ok().out, "edited");
 }
+
+/// Undoes the newest entry of the log, whatever it is.
+fn undo_newest(home: &Home) -> crate::world::Run {
+    let log = home.fst(["op", "log", "--json"]).ok().json();
+    let newest = &log["data"]["operations"][0]["short"];
+    home.fst(["undo", newest.as_str().expect("an id")])
+}
+
+#[test]
+fn a_restore_is_undone_from_the_versions() {
+    let server = Server::start();
+    let home = Home::first(&server).with_folder("docs");
+    for text in ["one\n", "two\n"] {
+        home.write("docs/f", text);
+        home.wait();
+    }
+    let file = home.path("docs/f");
+    let file = file.to_str().expect("text");
+    let undo = undo_of(&home, ["restore", file, "--version", "1"]);
+    assert_eq!(home.read("docs/f"), "one\n");
+    // Before the sync and after it.
+    home.shell(&undo).ok();
+    assert_eq!(home.read("docs/f"), "two\n");
+    home.wait();
+    undo_newest(&home).ok();
+    assert_eq!(home.read("docs/f"), "one\n");
+    home.wait();
+    undo_newest(&home).ok();
+    assert_eq!(home.read("docs/f"), "two\n");
+    home.wait();
+    // An edit since then is not written over.
+    let undo = undo_of(&home, ["restore", file, "--version", "1"]);
+    home.write("docs/f", "mine\n");
+    home.shell(&undo).failed("FST-6023", 6);
+    home.wait();
+    home.shell(&undo).failed("FST-6023", 6);
+    assert_eq!(home.read("docs/f"), "mine\n");
+}
+
+#[test]
+fn a_restore_of_a_folder_is_undone_as_a_whole() {
+    let server = Server::start();
+    let home = Home::first(&server).with_folder("docs");
+    home.make_dir("docs/d");
+    home.write("docs/a", "a1");
+    home.write("docs/d/b", "b1");
+    home.write("docs/gone", "gone");
+    home.wait();
+    let folder = home.path("docs");
+    let folder = folder.to_str().expect("text");
+    let file = home.path("docs/gone");
+    let json = home.fst(["versions", file.to_str().expect("text"), "--json"]);
+    let then = json.ok().json()["data"]["versions"][0]["time"].to_string();
+    home.write("docs/a", "a2");
+    home.make_dir("docs/new/deep");
+    home.write("docs/new/deep/c", "c");
+    std::fs::remove_file(home.path("docs/gone")).expect("it was there");
+    home.wait();
+    let now = |home: &Home| {
+        let read = |name: &str| std::fs::read_to_string(home.path("docs").join(name)).ok();
+        ["a", "d/b", "gone", "new/deep/c"].map(read)
+    };
+    let text = |text: &str| Some(text.to_owned());
+    let changed = [text("a2"), text("b1"), None, text("c")];
+    let restored = [text("a1"), text("b1"), text("gone"), None];
+    assert_eq!(now(&home), changed);
+    home.fst(["restore", folder, "--exact", "--time", &format!("@{then}")])
+        .ok();
+    assert_eq!(now(&home), restored);
+    // What came back is not synced yet: nothing is removed that the server has not.
+    let early = undo_newest(&home);
+    assert!(early.exit == 0 || early.exit == 6, "{}", early.err);
+    if early.exit == 6 {
+        early.failed("FST-6021", 6);
+        assert_eq!(now(&home), restored);
+        home.wait();
+        undo_newest(&home).ok();
+    }
+    assert_eq!(now(&home), changed);
+    for wanted in [&restored, &changed] {
+        home.wait();
+        undo_newest(&home).ok();
+        assert_eq!(&now(&home), wanted);
+    }
+    home.wait();
+    let trash = home.path("docs/gone");
+    home.fst(["trash", "restore", trash.to_str().expect("text")])
+        .ok();
+    home.wait();
+    home.fst(["undo"]).ok();
+    assert_eq!(now(&home), changed);
+}

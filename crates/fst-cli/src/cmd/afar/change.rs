@@ -83,7 +83,7 @@ fn carry_out(
         format!("{}/{inside}", place.folder.remote_path)
     };
     let subject = whole(&place.path);
-    let noted = noted::afar(context, Name::new(command, &subject), |note| {
+    let noted = noted::act(context, Name::new(command, &subject), |note| {
         client.change_afar(&place, change, note)
     });
     let (changed, operation) = hinted(noted, ErrorCode::Conflict, "fst ls, then run it again")?;
