@@ -160,7 +160,7 @@ fn begun() -> Progress {
 #[serde(rename_all = "kebab-case")]
 enum Line {
     /// Before a change.
-    Begun(Operation),
+    Begun(Box<Operation>),
     /// After it.
     Ended { id: String, is_done: bool },
 }
@@ -246,7 +246,7 @@ impl Operations {
             is_undone: false,
             short: String::new(),
         };
-        let others = self.append(&Line::Begun(operation.clone()))?;
+        let others = self.append(&Line::Begun(Box::new(operation.clone())))?;
         operation.short = short(&operation.id, others.iter().map(|other| other.id.as_str()));
         Ok(Begun {
             log: self,
@@ -446,7 +446,7 @@ fn parse(text: &str) -> Vec<Operation> {
         .filter(|line| line.ends_with('\n'));
     for line in whole.filter_map(|line| serde_json::from_str(line).ok()) {
         match line {
-            Line::Begun(operation) => all.push(operation),
+            Line::Begun(operation) => all.push(*operation),
             Line::Ended { id, is_done } => {
                 let ended = all.iter_mut().rev().find(|operation| operation.id == id);
                 if let Some(operation) = ended {
@@ -490,7 +490,7 @@ fn trimmed(known: &[Operation]) -> String {
             id: operation.id.clone(),
             is_done: operation.progress == Progress::Done,
         });
-        let begun = Line::Begun(operation.clone());
+        let begun = Line::Begun(Box::new(operation.clone()));
         let both = [Some(begun), end].into_iter().flatten();
         let both = both.filter_map(|line| serde_json::to_string(&line).ok());
         let both: String = both.map(|line| line + "\n").collect();

@@ -90,7 +90,7 @@ fn the_log_is_bounded() {
     let (_home, log) = on_disk();
     let many: String = (0..ENTRIES_MAX)
         .map(|n| {
-            let line = Line::Begun(Operation {
+            let line = Line::Begun(Box::new(Operation {
                 id: format!("{n:016x}"),
                 time_ms: 0,
                 command: "config set".to_owned(),
@@ -101,7 +101,7 @@ fn the_log_is_bounded() {
                 progress: Progress::Begun,
                 is_undone: false,
                 short: String::new(),
-            });
+            }));
             serde_json::to_string(&line).expect("a line") + "\n"
         })
         .collect();

@@ -11,7 +11,7 @@ use fst_fs::real::RealVault;
 use fst_fs::vault::{FileKind, Vault as _};
 use fst_proto::entry::{Content, Kind};
 use fst_proto::error::ErrorCode;
-use fst_proto::ids::ContentId;
+use fst_proto::ids::{ContentId, NodeId};
 use fst_proto::path::RelPath;
 
 use super::{Intended, Past};
@@ -82,6 +82,19 @@ impl Past<'_> {
         Err(ClientError::new(ErrorCode::NoSuchVersion, detail))
     }
 
+    /// The node at a path, if what the operation left there is a version of it by now.
+    fn synced(&self, path: &RelPath, left: Option<&str>) -> Result<NodeId, ClientError> {
+        let is_left =
+            |row: &RevisionRow| left.is_some_and(|left| described(&row.state.content) == left);
+        if let Some(node) = self.tree.lookup(path)
+            && self.db.read().revisions(node)?.iter().any(is_left)
+        {
+            return Ok(node);
+        }
+        let detail = format!("{path} is not synced yet");
+        Err(ClientError::new(ErrorCode::Unsynced, detail))
+    }
+
     /// The steps that make a thing what it was.
     fn steps_back(
         &self,
@@ -89,12 +102,7 @@ impl Past<'_> {
         thing: &Thing,
     ) -> Result<(Vec<Step>, Option<RevisionRow>), ClientError> {
         let path = path.clone();
-        let there = || {
-            self.tree.lookup(&path).ok_or_else(|| {
-                let detail = format!("{path} is not synced yet");
-                ClientError::new(ErrorCode::Unsynced, detail)
-            })
-        };
+        let there = || self.synced(&path, thing.left.as_deref());
         match (thing.was.as_deref(), &thing.left) {
             (None, _) => {
                 let now = there()?;
@@ -263,7 +271,7 @@ pub(crate) fn described(content: &Content) -> String {
     said(content.kind, &content.id)
 }
 
-fn said(kind: Kind, id: &ContentId) -> String {
+pub(crate) fn said(kind: Kind, id: &ContentId) -> String {
     match kind {
         Kind::Dir => DIRECTORY.to_owned(),
         Kind::File => format!("file {}", &id.to_hex()[..32]),

@@ -60,7 +60,7 @@ pub enum Change {
         to: RelPath,
     },
     /// What an operation changed becomes what it was.
-    Back(Operation),
+    Back(Box<Operation>),
 }
 
 /// What a change did.

@@ -74,7 +74,7 @@ impl Client {
             },
             path: RelPath::parse(path).map_err(bad_path)?,
         };
-        self.change_afar(&place, &Change::Back(operation.clone()), note)
+        self.change_afar(&place, &Change::Back(Box::new(operation.clone())), note)
     }
 }
 
