@@ -278,7 +278,8 @@ impl Operations {
         let is_new = file.metadata()?.len() == 0;
         let text = read(&file)?;
         // What a crash cut off is no line, and must not become the beginning of one.
-        let whole = text.rfind('\n').map_or(0, |end| end + 1);
+        let end = text.iter().rposition(|&byte| byte == b'\n');
+        let whole = end.map_or(0, |end| end + 1);
         let known = parse(&text);
         if known.len() >= ENTRIES_MAX || text.len() as u64 >= BYTES_MAX {
             let kept = trimmed(&known);
@@ -431,20 +432,20 @@ fn unusable(error: std::io::Error) -> ClientError {
     ClientError::caused(ErrorCode::Io, "use the log of operations", error)
 }
 
-fn read(file: &File) -> std::io::Result<String> {
+fn read(file: &File) -> std::io::Result<Vec<u8>> {
     let mut text = Vec::new();
     // A line is written before the log is found too long: two times the bound is never reached.
     file.take(2 * BYTES_MAX).read_to_end(&mut text)?;
-    Ok(String::from_utf8_lossy(&text).into_owned())
+    Ok(text)
 }
 
 /// Every whole line that can be read.
-fn parse(text: &str) -> Vec<Operation> {
+fn parse(text: &[u8]) -> Vec<Operation> {
     let mut all: Vec<Operation> = Vec::new();
-    let whole = text
-        .split_inclusive('\n')
-        .filter(|line| line.ends_with('\n'));
-    for line in whole.filter_map(|line| serde_json::from_str(line).ok()) {
+    // What stands behind the last end of a line is no line.
+    let lines = text.split_inclusive(|&byte| byte == b'\n');
+    let whole = lines.filter(|line| line.ends_with(b"\n"));
+    for line in whole.filter_map(|line| serde_json::from_slice(line).ok()) {
         match line {
             Line::Begun(operation) => all.push(*operation),
             Line::Ended { id, is_done } => {

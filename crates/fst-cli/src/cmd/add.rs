@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use fst_client::config::Mode;
+use fst_client::config::{FolderConfig, Mode};
+use fst_client::operations::Operation;
 use fst_client::{Client, ClientError};
 use fst_proto::error::ErrorCode;
 use serde_json::json;
@@ -29,11 +30,7 @@ pub(super) fn run(context: &Context, args: &Add) -> Result<Answer, Failure> {
             &format!("fst add {here}"),
         ));
     }
-    let folder = client.new_folder(&path, args.remote_path.as_deref(), mode);
-    let folder = folder.map_err(|error| explain(context, &client, &path, error))?;
-    let name = context.look.tilde(&folder.path);
-    let name = Name::new("add", &name);
-    let operation = noted::write(context, name, || client.draft_folder(&folder))?;
+    let (folder, operation) = noted_folder(context, &client, (&path, &args.remote_path), mode)?;
     let is_running = reload_daemon(context)?;
     let look = &context.look;
     let arrow = match mode {
@@ -61,6 +58,21 @@ pub(super) fn run(context: &Context, args: &Add) -> Result<Answer, Failure> {
     });
     let answer = Answer::new("fst.add/1", data, text).then(next);
     Ok(answer.undone_by(operation.as_ref()))
+}
+
+/// Adds a folder, noted before it is done.
+pub(super) fn noted_folder(
+    context: &Context,
+    client: &Client,
+    (path, remote_path): (&Path, &Option<String>),
+    mode: Mode,
+) -> Result<(FolderConfig, Option<Operation>), Failure> {
+    let folder = client.new_folder(path, remote_path.as_deref(), mode);
+    let folder = folder.map_err(|error| explain(context, client, path, error))?;
+    let name = context.look.tilde(&folder.path);
+    let name = Name::new("add", &name);
+    let operation = noted::write(context, name, || client.draft_folder(&folder))?;
+    Ok((folder, operation))
 }
 
 /// Adding fails for reasons that the catalogue words for a folder that is synced already.

@@ -47,12 +47,15 @@ pub(super) fn undo(context: &Context, id: Option<&str>) -> Result<Answer, Failur
     };
     let (undone, problems) = undone.map_err(|failure| about(failure, &operation))?;
     let mut page = Page::default();
+    let verb = match problems.is_empty() {
+        true => "is undone",
+        false => "is undone in part",
+    };
     page.line(format!(
-        "{} {} is undone: {} {}",
+        "{} {} {verb}: {}",
         context.look.symbol(Symbol::Good),
         operation.short,
-        operation.command,
-        operation.subject
+        title(&operation)
     ));
     let data = json!({ "undone": document(&operation) });
     let answer = Answer::new("fst.undo/1", data, page.into_text());
@@ -177,7 +180,9 @@ fn log(context: &Context, limit: usize) -> Result<Answer, Failure> {
             operation.short.clone(),
             amounts::when(now, UnixMillis(operation.time_ms), &zone),
             operation.command.clone(),
-            context.look.clip(&operation.subject, SUBJECT_WIDTH_MAX),
+            context
+                .look
+                .clip(&printable(operation.subject.as_bytes()), SUBJECT_WIDTH_MAX),
             operation.state().to_owned(),
         ]);
     }
@@ -193,10 +198,7 @@ fn log(context: &Context, limit: usize) -> Result<Answer, Failure> {
 fn show(context: &Context, id: &str) -> Result<Answer, Failure> {
     let operation = Operations::of(&context.dirs).find(Some(id))?;
     let mut page = Page::default();
-    page.line(format!(
-        "{}  {} {}",
-        operation.short, operation.command, operation.subject
-    ));
+    page.line(format!("{}  {}", operation.short, title(&operation)));
     let when = UnixMillis(operation.time_ms);
     let when = amounts::when(Context::now(), when, &TimeZone::system());
     page.line(format!("  when   {when}"));
@@ -229,6 +231,12 @@ fn now(context: &Context, operation: &Operation) -> Result<Option<Vec<Option<Str
         },
         Way::Afar { .. } | Way::Files | Way::None { .. } | Way::Newer => Ok(None),
     }
+}
+
+/// The command and what it was about.
+fn title(operation: &Operation) -> String {
+    let title = format!("{} {}", operation.command, operation.subject);
+    printable(title.trim().as_bytes())
 }
 
 fn line(context: &Context, thing: &Thing) -> String {

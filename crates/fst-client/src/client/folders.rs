@@ -13,42 +13,21 @@ use crate::config::{Draft, is_remote};
 use crate::folder::Space;
 
 impl Client {
-    /// Adds a folder: finds or creates its space and writes the configuration.
-    ///
-    /// # Errors
-    /// [`ErrorCode::FolderExists`], [`ErrorCode::FolderOverlap`], [`ErrorCode::RootMissing`],
-    /// [`ErrorCode::ReadOnlyRoot`]; server errors. Nothing is changed then.
-    pub fn add_folder(
-        &mut self,
-        path: &Path,
-        remote_path: Option<&str>,
-        mode: Mode,
-    ) -> Result<FolderConfig, ClientError> {
-        let folder = self.new_folder(path, remote_path, mode)?;
-        let config = self.with_folder(&folder)?;
-        config.save(&self.dirs)?;
-        self.config = config;
-        Ok(folder)
-    }
-
     /// Drafts the configuration with one more folder.
     ///
     /// # Errors
     /// [`ErrorCode::BadConfig`].
     pub fn draft_folder(&self, folder: &FolderConfig) -> Result<Draft, ClientError> {
-        self.with_folder(folder)?.draft(&self.dirs)
-    }
-
-    fn with_folder(&self, folder: &FolderConfig) -> Result<Config, ClientError> {
         let mut config = Config::load(&self.dirs)?;
         config.folders.push(folder.clone());
-        Ok(config)
+        config.draft(&self.dirs)
     }
 
-    /// A folder that may be added; its space is found or made.
+    /// A folder that may be added; its space is found or made. It is synced once the configuration names it.
     ///
     /// # Errors
-    /// As [`Client::add_folder`].
+    /// [`ErrorCode::FolderExists`], [`ErrorCode::FolderOverlap`], [`ErrorCode::RootMissing`],
+    /// [`ErrorCode::ReadOnlyRoot`]; server errors. Nothing is changed then.
     pub fn new_folder(
         &self,
         path: &Path,

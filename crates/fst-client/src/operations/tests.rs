@@ -78,9 +78,15 @@ fn lines_of_others_are_passed_over() {
         "\"kind\":\"wormhole\"",
     );
     text.extend(["\u{0}\u{1}\n{\"later\":1}\n", &newer, "\n"]);
-    std::fs::write(log.file(), text).expect("written");
+    let mut bytes = text.into_bytes();
+    // What is no text at all, in the middle and at the end.
+    bytes.splice(0..0, [0xff, 0xfe, b'\n']);
+    bytes.extend([0xff, b'{']);
+    std::fs::write(log.file(), bytes).expect("written");
     let all = log.all().expect("a log");
     assert_eq!(all.len(), 2);
+    drop(log.begin(intent("three")).expect("noted").done());
+    assert_eq!(subjects(&log), ["one", "one", "three"]);
     assert_eq!(all[1].way, Way::Newer);
     assert!(!all[1].is_undoable());
 }
