@@ -70,12 +70,44 @@ pub enum Way {
     },
     /// Files of folders become what they were, from the versions; the names of the things are their paths.
     Files,
+    /// A rule of a space becomes what it was.
+    Space {
+        /// A folder of the space, or a path in it.
+        folder: String,
+        /// The rule.
+        rule: SpaceRule,
+    },
+    /// The rule file at the top of a folder becomes what it was.
+    RuleFile {
+        /// The folder.
+        folder: String,
+    },
     /// Not at all.
     None {
         /// Why not.
         why: String,
     },
     /// By a newer version of this program.
+    #[serde(other)]
+    Newer,
+}
+
+/// What a space has for all its devices.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "of", rename_all = "kebab-case")]
+pub enum SpaceRule {
+    /// What no device syncs.
+    Ignore,
+    /// How long versions are kept.
+    Retention,
+    /// Whether a version is pinned.
+    Pin {
+        /// The node, hex digits.
+        node: String,
+        /// The revision.
+        rev: u64,
+    },
+    /// A rule of a newer version of this program.
     #[serde(other)]
     Newer,
 }
@@ -378,7 +410,8 @@ impl Operation {
     #[must_use]
     pub fn is_undoable(&self) -> bool {
         match self.way {
-            Way::Config { .. } | Way::Files => true,
+            Way::Config { .. } | Way::Files | Way::RuleFile { .. } => true,
+            Way::Space { ref rule, .. } => *rule != SpaceRule::Newer,
             Way::Afar { ref back, .. } => *back != Back::Newer,
             Way::None { .. } | Way::Newer => false,
         }

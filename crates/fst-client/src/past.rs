@@ -34,6 +34,7 @@ use crate::versions::{self, Deleted, Keeping, NodeHistory};
 
 mod afar;
 pub(crate) mod files;
+mod space;
 
 pub use afar::{Change, Changed, Intended, Item, Place};
 

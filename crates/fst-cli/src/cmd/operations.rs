@@ -42,6 +42,9 @@ pub(super) fn undo(context: &Context, id: Option<&str>) -> Result<Answer, Failur
         },
         Way::Afar { .. } => afar_back(context, &operation).map(|undone| (undone, Vec::new())),
         Way::Files => files_back(context, &operation),
+        Way::Space { .. } | Way::RuleFile { .. } => {
+            rule_back(context, &operation).map(|undone| (undone, Vec::new()))
+        },
         Way::None { why } => Err(none(why)),
         Way::Newer => Err(none("a newer version of this program has noted it")),
     };
@@ -155,6 +158,21 @@ fn files_back(
     Ok((undone, done.problems.iter().map(said).collect()))
 }
 
+/// Lets rules of a space, or its rule file, become what they were.
+fn rule_back(context: &Context, operation: &Operation) -> Result<Option<Operation>, Failure> {
+    let client = context.client()?;
+    let name = Name {
+        undoes: Some(operation),
+        ..Name::new("undo", &operation.short)
+    };
+    let undone = noted::act(context, name, |note| match operation.way {
+        Way::RuleFile { .. } => client.undo_rule_file(operation, note),
+        _ => client.undo_space(operation, note),
+    });
+    let (_, undone) = undone.map_err(explained)?;
+    Ok(undone)
+}
+
 /// Why a way back from the versions is closed.
 fn explained(failure: Failure) -> Failure {
     match failure.code {
@@ -229,7 +247,12 @@ fn now(context: &Context, operation: &Operation) -> Result<Option<Vec<Option<Str
             let names: Vec<&str> = names.collect();
             Ok(Some(Config::things(&context.dirs, &names)?))
         },
-        Way::Afar { .. } | Way::Files | Way::None { .. } | Way::Newer => Ok(None),
+        Way::Afar { .. }
+        | Way::Files
+        | Way::Space { .. }
+        | Way::RuleFile { .. }
+        | Way::None { .. }
+        | Way::Newer => Ok(None),
     }
 }
 

@@ -428,3 +428,119 @@ fn a_restore_of_a_folder_is_undone_as_a_whole() {
     home.fst(["undo"]).ok();
     assert_eq!(now(&home), changed);
 }
+
+#[test]
+fn ignore_rules_go_and_come_back() {
+    let server = Server::start();
+    let home = Home::first(&server).with_folder("docs");
+    home.write("docs/a.txt", "a");
+    home.wait();
+    let folder = home.path("docs");
+    let folder = folder.to_str().expect("text");
+    let rules = |home: &Home| home.fst(["ignore", "list", folder]).ok().out;
+    let none = rules(&home);
+    // In the rule file: the second rule goes, then the first.
+    home.fst(["ignore", "add", "*.tmp", "--folder", folder])
+        .ok();
+    home.fst(["ignore", "add", "*.log", "--folder", folder])
+        .ok();
+    home.fst(["undo"]).ok();
+    assert_eq!(home.read("docs/.fstignore"), "*.tmp\n");
+    let first = undo_newest(&home).ok();
+    assert_eq!(
+        home.read("docs/.fstignore"),
+        "*.tmp\n*.log\n",
+        "{}",
+        first.out
+    );
+    home.fst(["undo"]).ok();
+    home.fst(["undo"]).ok();
+    assert_eq!(home.read("docs/.fstignore"), "");
+    undo_newest(&home).ok();
+    home.write("docs/.fstignore", "mine\n");
+    home.fst(["undo"]).failed("FST-6023", 6);
+    assert_eq!(home.read("docs/.fstignore"), "mine\n");
+    std::fs::remove_file(home.path("docs/.fstignore")).expect("it was there");
+    // On this device.
+    let text = home.read(FILE);
+    let add = undo_of(
+        &home,
+        ["ignore", "add", "*.bak", "--folder", folder, "--device"],
+    );
+    assert!(home.read(FILE).contains("*.bak"));
+    let remove = undo_of(
+        &home,
+        ["ignore", "remove", "*.bak", "--folder", folder, "--device"],
+    );
+    home.shell(&remove).ok();
+    assert!(home.read(FILE).contains("*.bak"));
+    home.shell(&add).ok();
+    assert_eq!(home.read(FILE), text);
+    // In the space, in the order that it had.
+    home.wait();
+    for pattern in ["one", "two"] {
+        home.fst(["ignore", "add", pattern, "--folder", folder, "--space"])
+            .ok();
+        home.wait();
+    }
+    let both = rules(&home);
+    let remove = undo_of(
+        &home,
+        ["ignore", "remove", "one", "--folder", folder, "--space"],
+    );
+    home.wait();
+    assert_ne!(rules(&home), both);
+    home.shell(&remove).ok();
+    home.wait();
+    assert_eq!(rules(&home), both);
+    for _ in 0..2 {
+        home.fst(["undo"]).ok();
+        home.wait();
+    }
+    assert_eq!(rules(&home), none);
+}
+
+#[test]
+fn pins_and_rules_of_versions_are_undone() {
+    let server = Server::start();
+    let home = Home::first(&server).with_folder("docs");
+    for text in ["one\n", "two\n"] {
+        home.write("docs/f", text);
+        home.wait();
+    }
+    let (folder, file) = (home.path("docs"), home.path("docs/f"));
+    let folder = folder.to_str().expect("text");
+    let file = file.to_str().expect("text");
+    let is_pinned = || {
+        let found = home.fst(["versions", file, "--json"]).ok().json();
+        found["data"]["versions"][1]["pinned"] == true
+    };
+    home.fst(["versions", "pin", file, "1"]).ok();
+    home.wait();
+    assert!(is_pinned());
+    home.fst(["undo"]).ok();
+    home.wait();
+    assert!(!is_pinned());
+    undo_newest(&home).ok();
+    home.wait();
+    assert!(is_pinned());
+    let days = || {
+        home.fst(["versions", "keep", folder, "--json"]).ok().json()["data"]["retention_days"]
+            .clone()
+    };
+    let before = days();
+    let undo = undo_of(&home, ["versions", "keep", folder, "--days", "77"]);
+    home.wait();
+    assert_eq!(days(), 77);
+    let newer = undo_of(&home, ["versions", "keep", folder, "--days", "78"]);
+    home.wait();
+    home.shell(&undo).failed("FST-6023", 6);
+    home.shell(&newer).ok();
+    home.wait();
+    home.shell(&undo).ok();
+    home.wait();
+    assert_eq!(days(), before);
+    // Nothing is changed, so nothing is noted.
+    let same = home.fst(["versions", "pin", file, "1"]).ok().out;
+    assert!(!same.contains("undo:"), "{same}");
+}
