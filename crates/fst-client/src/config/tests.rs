@@ -717,6 +717,7 @@ fn a_draft_is_taken_back_and_nothing_else() {
         "    remote_path: /B\n",
         "    remote_path: /B\n    paused: true\n",
     );
+    let pause_a = |text: &str| text.replace(" # noise\n", " # noise\n    paused: true\n");
     let swapped = |text: &str| {
         let a = "  - path: ~/A\n    remote_path: /A\n    ignore: ['*.tmp'] # noise\n";
         format!("{}{a}", text.replace(a, ""))
@@ -739,6 +740,13 @@ fn a_draft_is_taken_back_and_nothing_else() {
             other(&without_a),
         ),
         (sample, &paused, paused.clone(), sample.to_owned()),
+        // Another folder was paused too, and its line stands where that of the operation stood.
+        (
+            sample,
+            &paused,
+            format!("# 1\n# 2\n{}", pause_a(&paused)),
+            format!("# 1\n# 2\n{}", pause_a(sample)),
+        ),
         // The item has another number by now, and its neighbours are others.
         (sample, &paused, swapped(&paused), swapped(sample)),
         (
