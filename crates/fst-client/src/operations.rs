@@ -249,6 +249,17 @@ impl Operations {
         Ok(all.swap_remove(at))
     }
 
+    /// The newest operation before this one that may be undone.
+    ///
+    /// # Errors
+    /// As [`Operations::all`].
+    pub fn before(&self, operation: &Operation) -> Result<Option<Operation>, ClientError> {
+        let mut all = self.all()?;
+        let at = all.iter().position(|one| one.id == operation.id);
+        let older = undo::older(&entries(&all), at.unwrap_or_default());
+        Ok(older.map(|at| all.swap_remove(at)))
+    }
+
     /// Notes what is about to be done. When this returns, it is durable.
     ///
     /// # Errors

@@ -90,14 +90,7 @@ pub enum Refusal {
 /// [`NoneMeant`].
 pub fn choose(entries: &[Entry<'_>], wanted: Option<&str>) -> Result<usize, NoneMeant> {
     let Some(id) = wanted else {
-        let stands = |&at: &usize| {
-            let entry = &entries[at];
-            entry.progress != Progress::Failed
-                && entry.undoes.is_none()
-                && !is_undone(entries, entry.id)
-        };
-        let newest = (0..entries.len()).rev().find(stands);
-        return newest.ok_or(NoneMeant::Nothing);
+        return older(entries, entries.len()).ok_or(NoneMeant::Nothing);
     };
     let id = id.to_owned();
     let fits = |at: &usize| !id.is_empty() && entries[*at].id.starts_with(&id);
@@ -107,6 +100,18 @@ pub fn choose(entries: &[Entry<'_>], wanted: Option<&str>) -> Result<usize, None
         (None, _) => Err(NoneMeant::Unknown { id }),
         (Some(_), Some(_)) => Err(NoneMeant::Ambiguous { id }),
     }
+}
+
+/// The newest operation before `at` that may be undone.
+#[must_use]
+pub fn older(entries: &[Entry<'_>], at: usize) -> Option<usize> {
+    let stands = |&at: &usize| {
+        let entry = &entries[at];
+        entry.progress != Progress::Failed
+            && entry.undoes.is_none()
+            && !is_undone(entries, entry.id)
+    };
+    (0..at).rev().find(stands)
 }
 
 /// Whether an operation was undone, and that not undone again.

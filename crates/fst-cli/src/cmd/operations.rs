@@ -35,7 +35,8 @@ pub(super) fn run(context: &Context, command: &OpCommand) -> Result<Answer, Fail
 }
 
 pub(super) fn undo(context: &Context, id: Option<&str>) -> Result<Answer, Failure> {
-    let operation = Operations::of(&context.dirs).find(id)?;
+    let log = Operations::of(&context.dirs);
+    let operation = log.find(id)?;
     let undone = match &operation.way {
         Way::Config { lines } => {
             config_back(context, &operation, lines.as_ref()).map(|undone| (undone, Vec::new()))
@@ -48,7 +49,13 @@ pub(super) fn undo(context: &Context, id: Option<&str>) -> Result<Answer, Failur
         Way::None { why } => Err(none(why)),
         Way::Newer => Err(none("a newer version of this program has noted it")),
     };
-    let (undone, problems) = undone.map_err(|failure| about(failure, &operation))?;
+    let (undone, problems) = undone.map_err(|failure| {
+        let older = match (id, failure.code) {
+            (None, ErrorCode::NotUndoable | ErrorCode::ChangedSince) => log.before(&operation),
+            _ => Ok(None),
+        };
+        about(failure, &operation, older.ok().flatten().as_ref())
+    })?;
     let mut page = Page::default();
     let verb = match problems.is_empty() {
         true => "is undone",
@@ -75,9 +82,12 @@ fn none(why: &str) -> Failure {
     Failure::new(ErrorCode::NotUndoable, ErrorCode::NotUndoable.title()).because(why)
 }
 
-/// Names the operation where the catalogue says `OP`.
-fn about(failure: Failure, operation: &Operation) -> Failure {
-    let hint = failure.hint.replace("OP", &operation.short);
+/// Names the operation where the catalogue says `OP`, and the one that may be undone instead.
+fn about(failure: Failure, operation: &Operation, older: Option<&Operation>) -> Failure {
+    let mut hint = failure.hint.replace("OP", &operation.short);
+    if let Some(older) = older {
+        hint.extend(["; further back: fst undo ", &older.short]);
+    }
     failure.hint(hint)
 }
 

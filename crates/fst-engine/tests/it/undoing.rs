@@ -1,6 +1,6 @@
 //! Which operation is undone, and when it is not: ADR 0037.
 
-use fst_engine::undo::{Entry, Progress, Thing, choose, is_undone, plan};
+use fst_engine::undo::{Entry, Progress, Thing, choose, is_undone, older, plan};
 use proptest::prelude::*;
 
 use crate::cases;
@@ -149,6 +149,21 @@ fn the_newest_that_stands_is_meant() {
             Err(none) => none.to_string(),
         };
         assert_eq!(chosen, *wanted, "{log}");
+    }
+}
+
+/// What is offered when the newest one cannot be undone.
+#[test]
+fn further_back_is_the_next_that_stands() {
+    for (log, at, wanted) in [
+        ("a b c", 2, Some(1)),
+        ("a b c", 0, None),
+        ("a b! c", 2, Some(0)),
+        // Undone by what came later.
+        ("a b c u<b", 2, Some(0)),
+        ("a b c u<b w<u", 2, Some(1)),
+    ] {
+        assert_eq!(older(&entries(log), at), wanted, "{log}");
     }
 }
 
