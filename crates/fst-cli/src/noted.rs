@@ -36,8 +36,9 @@ impl<'a> Name<'a> {
         }
     }
 
-    fn of_config(&self, draft: &Draft) -> Intent {
-        self.intent(Intent::of_config(self.command, self.subject, draft))
+    fn of_config(&self, context: &Context, draft: &Draft) -> Intent {
+        let name = (self.command, self.subject);
+        self.intent(Intent::of_config(&context.dirs, name, draft))
     }
 
     fn of(&self, intended: Intended) -> Intent {
@@ -71,7 +72,7 @@ pub(crate) fn write(
         if draft.is_empty() {
             return Ok(None);
         }
-        let begun = log.begin(name.of_config(&draft))?;
+        let begun = log.begin(name.of_config(context, &draft))?;
         match draft.write(&context.dirs) {
             Ok(true) => return Ok(Some(begun.done())),
             Ok(false) => begun.failed(),
@@ -96,7 +97,7 @@ pub(crate) fn let_write(
         return act().map(|()| None);
     }
     let log = Operations::of(&context.dirs);
-    let begun = log.begin(name.of_config(draft))?;
+    let begun = log.begin(name.of_config(context, draft))?;
     // After a failure it stays begun: whether it happened is seen by what is there.
     act()?;
     Ok(Some(begun.done()))

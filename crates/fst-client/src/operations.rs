@@ -56,6 +56,8 @@ pub struct Thing {
 pub enum Way {
     /// Values go back into the configuration; as lines when these are still there.
     Config {
+        /// The file.
+        file: String,
         /// The lines that were replaced.
         lines: Option<Lines>,
     },
@@ -370,7 +372,7 @@ impl Begun<'_> {
 
 impl Intent {
     /// A change of the configuration.
-    pub fn of_config(command: &str, subject: &str, draft: &Draft) -> Self {
+    pub fn of_config(dirs: &Dirs, (command, subject): (&str, &str), draft: &Draft) -> Self {
         let (things, way) = match draft.changes() {
             Ok(changes) => {
                 let things = changes.into_iter().map(|change| Thing {
@@ -379,7 +381,8 @@ impl Intent {
                     left: change.left,
                 });
                 let lines = draft.lines();
-                (things.collect(), Way::Config { lines })
+                let file = dirs.config_file().to_string_lossy().into_owned();
+                (things.collect(), Way::Config { file, lines })
             },
             Err(error) => {
                 let why = error.to_string();
@@ -458,8 +461,24 @@ impl Operation {
     /// Drafts the way back of a change of the configuration.
     ///
     /// # Errors
-    /// As [`Operation::plan`] and [`Config::draft_back`].
-    pub fn draft_back(&self, dirs: &Dirs, lines: Option<&Lines>) -> Result<Draft, ClientError> {
+    /// [`ErrorCode::NotUndoable`] when it changed another file; as [`Operation::plan`] and [`Config::draft_back`].
+    pub fn draft_back(&self, dirs: &Dirs) -> Result<Draft, ClientError> {
+        let lines = match &self.way {
+            Way::Config { file, lines } if *file == dirs.config_file().to_string_lossy() => lines,
+            Way::Config { file, .. } => {
+                let detail = format!("it changed another file: add --config {file}");
+                return Err(ClientError::new(ErrorCode::NotUndoable, detail));
+            },
+            Way::Afar { .. }
+            | Way::Files
+            | Way::Space { .. }
+            | Way::RuleFile { .. }
+            | Way::None { .. }
+            | Way::Newer => {
+                let detail = "it changed nothing in the configuration";
+                return Err(ClientError::new(ErrorCode::NotUndoable, detail));
+            },
+        };
         let names: Vec<&str> = self
             .things
             .iter()
@@ -468,7 +487,7 @@ impl Operation {
         let back = self.plan(&Config::things(dirs, &names)?)?;
         let thing = |at: usize| (names[at], self.things[at].was.as_deref());
         let things: Vec<(&str, Option<&str>)> = back.into_iter().map(thing).collect();
-        Config::draft_back(dirs, &things, lines)
+        Config::draft_back(dirs, &things, lines.as_ref())
     }
 }
 

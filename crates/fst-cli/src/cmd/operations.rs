@@ -3,7 +3,7 @@
 //! Whether something may be undone is decided in `fst_client::operations`. Invariant: an undo is an operation like any
 //! other: noted before it is done, shown in the log, and undone by its id. Source: docs/design/commands.md §14.
 
-use fst_client::config::{Config, Lines};
+use fst_client::config::Config;
 use fst_client::operations::{Operation, Operations, Thing, Way};
 use fst_proto::error::{ErrorCode, Exit};
 use fst_proto::ipc::{PathProblem, Request};
@@ -38,9 +38,7 @@ pub(super) fn undo(context: &Context, id: Option<&str>) -> Result<Answer, Failur
     let log = Operations::of(&context.dirs);
     let operation = log.find(id)?;
     let undone = match &operation.way {
-        Way::Config { lines } => {
-            config_back(context, &operation, lines.as_ref()).map(|undone| (undone, Vec::new()))
-        },
+        Way::Config { .. } => config_back(context, &operation).map(|undone| (undone, Vec::new())),
         Way::Afar { .. } => afar_back(context, &operation).map(|undone| (undone, Vec::new())),
         Way::Files => files_back(context, &operation),
         Way::Space { .. } | Way::RuleFile { .. } => {
@@ -92,12 +90,8 @@ fn about(failure: Failure, operation: &Operation, older: Option<&Operation>) -> 
 }
 
 /// Puts back what an operation changed in the configuration.
-fn config_back(
-    context: &Context,
-    operation: &Operation,
-    lines: Option<&Lines>,
-) -> Result<Option<Operation>, Failure> {
-    let draft = || operation.draft_back(&context.dirs, lines);
+fn config_back(context: &Context, operation: &Operation) -> Result<Option<Operation>, Failure> {
+    let draft = || operation.draft_back(&context.dirs);
     let first = draft()?;
     let [gone, new] = first.folders(&context.dirs)?;
     if let Some(folder) = new.iter().find(|folder| !folder.path.is_dir()) {
@@ -252,12 +246,13 @@ fn show(context: &Context, id: &str) -> Result<Answer, Failure> {
 /// What the things are now; `null` where only the server knows.
 fn now(context: &Context, operation: &Operation) -> Result<Option<Vec<Option<String>>>, Failure> {
     match &operation.way {
-        Way::Config { .. } => {
+        Way::Config { file, .. } if *file == context.dirs.config_file().to_string_lossy() => {
             let names = operation.things.iter().map(|thing| thing.name.as_str());
             let names: Vec<&str> = names.collect();
             Ok(Some(Config::things(&context.dirs, &names)?))
         },
-        Way::Afar { .. }
+        Way::Config { .. }
+        | Way::Afar { .. }
         | Way::Files
         | Way::Space { .. }
         | Way::RuleFile { .. }

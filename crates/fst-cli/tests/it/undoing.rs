@@ -552,3 +552,23 @@ fn pins_and_rules_of_versions_are_undone() {
     let same = home.fst(["versions", "pin", file, "1"]).ok().out;
     assert!(!same.contains("undo:"), "{same}");
 }
+
+/// Two files with the same values are told apart.
+#[test]
+fn another_configuration_file_is_not_touched() {
+    let home = with_file(TEXT);
+    home.write("other.yaml", TEXT);
+    let other = home.path("other.yaml");
+    let other = other.to_str().expect("text");
+    home.fst(["config", "set", "max_upload", "5mbps", "--config", other])
+        .ok();
+    home.write(FILE, home.read("other.yaml"));
+    let changed = home.read(FILE);
+    let refused = home.fst(["undo"]);
+    refused.failed("FST-6024", 6);
+    assert!(refused.err.contains("add --config"), "{}", refused.err);
+    assert_eq!(home.read(FILE), changed);
+    home.fst(["undo", "--config", other]).ok();
+    assert_eq!(home.read("other.yaml"), TEXT);
+    assert_eq!(home.read(FILE), changed);
+}

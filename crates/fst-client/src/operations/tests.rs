@@ -19,7 +19,10 @@ fn intent(subject: &str) -> Intent {
             was: Some("1".to_owned()),
             left: None,
         }],
-        way: Way::Config { lines: None },
+        way: Way::Config {
+            file: "f".to_owned(),
+            lines: None,
+        },
         undoes: None,
     }
 }
@@ -74,7 +77,7 @@ fn lines_of_others_are_passed_over() {
     let mut text = std::fs::read_to_string(log.file()).expect("a log");
     let newer = text.lines().next().expect("a line");
     let newer = newer.replace(
-        "\"kind\":\"config\",\"lines\":null",
+        "\"kind\":\"config\",\"file\":\"f\",\"lines\":null",
         "\"kind\":\"wormhole\"",
     );
     text.extend(["\u{0}\u{1}\n{\"later\":1}\n", &newer, "\n"]);
