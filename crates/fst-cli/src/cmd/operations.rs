@@ -65,7 +65,10 @@ pub(super) fn undo(context: &Context, id: Option<&str>) -> Result<Answer, Failur
         operation.short,
         title(&operation)
     ));
-    let data = json!({ "undone": document(&operation) });
+    let mut data = json!({ "undone": document(&operation) });
+    if problems.is_empty() {
+        data["undone"]["state"] = json!("undone");
+    }
     let answer = Answer::new("fst.undo/1", data, page.into_text());
     let exit = match problems.is_empty() {
         true => Exit::Done,
