@@ -26,6 +26,10 @@ const TEMPLATE: &str = "\
 
 {all-args}{after-help}";
 
+const UNDOING: &str = "\
+Without OP, running it again and again goes back further. An undo is undone by its own id. What was \
+changed since by other means is never overwritten: then nothing is done.";
+
 const EXAMPLES: &str = "\
 Examples:
   fst up ~/Documents                        everything: server, account, folder, daemon
@@ -204,6 +208,15 @@ compared with what lies there now.")]
     },
     #[command(flatten)]
     Afar(AfarCommand),
+    /// Take back what a command changed
+    #[command(after_help = UNDOING)]
+    Undo {
+        /// Its id as the command printed it, or the start of it; the newest that stands without it
+        op: Option<String>,
+    },
+    /// What commands of this device changed
+    #[command(subcommand)]
+    Op(OpCommand),
     /// Files that two devices changed at once
     #[command(subcommand)]
     Conflicts(ConflictsCommand),
@@ -465,6 +478,22 @@ pub(crate) enum TrashCommand {
         /// Say what would be done, and do nothing
         #[arg(long, short = 'n')]
         dry_run: bool,
+    },
+}
+
+/// `fst op`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum OpCommand {
+    /// The newest operations
+    Log {
+        /// Lines to show
+        #[arg(long, short = 'n', default_value_t = 20)]
+        limit: usize,
+    },
+    /// One of them: what it changed, from what to what
+    Show {
+        /// Its id, or the start of it
+        op: String,
     },
 }
 

@@ -32,6 +32,7 @@ mod history;
 mod ignore;
 mod init;
 mod local;
+mod operations;
 mod pause;
 mod planned;
 mod remove;
@@ -92,6 +93,8 @@ fn run(command: Option<Command>, global: Global) -> Result<Answer, Failure> {
         Command::Trash(command) => trash::run(&context, &command),
         Command::Diff { a, b } => diff::run(&context, &a, b.as_deref()),
         Command::Afar(command) => afar::run(&context, &command),
+        Command::Undo { op } => operations::undo(&context, op.as_deref()),
+        Command::Op(command) => operations::run(&context, &command),
         Command::Conflicts(command) => conflicts::run(&context, &command),
         Command::Devices(command) => devices::run(&context, &command),
         Command::Config(command) => config::run(&context, &command),
@@ -109,6 +112,9 @@ fn print_answer(answer: &Answer, is_json: bool) -> u8 {
         screen::print(&json::document(&answer.envelope()));
     } else {
         screen::print(&answer.text);
+        if let Some(undo) = &answer.undo {
+            screen::print(&format!("  undo: {undo}\n"));
+        }
         for warning in &answer.warnings {
             screen::say(&format!("warning: {warning}"));
         }

@@ -12,6 +12,7 @@ mod afar;
 mod args;
 mod cmd;
 mod context;
+mod noted;
 mod render;
 mod report;
 mod screen;

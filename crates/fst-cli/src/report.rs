@@ -8,6 +8,7 @@ use std::error::Error;
 
 use fst_client::ClientError;
 use fst_client::config::Report;
+use fst_client::operations::Operation;
 use fst_daemon::DaemonError;
 use fst_proto::error::{ErrorCode, Problem};
 use serde_json::{Value, json};
@@ -25,6 +26,8 @@ pub(crate) struct Answer {
     pub warnings: Vec<String>,
     /// Commands that make sense next.
     pub next: Vec<String>,
+    /// The command that takes it back.
+    pub undo: Option<String>,
     /// Exit code.
     pub exit: u8,
 }
@@ -39,6 +42,7 @@ impl Answer {
             text: text.into(),
             warnings,
             next,
+            undo: None,
             exit: 0,
         }
     }
@@ -46,6 +50,13 @@ impl Answer {
     /// Adds a command that makes sense next.
     pub(crate) fn then(mut self, command: impl Into<String>) -> Self {
         self.next.push(command.into());
+        self
+    }
+
+    /// Says how it is taken back, if there is a way.
+    pub(crate) fn undone_by(mut self, operation: Option<&Operation>) -> Self {
+        let way = operation.filter(|operation| operation.is_undoable());
+        self.undo = way.map(|operation| format!("fst undo {}", operation.short));
         self
     }
 
@@ -64,13 +75,17 @@ impl Answer {
     /// The JSON document.
     pub(crate) fn envelope(&self) -> Value {
         let next: Vec<Value> = self.next.iter().map(|run| json!({ "run": run })).collect();
-        json!({
+        let mut envelope = json!({
             "schema": self.schema,
             "ok": true,
             "data": self.data,
             "warnings": self.warnings,
             "next": next,
-        })
+        });
+        if let Some(undo) = &self.undo {
+            envelope["undo"] = json!(undo);
+        }
+        envelope
     }
 }
 

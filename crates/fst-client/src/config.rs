@@ -18,6 +18,7 @@ use crate::error::ClientError;
 
 mod build;
 mod check;
+mod draft;
 mod edit;
 pub mod keys;
 mod performance;
@@ -28,6 +29,7 @@ mod tree;
 
 pub(crate) use check::is_remote;
 pub use check::{Origin, Setting, Value, parse_value};
+pub use draft::{Changed, Draft, Lines};
 pub use performance::{Performance, Schedule};
 pub use report::{Finding, Report, Severity};
 pub use tree::Place;
@@ -205,13 +207,22 @@ impl Config {
     /// touching something else, [`ErrorCode::Io`]; the old one then stands.
     pub fn save(&self, dirs: &Dirs) -> Result<(), ClientError> {
         let lock = Lock::take(dirs)?;
+        let draft = self.draft(dirs)?;
+        lock.write(dirs, &draft)
+    }
+
+    /// Drafts what changed since the file was read, and nothing else.
+    ///
+    /// # Errors
+    /// As [`Config::save`].
+    pub fn draft(&self, dirs: &Dirs) -> Result<Draft, ClientError> {
         let text = read(&dirs.config_file())?;
         let versions = save::Versions {
             before: &Self::parse(dirs, &self.source)?,
             wanted: self,
             now: &Self::parse(dirs, &text)?,
         };
-        lock.change(dirs, &text, &save::differences(dirs, versions))
+        drafted(dirs, text, &save::differences(dirs, versions))
     }
 
     /// Replaces the whole text, unless it is another one than `before` by now. Returns whether it was replaced.
@@ -224,15 +235,15 @@ impl Config {
         if read(&dirs.config_file())? != before {
             return Ok(false);
         }
-        lock.write(dirs, text)?;
+        lock.write(dirs, &Draft::new(before, text))?;
         Ok(true)
     }
 
-    /// Gives a key a value in the file. `path` is a full one.
+    /// Drafts a value of a key. `path` is a full one.
     ///
     /// # Errors
     /// [`ErrorCode::UnknownSetting`], [`ErrorCode::BadValue`]; as [`Config::save`].
-    pub fn set(dirs: &Dirs, path: &str, text: &str) -> Result<(), ClientError> {
+    pub fn draft_set(dirs: &Dirs, path: &str, text: &str) -> Result<Draft, ClientError> {
         let key = keys::at(path).ok_or_else(|| unknown(path))?;
         let value = parse_value(key, text).map_err(|error| {
             let detail = format!("{path} cannot be {text:?}; wanted: {error}");
@@ -240,41 +251,37 @@ impl Config {
         })?;
         let value = save::written(&value, text);
         let change = edit::Change::Set(edit::steps(path), value);
-        let lock = Lock::take(dirs)?;
-        lock.change(dirs, &read(&dirs.config_file())?, &[change])
+        drafted(dirs, read(&dirs.config_file())?, &[change])
     }
 
-    /// Takes a key out of the file, so that its default holds.
+    /// Drafts the file without a key, so that its default holds.
     ///
     /// # Errors
     /// [`ErrorCode::NotFound`] when it is not there; as [`Config::save`].
-    pub fn unset(dirs: &Dirs, path: &str) -> Result<(), ClientError> {
-        let lock = Lock::take(dirs)?;
+    pub fn draft_unset(dirs: &Dirs, path: &str) -> Result<Draft, ClientError> {
         let text = read(&dirs.config_file())?;
         if !tree::parse(&text).is_ok_and(|root| edit::is_there(&root, path)) {
             let detail = format!("{path} is not in {}", dirs.tilde(&dirs.config_file()));
             return Err(ClientError::new(ErrorCode::NotFound, detail));
         }
-        lock.change(dirs, &text, &[edit::Change::Unset(edit::steps(path))])
+        drafted(dirs, text, &[edit::Change::Unset(edit::steps(path))])
     }
 
-    /// Adds a rule for hours of the week.
+    /// Drafts one more rule for hours of the week.
     ///
     /// # Errors
     /// [`ErrorCode::BadConfig`] when there is one with this name; as [`Config::save`].
-    pub fn add_schedule(dirs: &Dirs, schedule: &Schedule) -> Result<(), ClientError> {
+    pub fn draft_schedule(dirs: &Dirs, schedule: &Schedule) -> Result<Draft, ClientError> {
         let list = edit::steps("schedules");
         let change = edit::Change::Push(list, save::written_schedule(schedule));
-        let lock = Lock::take(dirs)?;
-        lock.change(dirs, &read(&dirs.config_file())?, &[change])
+        drafted(dirs, read(&dirs.config_file())?, &[change])
     }
 
-    /// Removes a rule for hours of the week.
+    /// Drafts the file without a rule for hours of the week.
     ///
     /// # Errors
     /// [`ErrorCode::NotFound`]; as [`Config::save`].
-    pub fn remove_schedule(dirs: &Dirs, name: &str) -> Result<(), ClientError> {
-        let lock = Lock::take(dirs)?;
+    pub fn draft_no_schedule(dirs: &Dirs, name: &str) -> Result<Draft, ClientError> {
         let text = read(&dirs.config_file())?;
         let config = Self::parse(dirs, &text)?;
         let mut all = config.performance.schedules.iter();
@@ -283,8 +290,26 @@ impl Config {
             ClientError::new(ErrorCode::NotFound, format!("no schedule {name:?}"))
         })?;
         let item = edit::steps(&format!("schedules[{at}]"));
-        lock.change(dirs, &text, &[edit::Change::Unset(item)])
+        drafted(dirs, text, &[edit::Change::Unset(item)])
     }
+}
+
+/// The text with the changes, if the outcome is good.
+fn drafted(dirs: &Dirs, text: String, changes: &[edit::Change]) -> Result<Draft, ClientError> {
+    let mut new = text.clone();
+    for change in changes {
+        new = edit::apply(&new, change).map_err(|edit::NotExact| by_hand(dirs, change))?;
+    }
+    let config = Config::examine(dirs, &dirs.config_file(), &new);
+    if config.report.is_unusable() {
+        let detail = "the change does not fit the rest of the file";
+        return Err(ClientError::caused(
+            ErrorCode::BadConfig,
+            detail,
+            config.report,
+        ));
+    }
+    Ok(Draft::new(text, new))
 }
 
 /// The key is not in the table.
@@ -341,33 +366,15 @@ impl Lock {
         open().map(Self).map_err(|error| unwritable(&path, error))
     }
 
-    /// Makes the changes and writes the file, if the outcome is good.
-    fn change(&self, dirs: &Dirs, text: &str, changes: &[edit::Change]) -> Result<(), ClientError> {
-        let mut new = text.to_owned();
-        for change in changes {
-            new = edit::apply(&new, change).map_err(|edit::NotExact| by_hand(dirs, change))?;
-        }
-        let config = Config::examine(dirs, &dirs.config_file(), &new);
-        if config.report.is_unusable() {
-            let detail = "the change does not fit the rest of the file";
-            return Err(ClientError::caused(
-                ErrorCode::BadConfig,
-                detail,
-                config.report,
-            ));
-        }
-        if new == text {
-            return Ok(());
-        }
-        self.write(dirs, &new)
-    }
-
     /// A link to a file kept elsewhere stays one.
     #[expect(clippy::unused_self, reason = "who writes holds the lock")]
-    fn write(&self, dirs: &Dirs, text: &str) -> Result<(), ClientError> {
+    fn write(&self, dirs: &Dirs, draft: &Draft) -> Result<(), ClientError> {
+        if draft.is_empty() {
+            return Ok(());
+        }
         let file = dirs.config_file();
         let file = std::fs::canonicalize(&file).unwrap_or(file);
-        write_durably(&file, text.as_bytes()).map_err(|e| unwritable(&file, e))
+        write_durably(&file, draft.after.as_bytes()).map_err(|e| unwritable(&file, e))
     }
 }
 

@@ -29,6 +29,7 @@ pub mod ignore;
 pub mod keystore;
 pub mod log;
 pub mod marker;
+pub mod operations;
 pub mod past;
 pub mod push;
 pub mod remote;

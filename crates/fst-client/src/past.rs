@@ -33,8 +33,10 @@ use crate::restore::{Restore, Restored, Restorer, outside};
 use crate::versions::{self, Deleted, Keeping, NodeHistory};
 
 mod afar;
+pub(crate) mod files;
+mod space;
 
-pub use afar::{Change, Changed, Item, Place};
+pub use afar::{Change, Changed, Intended, Item, Place};
 
 /// One folder's past, and a path in it.
 #[derive(Debug)]

@@ -56,3 +56,4 @@ pub mod scope;
 pub mod settle;
 pub mod survey;
 pub mod tree;
+pub mod undo;

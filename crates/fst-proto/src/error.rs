@@ -101,6 +101,8 @@ codes! {
     NoSuchVersion = 1205, NotFound, 404, "no such version", "fst history";
     /// A rule of this name.
     ScheduleExists = 1206, Refused, 409, "there is a rule of this name", "fst schedule list";
+    /// No such operation in the log.
+    NoSuchOperation = 1207, NotFound, 404, "no such operation", "fst op log";
     /// No such open conflict.
     NoSuchConflict = 1208, NotFound, 404, "no such conflict", "fst conflicts list";
     /// Wrong arguments.
@@ -185,6 +187,10 @@ codes! {
     Unsynced = 6021, Refused, 409, "what lies there is not synced yet", "fst wait --synced, then run it again";
     /// Something is in the way.
     InTheWay = 6022, Refused, 409, "something else is in the way", "move it away, or restore elsewhere with --to DIR";
+    /// An undo would overwrite what was changed since.
+    ChangedSince = 6023, Refused, 409, "something was changed since that operation", "fst op show OP";
+    /// There is no way back.
+    NotUndoable = 6024, Refused, 409, "this operation cannot be undone", "fst op show OP";
     /// Rolled back.
     Rollback = 7001, Damage, 409, "the server went back in time", "restore the server's newest state; local files are untouched";
     /// Fork.

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use fst_client::config::Mode;
+use fst_client::config::{FolderConfig, Mode};
+use fst_client::operations::Operation;
 use fst_client::{Client, ClientError};
 use fst_proto::error::ErrorCode;
 use serde_json::json;
@@ -11,12 +12,13 @@ use super::account::reload_daemon;
 use super::planned;
 use crate::args::{Add, Direction};
 use crate::context::{Context, absolute, shown};
+use crate::noted::{self, Name};
 use crate::render::Symbol;
 use crate::report::{Answer, Failure};
 
 pub(super) fn run(context: &Context, args: &Add) -> Result<Answer, Failure> {
     let path = absolute(&args.path)?;
-    let mut client = context.client()?;
+    let client = context.client()?;
     let mode = mode(&args.direction);
     if args.dry_run {
         let plan = client.explain_new(&path, args.remote_path.as_deref(), mode);
@@ -28,8 +30,7 @@ pub(super) fn run(context: &Context, args: &Add) -> Result<Answer, Failure> {
             &format!("fst add {here}"),
         ));
     }
-    let added = client.add_folder(&path, args.remote_path.as_deref(), mode);
-    let folder = added.map_err(|error| explain(context, &client, &path, error))?;
+    let (folder, operation) = noted_folder(context, &client, (&path, &args.remote_path), mode)?;
     let is_running = reload_daemon(context)?;
     let look = &context.look;
     let arrow = match mode {
@@ -55,7 +56,23 @@ pub(super) fn run(context: &Context, args: &Add) -> Result<Answer, Failure> {
         "remote_path": folder.remote_path,
         "mode": folder.mode.as_str(),
     });
-    Ok(Answer::new("fst.add/1", data, text).then(next))
+    let answer = Answer::new("fst.add/1", data, text).then(next);
+    Ok(answer.undone_by(operation.as_ref()))
+}
+
+/// Adds a folder, noted before it is done.
+pub(super) fn noted_folder(
+    context: &Context,
+    client: &Client,
+    (path, remote_path): (&Path, &Option<String>),
+    mode: Mode,
+) -> Result<(FolderConfig, Option<Operation>), Failure> {
+    let folder = client.new_folder(path, remote_path.as_deref(), mode);
+    let folder = folder.map_err(|error| explain(context, client, path, error))?;
+    let name = context.look.tilde(&folder.path);
+    let name = Name::new("add", &name);
+    let operation = noted::write(context, name, || client.draft_folder(&folder))?;
+    Ok((folder, operation))
 }
 
 /// Adding fails for reasons that the catalogue words for a folder that is synced already.

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use fst_client::config::keys::{Effect, KEYS, Key};
 use fst_client::config::{
-    Config, Finding, Origin, Setting, Value, keys, parse_value, schema, unknown,
+    Config, Draft, Finding, Origin, Setting, Value, keys, parse_value, schema, unknown,
 };
 use fst_proto::error::ErrorCode;
 use fst_proto::value::ByteSize;
@@ -17,6 +17,7 @@ use super::account::reload_daemon;
 use super::editor;
 use crate::args::ConfigCommand;
 use crate::context::{Context, absolute, shown};
+use crate::noted::{self, Name};
 use crate::render::table::{Side, Table};
 use crate::render::{Symbol, amounts, json as drawn, quote};
 use crate::report::{Answer, Failure, exit_of};
@@ -127,7 +128,12 @@ fn set(context: &Context, typed: &str, value: &str) -> Result<Answer, Failure> {
     let path = keys::resolve(typed).ok_or_else(|| unknown(typed))?;
     let key = keys::at(&path).ok_or_else(|| unknown(typed))?;
     let before = Config::inspect(&context.dirs)?;
-    Config::set(&context.dirs, &path, value)?;
+    let draft = || Config::draft_set(&context.dirs, &path, value);
+    let subject = match key.kind {
+        keys::Kind::Secret => path.clone(),
+        _ => format!("{path} {}", quote(value)),
+    };
+    let operation = noted::write(context, Name::new("config set", &subject), draft)?;
     let config = Config::load(&context.dirs)?;
     let is_running = reload_daemon(context)?;
     let (was, now) = (Held::find(&before, &path)?, Held::find(&config, &path)?);
@@ -142,25 +148,7 @@ fn set(context: &Context, typed: &str, value: &str) -> Result<Answer, Failure> {
     let mut data = now.data(context);
     data["was"] = json!(was.shown());
     let answer = Answer::new("fst.config.set/1", data, text).warn(warnings(&config, &now));
-    Ok(with_undo(answer, &was))
-}
-
-/// Commands that change something say how it is taken back.
-fn with_undo(mut answer: Answer, was: &Held<'_>) -> Answer {
-    let is_secret = was.key.kind == keys::Kind::Secret;
-    let undo = match was.setting.map(|setting| &setting.origin) {
-        Some(Origin::File(_)) if is_secret => return answer,
-        Some(Origin::File(_)) => {
-            format!(
-                "fst config set {} {}",
-                quote(&was.path),
-                quote(&was.shown())
-            )
-        },
-        Some(Origin::Variable(_)) | None => format!("fst config unset {}", quote(&was.path)),
-    };
-    answer.text.extend(["  undo: ", &undo, "\n"]);
-    answer.then(undo)
+    Ok(answer.undone_by(operation.as_ref()))
 }
 
 fn or_nothing(held: &Held<'_>) -> String {
@@ -207,17 +195,18 @@ fn unset(context: &Context, typed: &str) -> Result<Answer, Failure> {
     let before = Config::inspect(&context.dirs)?;
     // A name that is not in the table may be taken out too.
     let path = keys::resolve(typed).unwrap_or_else(|| typed.to_owned());
-    Config::unset(&context.dirs, &path)
-        .map_err(|error| Failure::from(error).hint("fst config list --changed"))?;
+    let draft = || Config::draft_unset(&context.dirs, &path);
+    let operation = noted::write(context, Name::new("config unset", &path), draft);
+    let operation = operation.map_err(|failure| match failure.code {
+        ErrorCode::NotFound => failure.hint("fst config list --changed"),
+        _ => failure,
+    })?;
     let is_running = reload_daemon(context)?;
     let good = context.look.symbol(Symbol::Good);
     let Ok(was) = Held::find(&before, &path) else {
         let text = format!("{good} {path} is gone\n");
-        return Ok(Answer::new(
-            "fst.config.unset/1",
-            json!({ "key": path }),
-            text,
-        ));
+        let answer = Answer::new("fst.config.unset/1", json!({ "key": path }), text);
+        return Ok(answer.undone_by(operation.as_ref()));
     };
     let config = Config::load(&context.dirs)?;
     let now = Held::find(&config, &path)?;
@@ -228,7 +217,7 @@ fn unset(context: &Context, typed: &str) -> Result<Answer, Failure> {
         when(was.key.effect, is_running)
     );
     let answer = Answer::new("fst.config.unset/1", now.data(context), text);
-    Ok(with_undo(answer, &was))
+    Ok(answer.undone_by(operation.as_ref()))
 }
 
 fn list(context: &Context, with_origin: bool, only_changed: bool) -> Result<Answer, Failure> {
@@ -307,10 +296,16 @@ fn edit(context: &Context, named: Option<&str>) -> Result<Answer, Failure> {
         let failure = rejected(context, &text)?.details(config.report.draw());
         return Err(failure);
     }
-    if text != before {
-        if !Config::replace(&context.dirs, &before, &text)? {
-            return Err(rejected(context, &text)?.because("the file was changed meanwhile"));
-        }
+    let draft = Draft::new(before.as_str(), text.as_str());
+    let mut is_written = true;
+    let operation = noted::let_write(context, Name::new("config edit", ""), &draft, || {
+        is_written = draft.write(&context.dirs)?;
+        Ok(())
+    })?;
+    if !is_written {
+        return Err(rejected(context, &text)?.because("the file was changed meanwhile"));
+    }
+    if operation.is_some() {
         reload_daemon(context)?;
     }
     let words = if text == before {
@@ -321,7 +316,8 @@ fn edit(context: &Context, named: Option<&str>) -> Result<Answer, Failure> {
     let text = format!("{} {words}\n", context.look.symbol(Symbol::Good));
     let warnings = config.report.findings.iter().map(Finding::brief);
     let data = json!({ "changed": words == "saved" });
-    Ok(Answer::new("fst.config.edit/1", data, text).warn(warnings))
+    let answer = Answer::new("fst.config.edit/1", data, text).warn(warnings);
+    Ok(answer.undone_by(operation.as_ref()))
 }
 
 /// What somebody typed is not thrown away.

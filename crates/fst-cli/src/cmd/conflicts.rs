@@ -4,6 +4,8 @@
 
 use std::path::Path;
 
+use fst_client::operations::{Begun, Operation, Operations, Way};
+use fst_client::past::Intended;
 use fst_client::views::ConflictSide;
 use fst_client::{Choice, Client, ClientError, ConflictItem, Rule, Settled, Texts};
 use fst_proto::error::ErrorCode;
@@ -15,6 +17,7 @@ use serde_json::json;
 use super::editor;
 use crate::args::{Choose, ConflictsCommand, Merge};
 use crate::context::Context;
+use crate::noted::{self, Name};
 use crate::render::table::{Side, Table};
 use crate::render::{Look, Symbol, amounts, json as drawn, quote};
 use crate::report::{Answer, Failure};
@@ -108,14 +111,31 @@ fn diff(client: &Client, id: &str) -> Result<Answer, Failure> {
 }
 
 fn merge_one(context: &Context, client: &Client, merge: &Merge) -> Result<Answer, Failure> {
-    let settled = if merge.auto {
-        client.resolve_by_merge(&merge.id)
+    let failed = |error| with_id(error, &merge.id);
+    let log = Operations::of(&context.dirs);
+    let name = Name::new("conflicts merge", &merge.id);
+    let (settled, begun) = if merge.auto {
+        let intended = client.intend(&merge.id, Rule::Merge).map_err(failed)?;
+        let begun = begin(&log, name, intended)?;
+        (client.resolve_by_merge(&merge.id), begun)
     } else {
         let text = edited(context, client, merge)?;
-        client.resolve_with(&merge.id, &text)
+        let intended = client.intend_text(&merge.id, &text).map_err(failed)?;
+        let begun = begin(&log, name, Some(intended))?;
+        (client.resolve_with(&merge.id, &text), begun)
     };
-    let settled = settled.map_err(|error| with_id(error, &merge.id))?;
-    answer(context, &[settled], false)
+    let settled = settled.map_err(failed)?;
+    answer(context, (&[settled], begun.map(Begun::done)), false)
+}
+
+/// Notes what is done next, if anything is.
+fn begin<'l>(
+    log: &'l Operations,
+    name: Name<'_>,
+    intended: Option<Intended>,
+) -> Result<Option<Begun<'l>>, Failure> {
+    let begun = intended.map(|intended| noted::begin(log, name, intended));
+    Ok(begun.transpose()?)
 }
 
 /// What a person makes of both sides, without markers.
@@ -158,14 +178,42 @@ fn settle_all(
     rule: Rule,
     is_dry: bool,
 ) -> Result<Answer, Failure> {
+    let mut all = None;
+    for id in ids.iter().filter(|_| !is_dry) {
+        all = together(all, client.intend(id, rule)?);
+    }
+    let log = Operations::of(&context.dirs);
+    let subject = ids.join(" ");
+    let begun = begin(&log, Name::new("conflicts resolve", &subject), all)?;
     let mut settled = Vec::new();
     for id in ids {
         settled.push(client.resolve_by(id, rule, is_dry)?);
     }
-    answer(context, &settled, is_dry)
+    answer(context, (&settled, begun.map(Begun::done)), is_dry)
 }
 
-fn answer(context: &Context, settled: &[Settled], is_dry: bool) -> Result<Answer, Failure> {
+/// Two changes as one; what cannot be undone makes the whole so.
+fn together(one: Option<Intended>, other: Option<Intended>) -> Option<Intended> {
+    match (one, other) {
+        (Some(mut one), Some(other)) if other.way == Way::Files => {
+            for thing in other.things {
+                // Two conflicts of one file: it becomes what the later one makes of it.
+                match one.things.iter_mut().find(|known| known.name == thing.name) {
+                    Some(known) => known.left = thing.left,
+                    None => one.things.push(thing),
+                }
+            }
+            Some(one)
+        },
+        (one, other) => other.or(one),
+    }
+}
+
+fn answer(
+    context: &Context,
+    (settled, operation): (&[Settled], Option<Operation>),
+    is_dry: bool,
+) -> Result<Answer, Failure> {
     let n_open = settled.iter().filter(|one| one.kept == "open").count();
     if !is_dry && n_open < settled.len() {
         // Only to be quick: the daemon would notice by itself.
@@ -194,6 +242,7 @@ fn answer(context: &Context, settled: &[Settled], is_dry: bool) -> Result<Answer
             quote(&one.path)
         ));
     }
+    let answer = answer.undone_by(operation.as_ref());
     Ok(if n_open > 0 {
         answer.with_exit(EXIT_PARTIAL)
     } else {

@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use fst_client::Client;
 use fst_client::config::FolderConfig;
 use fst_client::views::{Rule, WhyItem};
-use fst_client::{Client, ClientError};
 use fst_proto::error::ErrorCode;
 use serde_json::json;
 
@@ -14,6 +14,7 @@ use super::versions::sync_first;
 use super::why::place;
 use crate::args::IgnoreCommand;
 use crate::context::{Context, absolute, shown};
+use crate::noted::{self, Name};
 use crate::render::{Page, Symbol, json as drawn};
 use crate::report::{Answer, Failure};
 
@@ -61,17 +62,24 @@ fn add(
     folder: Option<&Path>,
     scope: Scope,
 ) -> Result<Answer, Failure> {
-    let mut client = context.client()?;
+    let client = context.client()?;
     let folder = chosen(context, &client, folder)?.clone();
-    let rule = match scope {
-        Scope::Folder => client.ignore_everywhere(&folder, pattern)?,
-        Scope::Space => client
-            .ignore_in_space(&folder, pattern)
-            .map_err(sync_first)?,
+    let name = Name::new("ignore add", pattern);
+    let (rule, operation) = match scope {
+        Scope::Folder => noted::act(context, name, |note| {
+            client.ignore_everywhere(&folder, pattern, note)
+        })?,
+        Scope::Space => noted::act(context, name, |note| {
+            client.ignore_in_space(&folder, pattern, note)
+        })
+        .map_err(sync_first)?,
         Scope::Device => {
-            let rule = client.ignore_here(&folder.path, pattern)?;
+            let draft = || client.draft_ignored_here(&folder.path, pattern);
+            let (rule, _) = draft()?;
+            let written = noted::write(context, name, || draft().map(|(_, draft)| draft));
+            let operation = written?;
             reload_daemon(context)?;
-            rule
+            (rule, operation)
         },
     };
     let look = &context.look;
@@ -88,7 +96,8 @@ fn add(
     );
     let data = json!({ "folder": shown(&folder.path), "rule": drawn::value(&rule) });
     let next = format!("fst ignore list {}", look.quoted(&folder.path));
-    Ok(Answer::new("fst.ignore.add/1", data, text).then(next))
+    let answer = Answer::new("fst.ignore.add/1", data, text).then(next);
+    Ok(answer.undone_by(operation.as_ref()))
 }
 
 fn remove(
@@ -97,16 +106,20 @@ fn remove(
     folder: Option<&Path>,
     is_space: bool,
 ) -> Result<Answer, Failure> {
-    let mut client = context.client()?;
+    let client = context.client()?;
     let folder = chosen(context, &client, folder)?.clone();
-    if is_space {
-        let heeded = client.heed_in_space(&folder, pattern);
-        heeded.map_err(|error| named(error, sync_first))?;
+    let name = Name::new("ignore remove", pattern);
+    let operation = if is_space {
+        let heeded = noted::act(context, name, |note| {
+            client.heed_in_space(&folder, pattern, note)
+        });
+        heeded.map_err(|failure| named(sync_first(failure)))?.1
     } else {
-        let heeded = client.heed_here(&folder.path, pattern);
-        heeded.map_err(|error| named(error, Failure::from))?;
+        let draft = || client.draft_heeded_here(&folder.path, pattern);
+        let operation = noted::write(context, name, draft).map_err(named)?;
         reload_daemon(context)?;
-    }
+        operation
+    };
     let look = &context.look;
     let good = look.symbol(Symbol::Good);
     let text = format!(
@@ -115,15 +128,15 @@ fn remove(
     );
     let data = json!({ "folder": shown(&folder.path), "pattern": pattern });
     let next = format!("fst ignore list {}", look.quoted(&folder.path));
-    Ok(Answer::new("fst.ignore.remove/1", data, text).then(next))
+    let answer = Answer::new("fst.ignore.remove/1", data, text).then(next);
+    Ok(answer.undone_by(operation.as_ref()))
 }
 
 /// A rule that is not there has a list to be looked up in.
-fn named(error: ClientError, otherwise: impl FnOnce(ClientError) -> Failure) -> Failure {
-    if error.code() == ErrorCode::NotFound {
-        Failure::from(error).hint("fst ignore list")
-    } else {
-        otherwise(error)
+fn named(failure: Failure) -> Failure {
+    match failure.code {
+        ErrorCode::NotFound => failure.hint("fst ignore list"),
+        _ => failure,
     }
 }
 

@@ -2,27 +2,37 @@
 
 use std::path::Path;
 
+use fst_client::config::Draft;
 use fst_daemon::DaemonError;
 use fst_proto::ipc::Request;
 use serde_json::json;
 
 use super::local::sync_folders;
 use crate::context::{Context, absolute, shown};
+use crate::noted::{self, Name};
 use crate::render::Symbol;
 use crate::report::{Answer, Failure};
 
 pub(super) fn pause(context: &Context, path: Option<&Path>) -> Result<Answer, Failure> {
     let place = Place::new(context, path)?;
-    match context.daemon_if_any()? {
-        Some(mut daemon) => {
-            let asked = daemon.ask(&Request::Pause { path: place.text() });
-            asked.map(drop).map_err(|error| place.failed(error))?;
-        },
-        None => place.write_paused(true)?,
-    }
+    let draft = place.draft(true)?;
+    let operation =
+        noted::let_write(
+            context,
+            Name::new("pause", &place.name()),
+            &draft,
+            || match context.daemon_if_any()? {
+                Some(mut daemon) => {
+                    let asked = daemon.ask(&Request::Pause { path: place.text() });
+                    asked.map(drop).map_err(|error| place.failed(error))
+                },
+                None => place.write_paused(true),
+            },
+        )?;
     Ok(place
         .answer("fst.pause/1", Symbol::Off, "paused")
-        .then("fst resume"))
+        .then("fst resume")
+        .undone_by(operation.as_ref()))
 }
 
 pub(super) fn resume(
@@ -31,24 +41,30 @@ pub(super) fn resume(
     accept_deletions: bool,
 ) -> Result<Answer, Failure> {
     let place = Place::new(context, path)?;
-    match context.daemon_if_any()? {
-        Some(mut daemon) => {
-            let asked = daemon.ask(&Request::Resume {
-                path: place.text(),
-                accept_deletions,
-            });
-            asked.map(drop).map_err(|error| place.failed(error))?;
-        },
-        None => {
-            place.write_paused(false)?;
-            if accept_deletions {
-                place.sync_accepting_deletions()?;
-            }
-        },
+    let draft = place.draft(false)?;
+    let operation =
+        noted::let_write(
+            context,
+            Name::new("resume", &place.name()),
+            &draft,
+            || match context.daemon_if_any()? {
+                Some(mut daemon) => {
+                    let asked = daemon.ask(&Request::Resume {
+                        path: place.text(),
+                        accept_deletions,
+                    });
+                    asked.map(drop).map_err(|error| place.failed(error))
+                },
+                None => place.write_paused(false),
+            },
+        )?;
+    if accept_deletions && context.daemon_if_any()?.is_none() {
+        place.sync_accepting_deletions()?;
     }
     Ok(place
         .answer("fst.resume/1", Symbol::Good, "resumed")
-        .then("fst status"))
+        .then("fst status")
+        .undone_by(operation.as_ref()))
 }
 
 /// One folder or all of them.
@@ -69,6 +85,21 @@ impl<'a> Place<'a> {
         self.path
             .as_ref()
             .map(|path| path.to_string_lossy().into_owned())
+    }
+
+    fn name(&self) -> String {
+        let path = self.path.as_ref();
+        path.map_or("all folders".to_owned(), |path| {
+            self.context.look.tilde(path)
+        })
+    }
+
+    /// What the configuration will say.
+    fn draft(&self, paused: bool) -> Result<Draft, Failure> {
+        let client = self.context.client()?;
+        client
+            .draft_paused(self.path.as_deref(), paused)
+            .map_err(|error| self.failed(DaemonError::Client(error)))
     }
 
     fn failed(&self, error: DaemonError) -> Failure {

@@ -5,16 +5,19 @@
 
 use std::path::{Path, PathBuf};
 
+use fst_client::operations::{Operation, Operations, Way};
 use fst_client::past::Past;
 use fst_client::restore::{Newer, Restore as Planned, Restored, Step};
 use fst_client::versions::Version;
 use fst_proto::error::{ErrorCode, Exit};
+use fst_proto::text::printable;
 use fst_proto::time::UnixMillis;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 use crate::args::Restore;
 use crate::context::{Context, shown};
+use crate::noted::{self, Name};
 use crate::render::{Look, Page, Symbol, amounts, json as drawn};
 use crate::report::{Answer, Failure};
 use crate::when;
@@ -74,7 +77,7 @@ fn finish(
     planned: &Planned,
 ) -> Result<Answer, Failure> {
     let undo = undo(context, past, args);
-    let answer = carry_out(context, past, planned, args.dry_run)?;
+    let answer = carry_out(context, past, ("restore", planned), args.dry_run)?;
     let is_synced_by_daemon = context.daemon_if_any()?.is_some();
     let has_done = !args.dry_run && !planned.plan.steps.is_empty();
     Ok(match has_done {
@@ -155,7 +158,7 @@ fn undo(context: &Context, past: &Past<'_>, args: &Restore) -> String {
 pub(super) fn carry_out(
     context: &Context,
     past: &Past<'_>,
-    planned: &Planned,
+    (command, planned): (&str, &Planned),
     is_dry: bool,
 ) -> Result<Answer, Failure> {
     if planned.plan.steps.is_empty() && !planned.plan.blocked.is_empty() {
@@ -164,10 +167,9 @@ pub(super) fn carry_out(
         let blocked: Vec<String> = blocked.collect();
         return Err(Failure::new(ErrorCode::InTheWay, message).because(blocked.join(", ")));
     }
-    let done = if is_dry {
-        Restored::default()
-    } else {
-        past.restore(planned)?
+    let (done, operation) = match is_dry {
+        true => (Restored::default(), None),
+        false => restored(context, past, (command, planned))?,
     };
     if let ([], [problem]) = (done.done.as_slice(), done.problems.as_slice()) {
         let is_code = |code: &&ErrorCode| code.to_string() == problem.code;
@@ -189,7 +191,34 @@ pub(super) fn carry_out(
     let data = document(past, planned, &done, is_dry);
     let text = text(&context.look, planned, &done, is_dry);
     let answer = Answer::new(SCHEMA, data, text).with_exit(exit as u8);
+    let answer = answer.undone_by(operation.as_ref());
     Ok(answer.warn(warnings).warn(blocked))
+}
+
+/// Carries a plan out, noted before it is begun.
+fn restored(
+    context: &Context,
+    past: &Past<'_>,
+    (command, planned): (&str, &Planned),
+) -> Result<(Restored, Option<Operation>), Failure> {
+    let intended = past.intended(planned);
+    // Directories alone are no loss to anybody.
+    if intended.things.is_empty() && intended.way == Way::Files {
+        return Ok((past.restore(planned)?, None));
+    }
+    let inside = printable(&past.path.to_bytes());
+    let subject = match inside.is_empty() {
+        true => context.look.tilde(&past.folder.path),
+        false => format!("{}/{inside}", context.look.tilde(&past.folder.path)),
+    };
+    let log = Operations::of(&context.dirs);
+    let begun = noted::begin(&log, Name::new(command, &subject), intended)?;
+    let done = past.restore(planned)?;
+    if done.done.is_empty() {
+        begun.failed();
+        return Ok((done, None));
+    }
+    Ok((done, Some(begun.done())))
 }
 
 fn document(past: &Past<'_>, planned: &Planned, done: &Restored, is_dry: bool) -> Value {

@@ -12,6 +12,7 @@ use serde_json::{Value as Json, json};
 use super::account::reload_daemon;
 use crate::args::{ScheduleAdd, ScheduleCommand};
 use crate::context::Context;
+use crate::noted::{self, Name};
 use crate::render::status::Pausing;
 use crate::render::table::{Side, Table};
 use crate::render::{Page, Symbol, quote};
@@ -49,7 +50,8 @@ fn add(context: &Context, args: &ScheduleAdd) -> Result<Answer, Failure> {
         let remove = format!("fst schedule remove {}", quote(&schedule.name));
         return Err(failure.hint(remove));
     }
-    Config::add_schedule(&context.dirs, &schedule)?;
+    let draft = || Config::draft_schedule(&context.dirs, &schedule);
+    let operation = noted::write(context, Name::new("schedule add", &schedule.name), draft)?;
     let is_running = reload_daemon(context)?;
     let (look, name) = (&context.look, quote(&schedule.name));
     let now = if is_running && waits().is_none() {
@@ -58,14 +60,14 @@ fn add(context: &Context, args: &ScheduleAdd) -> Result<Answer, Failure> {
         ""
     };
     let text = format!(
-        "{} {name}: {}{now}\n  undo: fst schedule remove {name}\n",
+        "{} {name}: {}{now}\n",
         look.symbol(Symbol::Good),
         words(&schedule)
     );
     let answer = Answer::new("fst.schedule.add/1", data(&schedule), text).warn(waits());
     Ok(answer
-        .then(format!("fst schedule remove {name}"))
-        .then("fst schedule show --week"))
+        .then("fst schedule show --week")
+        .undone_by(operation.as_ref()))
 }
 
 /// What a rule waits for in this version, if it does.
@@ -166,37 +168,16 @@ const NAME_WIDTH_MAX: usize = 20;
 fn remove(context: &Context, name: &str) -> Result<Answer, Failure> {
     let config = Config::load(&context.dirs)?;
     let schedule = find(&config, name).ok_or_else(|| none(name))?;
-    Config::remove_schedule(&context.dirs, name)?;
+    let draft = || Config::draft_no_schedule(&context.dirs, name);
+    let operation = noted::write(context, Name::new("schedule remove", name), draft)?;
     reload_daemon(context)?;
-    let undo = typed(schedule);
     let text = format!(
-        "{} {} is removed\n  undo: {undo}\n",
+        "{} {} is removed\n",
         context.look.symbol(Symbol::Good),
         quote(name)
     );
-    Ok(Answer::new("fst.schedule.remove/1", data(schedule), text).then(undo))
-}
-
-/// The command that makes this rule.
-fn typed(schedule: &Schedule) -> String {
-    let mut line = format!(
-        "fst schedule add --name {} --time {} --weekdays {}",
-        quote(&schedule.name),
-        schedule.window,
-        schedule.days
-    );
-    for (flag, rate) in [
-        ("--max-upload", schedule.max_upload),
-        ("--max-download", schedule.max_download),
-    ] {
-        if let Some(rate) = rate {
-            line.extend([" ", flag, " ", &rate.to_string()]);
-        }
-    }
-    if schedule.pause {
-        line.push_str(" --pause");
-    }
-    line
+    let answer = Answer::new("fst.schedule.remove/1", data(schedule), text);
+    Ok(answer.undone_by(operation.as_ref()))
 }
 
 fn show(context: &Context, name: Option<&str>, week: bool) -> Result<Answer, Failure> {
@@ -296,13 +277,8 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_is_taken_back_by_the_command_that_made_it() {
+    fn a_rule_is_said_in_words() {
         let rule = schedule("business hours", "09:00-17:00", "mon-fri");
-        assert_eq!(
-            typed(&rule),
-            "fst schedule add --name 'business hours' --time 09:00-17:00 --weekdays mon-fri \
-             --max-upload 1mbps"
-        );
         assert_eq!(words(&rule), "mon-fri 09:00-17:00, upload 1mbps");
     }
 }

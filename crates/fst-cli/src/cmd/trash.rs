@@ -90,5 +90,6 @@ fn bring_back(context: &Context, path: &Path, is_dry: bool) -> Result<Answer, Fa
         let message = format!("nothing was deleted at {}", past.path);
         return Err(Failure::new(ErrorCode::NoSuchVersion, message).hint("fst trash list"));
     }
-    restore::carry_out(context, &past, &past.plan_deleted(&gone), is_dry)
+    let planned = past.plan_deleted(&gone);
+    restore::carry_out(context, &past, ("trash restore", &planned), is_dry)
 }

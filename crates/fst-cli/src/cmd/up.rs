@@ -10,6 +10,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
 use fst_client::config::{Config, EmbeddedServer, FolderConfig, Mode};
+use fst_client::operations::Operation;
 use fst_client::{Client, Enrol, InitDone, InitOptions};
 use fst_daemon::DaemonError;
 use fst_daemon::ipc::Connection;
@@ -18,7 +19,7 @@ use fst_proto::ipc::{Request, Status};
 use serde_json::{Map, Value, json};
 
 use super::account::{self, Invitation};
-use super::add::explain;
+use super::add::noted_folder;
 use super::status::problem_warnings;
 use super::{daemon, embedded};
 use crate::args::Up;
@@ -36,11 +37,13 @@ pub(super) fn run(context: &Context, args: &Up) -> Result<Answer, Failure> {
     let path = prepare_folder(context, &args.path)?;
     let created = enrol(context, args)?;
     let mut client = context.client()?;
-    let folder = add(context, args, &mut client, &path)?;
+    let (folder, operation) = add(context, args, &client, &path)?;
+    client.reload()?;
     let status = start_and_wait(context, &folder.path, args.timeout)?;
     let invitation = account::invite(&client, &folder.remote_path)?;
     let done = Done {
         folder,
+        operation,
         status,
         invitation,
         created,
@@ -148,27 +151,27 @@ fn ensure_daemon(context: &Context) -> Result<(), Failure> {
 fn add(
     context: &Context,
     args: &Up,
-    client: &mut Client,
+    client: &Client,
     path: &Path,
-) -> Result<FolderConfig, Failure> {
+) -> Result<(FolderConfig, Option<Operation>), Failure> {
     let known = client
         .config()
         .folders
         .iter()
         .find(|folder| folder.path == path);
     if let Some(folder) = known {
-        return Ok(folder.clone());
+        return Ok((folder.clone(), None));
     }
     // An account whose server runs inside the daemon needs the daemon to add a folder.
     ensure_daemon(context)?;
-    let added = client.add_folder(path, args.remote_path.as_deref(), Mode::TwoWay);
-    let folder = added.map_err(|error| explain(context, client, path, error))?;
+    let place = (path, &args.remote_path);
+    let (folder, operation) = noted_folder(context, client, place, Mode::TwoWay)?;
     let (here, there) = (context.look.tilde(&folder.path), &folder.remote_path);
     context.say(format!(
         "folder: {here} {} {there}",
         context.look.symbol(Symbol::Both)
     ));
-    Ok(folder)
+    Ok((folder, operation))
 }
 
 /// Makes sure that the daemon runs and has synced the folder; says how far it is meanwhile.
@@ -234,6 +237,7 @@ fn progress(status: &Status) -> String {
 /// Everything that was done, ready to be told.
 struct Done {
     folder: FolderConfig,
+    operation: Option<Operation>,
     status: Status,
     invitation: Invitation,
     created: Option<InitDone>,
@@ -246,6 +250,7 @@ impl Done {
         let answer = Answer::new("fst.up/1", Value::Object(self.data()), self.text(context))
             .then("fst status")
             .then(self.invitation.line.clone());
+        let answer = answer.undone_by(self.operation.as_ref());
         answer.warn(problem_warnings(&folders))
     }
 

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use fst_client::ClientError;
-use fst_client::past::{Past, PathHistory};
+use fst_client::operations::Operation;
+use fst_client::past::{Intended, Past, PathHistory};
 use fst_client::versions::{Keeping, Version};
 use fst_proto::control::Retention;
 use fst_proto::error::ErrorCode;
@@ -15,6 +16,7 @@ use serde_json::{Value, json};
 use crate::args::{Versions, VersionsCommand};
 use crate::cmd::restore::find_version;
 use crate::context::Context;
+use crate::noted::{self, Name};
 use crate::render::table::{Side, Table};
 use crate::render::{Symbol, amounts};
 use crate::report::{Answer, Failure};
@@ -44,12 +46,39 @@ fn pin(context: &Context, file: &Path, number: u32, is_pinned: bool) -> Result<A
     let client = context.client()?;
     let past = client.past(file)?;
     let version = find_version(&past, number)?;
-    past.pin(&version.revision, is_pinned).map_err(sync_first)?;
     let word = if is_pinned { "pinned" } else { "unpinned" };
+    let intended = past.intend_pin(&version.revision, is_pinned)?;
+    let command = if is_pinned {
+        "versions pin"
+    } else {
+        "versions unpin"
+    };
+    let subject = format!("{} {number}", context.look.tilde(file));
+    let operation = noted_rule(context, Name::new(command, &subject), intended, || {
+        past.pin(&version.revision, is_pinned)
+    })?;
     let good = context.look.symbol(Symbol::Good);
     let text = format!("{good} Version {number} of {} is {word}\n", past.path);
     let data = json!({ "path": past.path.to_string(), "version": number, "pinned": is_pinned });
-    Ok(Answer::new("fst.pin/1", data, text).then("fst sync"))
+    let answer = Answer::new("fst.pin/1", data, text).then("fst sync");
+    Ok(answer.undone_by(operation.as_ref()))
+}
+
+/// Changes a rule of a space, noted before it is done, unless nothing is changed by it.
+fn noted_rule(
+    context: &Context,
+    name: Name<'_>,
+    intended: Intended,
+    act: impl FnOnce() -> Result<(), ClientError>,
+) -> Result<Option<Operation>, Failure> {
+    let is_same = intended.things.is_empty();
+    let done = noted::act(context, name, |note| {
+        if !is_same {
+            note(intended)?;
+        }
+        act()
+    });
+    Ok(done.map_err(sync_first)?.1)
 }
 
 fn keep(
@@ -64,8 +93,12 @@ fn keep(
         days: days.unwrap_or(known.days),
         versions: versions.unwrap_or(known.versions),
     };
+    let mut operation = None;
     if wanted != known {
-        past.set_retention(wanted).map_err(sync_first)?;
+        let intended = past.intend_retention(wanted)?;
+        let subject = context.look.tilde(folder);
+        let name = Name::new("versions keep", &subject);
+        operation = noted_rule(context, name, intended, || past.set_retention(wanted))?;
     }
     let text = format!(
         "Replaced and deleted versions are kept for {}, the newest {} of each file\n",
@@ -73,17 +106,14 @@ fn keep(
         amounts::count(u64::from(wanted.versions)),
     );
     let data = json!({ "retention_days": wanted.days, "max_versions": wanted.versions });
-    Ok(Answer::new("fst.keep/1", data, text))
+    Ok(Answer::new("fst.keep/1", data, text).undone_by(operation.as_ref()))
 }
 
 /// A rule of the space is signed on top of everything known: what is behind has to catch up.
-pub(super) fn sync_first(error: ClientError) -> Failure {
-    let is_behind = error.code() == ErrorCode::Conflict;
-    let failure = Failure::from(error);
-    if is_behind {
-        failure.hint("fst wait --synced, then run it again")
-    } else {
-        failure
+pub(super) fn sync_first(failure: Failure) -> Failure {
+    match failure.code {
+        ErrorCode::Conflict => failure.hint("fst wait --synced, then run it again"),
+        _ => failure,
     }
 }
 

@@ -351,7 +351,7 @@ fn restore_time(stage: &mut Stage, line: &str) {
 fn set(stage: &Stage, line: &str, key: &str, value: u64) {
     let before = stage.anna.read(".config/filesynctool/config.yaml");
     let out = stage.type_well(line);
-    assert!(out.contains("undo: fst config unset"), "{out}");
+    assert!(out.contains("undo: fst undo "), "{out}");
     assert_eq!(stage.setting(key)["value"], value);
     let now = stage.anna.read(".config/filesynctool/config.yaml");
     assert!(before.lines().all(|line| now.contains(line)), "{now}");

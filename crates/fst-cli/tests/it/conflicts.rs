@@ -204,6 +204,73 @@ fn both_become_files_like_any_others() {
 }
 
 #[test]
+fn a_settled_conflict_is_open_again_after_an_undo() {
+    let base = "one\ntwo\nthree\nfour\nfive\n";
+    for words in [
+        &["resolve", "ID", "--choose", "local"][..],
+        &["resolve", "ID", "--choose", "remote"],
+        &["resolve", "ID", "--choose", "both"],
+        &["merge", "ID", "--auto"],
+        &["resolve-all", "--strategy", "newest"],
+        &["resolve-all", "--strategy", "merge"],
+    ] {
+        let (_server, anna, bo) = apart("  strategy: manual\n", "plan.md", base);
+        clash(&anna, &bo, "plan.md", [TOP, END]);
+        let (before, id) = (files(&bo), only_id(&bo));
+        let words = words
+            .iter()
+            .map(|word| if *word == "ID" { &id } else { *word });
+        let line = ["conflicts"].into_iter().chain(words);
+        let run = bo.fst(line).ok();
+        assert!(run.out.contains("undo: fst undo "), "{}", run.out);
+        meet(&anna, &bo);
+        let settled = files(&bo);
+        assert_ne!(settled, before);
+        bo.fst(["undo"]).ok();
+        assert_eq!(files(&bo), before, "{}", run.out);
+        meet(&anna, &bo);
+        for home in [&anna, &bo] {
+            assert_eq!(files(home), before, "{}", run.out);
+            assert_eq!(conflicts(home).len(), 1, "{}", run.out);
+        }
+        // And settled again, by undoing the undo.
+        let log = bo.fst(["op", "log", "--json"]).ok().json();
+        let newest = log["data"]["operations"][0]["short"]
+            .as_str()
+            .expect("an id")
+            .to_owned();
+        bo.fst(["undo", &newest]).ok();
+        assert_eq!(files(&bo), settled, "{}", run.out);
+    }
+}
+
+/// What a conflict was settled with is not at the server yet: nothing is half undone.
+#[test]
+fn a_choice_that_is_not_synced_yet_is_undone_later() {
+    let base = "one\ntwo\nthree\nfour\nfive\n";
+    let (_server, anna, bo) = apart("  strategy: manual\n", "plan.md", base);
+    clash(&anna, &bo, "plan.md", [TOP, END]);
+    let before = files(&bo);
+    for words in [
+        &["resolve", "ID", "--choose", "both"][..],
+        &["merge", "ID", "--auto"],
+    ] {
+        let id = only_id(&bo);
+        let words = words
+            .iter()
+            .map(|word| if *word == "ID" { &id } else { *word });
+        bo.fst(["conflicts"].into_iter().chain(words)).ok();
+        let settled = files(&bo);
+        bo.fst(["undo"]).failed("FST-6021", 6);
+        assert_eq!(files(&bo), settled);
+        bo.fst(["sync"]).ok();
+        bo.fst(["undo"]).ok();
+        assert_eq!(files(&bo), before);
+        bo.fst(["sync"]).ok();
+    }
+}
+
+#[test]
 fn one_rule_settles_all_after_a_look() {
     let (_server, anna, bo) = apart("  strategy: oldest\n", "plan.md", "one\n");
     clash(&anna, &bo, "plan.md", ["anna's\n", "bo's is later\n"]);

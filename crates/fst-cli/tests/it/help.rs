@@ -47,6 +47,8 @@ fn help_starts_with_examples() {
       mkdir        Make a directory at the server, with those above it
       mv           Move or rename at the server, within a space
       rm           Remove at the server; it stays in the versions
+      undo         Take back what a command changed
+      op           What commands of this device changed
       conflicts    Files that two devices changed at once
       devices      The devices of the account
       config       Settings of this device

@@ -16,6 +16,7 @@ mod explaining;
 mod help;
 mod ignoring;
 mod problems;
+mod undoing;
 mod upping;
 mod versions;
 mod world;

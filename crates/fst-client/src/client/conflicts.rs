@@ -28,6 +28,8 @@ use crate::db::{BaseRow, RemoteRow, path_in};
 use crate::exec::{draft_tag, ignore_missing, swap_tag};
 use crate::fetch::{Fetcher, Flat};
 use crate::folder::read_small;
+use crate::past::Intended;
+use crate::past::files::{described, intended, said};
 use crate::scan::{content_of, hash_file};
 use crate::versions;
 use crate::views::{ConflictItem, ConflictSide};
@@ -231,6 +233,46 @@ impl Client {
             return self.find(id)?.settled(word(choice), None);
         }
         self.resolve(id, choice)
+    }
+
+    /// What settling a conflict by a rule is about to do; `None` when it stays open.
+    ///
+    /// # Errors
+    /// As [`Self::resolve_by`].
+    pub fn intend(&self, id: &str, rule: Rule) -> Result<Option<Intended>, ClientError> {
+        let conflict = self.find(id)?;
+        let choice = match rule {
+            Rule::Choice(choice) => choice,
+            Rule::Newest => conflict.by_time(true)?,
+            Rule::Oldest => conflict.by_time(false)?,
+            Rule::Merge => {
+                return match self.conflict_texts(id) {
+                    Ok(texts) => texts
+                        .merge()
+                        .ok()
+                        .map(|text| self.intend_text(id, &text))
+                        .transpose(),
+                    Err(error) if error.code() == ErrorCode::NotMergeable => Ok(None),
+                    Err(error) => Err(error),
+                };
+            },
+        };
+        let place = self.place(&conflict)?;
+        let goal = match (choice, conflict.is_copy_local) {
+            (Choice::Both, _) => Goal::Both(place.free_beside(&self.known_members())?),
+            (Choice::Local, true) | (Choice::Remote, false) => Goal::Copy,
+            (Choice::Local, false) | (Choice::Remote, true) => Goal::Main,
+        };
+        place.intended(&goal).map(Some)
+    }
+
+    /// What settling a conflict with a text is about to do.
+    ///
+    /// # Errors
+    /// As [`Self::resolve_with`].
+    pub fn intend_text(&self, id: &str, text: &[u8]) -> Result<Intended, ClientError> {
+        let conflict = self.find(id)?;
+        self.place(&conflict)?.intended(&Goal::Text(text))
     }
 
     fn merge_or_leave(&self, id: &str, is_dry: bool) -> Result<Settled, ClientError> {
@@ -456,7 +498,47 @@ impl Open<'_> {
     }
 }
 
+/// What becomes of a conflict.
+enum Goal<'a> {
+    /// The copy gets this path.
+    Both(RelPath),
+    /// The file gets the copy's content.
+    Copy,
+    /// The file keeps its own.
+    Main,
+    /// The file gets this text.
+    Text(&'a [u8]),
+}
+
 impl Place<'_> {
+    /// What is about to be done, for the log of operations.
+    fn intended(&self, goal: &Goal<'_>) -> Result<Intended, ClientError> {
+        let node = |node| -> Result<_, ClientError> {
+            let path = self.conflict.path(node)?;
+            Ok((path, described(&self.known(node)?.content)))
+        };
+        let (copy, content) = node(self.conflict.copy)?;
+        let main = self.conflict.main.map(node).transpose()?;
+        let original = || Ok::<_, ClientError>((self.original_path()?, None));
+        let main = match main {
+            Some((path, was)) => (path, Some(was)),
+            None => original()?,
+        };
+        let other = match goal {
+            Goal::Both(path) => Some((path.clone(), None, content.clone())),
+            Goal::Copy => Some((main.0, main.1, content.clone())),
+            Goal::Main => None,
+            Goal::Text(text) => {
+                let id = content_of(&self.space.keys, text);
+                Some((main.0, main.1, said(Kind::File, &id)))
+            },
+        };
+        let other = other.as_ref();
+        let other = other.map(|(path, was, left)| (path, was.clone(), Some(left.clone())));
+        let changes = other.into_iter().chain([(&copy, Some(content), None)]);
+        Ok(intended(&self.conflict.folder.path, changes))
+    }
+
     fn texts(&self, client: &Client) -> Result<Texts, ClientError> {
         let conflict = self.conflict;
         let not_mergeable = |detail: &str| ClientError::new(ErrorCode::NotMergeable, detail);
@@ -580,6 +662,19 @@ impl Place<'_> {
 
     /// The copy becomes a file like any other.
     fn keep_both(&self, members: &Members) -> Result<(), ClientError> {
+        for _ in 1..=NAME_TRIES_MAX {
+            let path = self.free_beside(members)?;
+            match self.rename_copy(&path) {
+                Err(error)
+                    if error.code() == ErrorCode::ConflictChanged && self.is_taken(&path)? => {},
+                done => return done,
+            }
+        }
+        Err(changed(&self.original_path()?))
+    }
+
+    /// A free path for the copy beside the file.
+    fn free_beside(&self, members: &Members) -> Result<RelPath, ClientError> {
         let node = self.known(self.conflict.copy)?;
         let original = self.original_path()?;
         let writer = naming::device_of(&node.place.name);
@@ -589,10 +684,8 @@ impl Place<'_> {
             let name = original.name().map(|name| naming::beside(name, &writer, n));
             let path = name.and_then(|name| parent.child(name).ok());
             let path = path.ok_or_else(|| changed(&original))?;
-            match self.rename_copy(&path) {
-                Err(error)
-                    if error.code() == ErrorCode::ConflictChanged && self.is_taken(&path)? => {},
-                done => return done,
+            if !self.is_taken(&path)? {
+                return Ok(path);
             }
         }
         Err(changed(&original))

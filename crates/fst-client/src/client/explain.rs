@@ -35,7 +35,7 @@ impl Client {
     /// What the first sync of a folder would do that is not added yet.
     ///
     /// # Errors
-    /// As [`Client::add_folder`].
+    /// As [`Client::new_folder`].
     pub fn explain_new(
         &self,
         path: &Path,

@@ -9,17 +9,27 @@ use fst_fs::vault::Vault as _;
 use fst_proto::ids::SpaceId;
 
 use crate::account::OpenedSpace;
-use crate::config::is_remote;
+use crate::config::{Draft, is_remote};
 use crate::folder::Space;
 
 impl Client {
-    /// Adds a folder: finds or creates its space and writes the configuration.
+    /// Drafts the configuration with one more folder.
+    ///
+    /// # Errors
+    /// [`ErrorCode::BadConfig`].
+    pub fn draft_folder(&self, folder: &FolderConfig) -> Result<Draft, ClientError> {
+        let mut config = Config::load(&self.dirs)?;
+        config.folders.push(folder.clone());
+        config.draft(&self.dirs)
+    }
+
+    /// A folder that may be added; its space is found or made. It is synced once the configuration names it.
     ///
     /// # Errors
     /// [`ErrorCode::FolderExists`], [`ErrorCode::FolderOverlap`], [`ErrorCode::RootMissing`],
     /// [`ErrorCode::ReadOnlyRoot`]; server errors. Nothing is changed then.
-    pub fn add_folder(
-        &mut self,
+    pub fn new_folder(
+        &self,
         path: &Path,
         remote_path: Option<&str>,
         mode: Mode,
@@ -28,18 +38,13 @@ impl Client {
         // Opening makes the private directory: a folder that cannot hold it is refused here.
         RealVault::open(&path)?.abilities()?;
         self.spaces().find_or_create(&remote_path, &OsRandom)?;
-        let folder = FolderConfig {
+        Ok(FolderConfig {
             path,
             remote_path,
             mode,
             conflicts: self.config.conflicts,
             ..FolderConfig::default()
-        };
-        let mut config = Config::load(&self.dirs)?;
-        config.folders.push(folder.clone());
-        config.save(&self.dirs)?;
-        self.config = config;
-        Ok(folder)
+        })
     }
 
     /// Whether a folder may be added; its real path and its remote path.
@@ -89,6 +94,32 @@ impl Client {
     /// # Errors
     /// [`ErrorCode::UnknownFolder`].
     pub fn set_paused(&mut self, path: Option<&Path>, paused: bool) -> Result<(), ClientError> {
+        let config = self.paused(path, paused)?;
+        config.save(&self.dirs)?;
+        self.config = config;
+        Ok(())
+    }
+
+    /// Drafts a pause of one folder, or of all, or its end.
+    ///
+    /// # Errors
+    /// As [`Client::set_paused`].
+    pub fn draft_paused(&self, path: Option<&Path>, paused: bool) -> Result<Draft, ClientError> {
+        self.paused(path, paused)?.draft(&self.dirs)
+    }
+
+    /// Drafts the configuration without a folder.
+    ///
+    /// # Errors
+    /// [`ErrorCode::UnknownFolder`].
+    pub fn draft_removed(&self, path: &Path) -> Result<Draft, ClientError> {
+        let mut config = Config::load(&self.dirs)?;
+        let at = position(&config, path)?;
+        config.folders.remove(at);
+        config.draft(&self.dirs)
+    }
+
+    fn paused(&self, path: Option<&Path>, paused: bool) -> Result<Config, ClientError> {
         let mut config = Config::load(&self.dirs)?;
         match path {
             Some(path) => {
@@ -100,9 +131,7 @@ impl Client {
                 .iter_mut()
                 .for_each(|folder| folder.paused = paused),
         }
-        config.save(&self.dirs)?;
-        self.config = config;
-        Ok(())
+        Ok(config)
     }
 
     /// Opens a folder for syncing and claims it.

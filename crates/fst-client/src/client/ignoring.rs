@@ -18,11 +18,20 @@ use fst_proto::time::Clock as _;
 
 use super::{Client, ClientError, Config, ErrorCode, FolderConfig, OsRandom};
 use crate::clock::SystemClock;
+use crate::config::Draft;
 use crate::ignore::{SPACE_POLICY, shown_rule_file};
+use crate::operations::{Operation, Thing, Way};
+use crate::past::Intended;
 use crate::views::Rule;
 
 /// Attempts to add a line while somebody else edits the file.
 const TRIES_MAX: usize = 5;
+
+/// Longest rule file that is kept to be put back, in bytes: a record of the log stays small.
+const RULE_TEXT_MAX: usize = 16 << 10;
+
+/// Asked with what is about to be done, before it is.
+type Note<'n> = &'n mut dyn FnMut(Intended) -> Result<(), ClientError>;
 
 impl Client {
     /// Adds a rule to the rule file at the top of a folder: it holds on every device of the space.
@@ -33,15 +42,13 @@ impl Client {
         &self,
         folder: &FolderConfig,
         pattern: &str,
+        note: Note<'_>,
     ) -> Result<Rule, ClientError> {
         check_pattern(pattern)?;
-        let failed = |error: VaultError| ClientError::from(error);
-        let vault = RealVault::open(&folder.path).map_err(failed)?;
+        let vault = RealVault::open(&folder.path)?;
         for _ in 0..TRIES_MAX {
-            match add_line(&vault, pattern) {
-                Ok(Some(line)) => return Ok(shared(line, pattern)),
-                Ok(None) => {},
-                Err(error) => return Err(failed(error)),
+            if let Some(line) = add_line((&vault, &folder.path), pattern, note)? {
+                return Ok(shared(line, pattern));
             }
         }
         Err(ClientError::new(
@@ -50,11 +57,15 @@ impl Client {
         ))
     }
 
-    /// Adds a rule to this device's own list; it can only ignore more.
+    /// Drafts this device's own list with one more rule; it can only ignore more.
     ///
     /// # Errors
     /// [`ErrorCode::Usage`] for a pattern that can never match; [`ErrorCode::BadConfig`], [`ErrorCode::Io`].
-    pub fn ignore_here(&mut self, folder: &Path, pattern: &str) -> Result<Rule, ClientError> {
+    pub fn draft_ignored_here(
+        &self,
+        folder: &Path,
+        pattern: &str,
+    ) -> Result<(Rule, Draft), ClientError> {
         check_pattern(pattern)?;
         let mut config = Config::load(&self.dirs)?;
         let at = super::folders::position(&config, folder)?;
@@ -63,15 +74,14 @@ impl Client {
         let line = known.unwrap_or(list.len());
         if known.is_none() {
             list.push(pattern.to_owned());
-            config.save(&self.dirs)?;
         }
-        self.config = config;
-        Ok(Rule {
+        let rule = Rule {
             source: "device".to_owned(),
             file: "config.yaml".to_owned(),
             line: u32::try_from(line + 1).unwrap_or(u32::MAX),
             pattern: pattern.to_owned(),
-        })
+        };
+        Ok((rule, config.draft(&self.dirs)?))
     }
 
     /// Adds a rule to the signed policy of the space: it holds on every device, and no rule file lifts it.
@@ -82,6 +92,7 @@ impl Client {
         &self,
         folder: &FolderConfig,
         pattern: &str,
+        note: Note<'_>,
     ) -> Result<Rule, ClientError> {
         check_pattern(pattern)?;
         let past = self.past(&folder.path)?;
@@ -90,6 +101,7 @@ impl Client {
         let line = known.unwrap_or(rules.len());
         if known.is_none() {
             rules.push(pattern.to_owned());
+            note(past.intend_ignore_policy(&rules)?)?;
             past.set_ignore_policy(&rules)?;
         }
         Ok(Rule {
@@ -104,24 +116,66 @@ impl Client {
     ///
     /// # Errors
     /// [`ErrorCode::NotFound`] when it is not there; as [`crate::past::Past::set_ignore_policy`].
-    pub fn heed_in_space(&self, folder: &FolderConfig, pattern: &str) -> Result<(), ClientError> {
+    pub fn heed_in_space(
+        &self,
+        folder: &FolderConfig,
+        pattern: &str,
+        note: Note<'_>,
+    ) -> Result<(), ClientError> {
         let past = self.past(&folder.path)?;
         let mut rules = past.ignore_policy()?;
         take_out(&mut rules, pattern, SPACE_POLICY)?;
+        note(past.intend_ignore_policy(&rules)?)?;
         past.set_ignore_policy(&rules)
     }
 
-    /// Takes a rule out of this device's own list.
+    /// Drafts this device's own list without a rule.
     ///
     /// # Errors
     /// [`ErrorCode::NotFound`] when it is not there; [`ErrorCode::BadConfig`], [`ErrorCode::Io`].
-    pub fn heed_here(&mut self, folder: &Path, pattern: &str) -> Result<(), ClientError> {
+    pub fn draft_heeded_here(&self, folder: &Path, pattern: &str) -> Result<Draft, ClientError> {
         let mut config = Config::load(&self.dirs)?;
         let at = super::folders::position(&config, folder)?;
         take_out(&mut config.folders[at].ignore, pattern, "config.yaml")?;
-        config.save(&self.dirs)?;
-        self.config = config;
-        Ok(())
+        config.draft(&self.dirs)
+    }
+
+    /// Takes back what an operation changed in the rule file of a folder. `note` is asked before.
+    ///
+    /// # Errors
+    /// [`ErrorCode::ChangedSince`], [`ErrorCode::NotUndoable`]; [`ErrorCode::Io`].
+    pub fn undo_rule_file(&self, operation: &Operation, note: Note<'_>) -> Result<(), ClientError> {
+        let (Way::RuleFile { folder }, Some(thing)) = (&operation.way, operation.things.first())
+        else {
+            let detail = "it changed no rule file";
+            return Err(ClientError::new(ErrorCode::NotUndoable, detail));
+        };
+        let vault = RealVault::open(Path::new(folder))?;
+        let path = rule_file()?;
+        let before = vault.stat(&path)?;
+        let now = match before {
+            Some(_) => Some(String::from_utf8(read(&vault, &path)?)),
+            None => None,
+        };
+        let now = now.map(|text| text.unwrap_or_else(|_| "no text".to_owned()));
+        operation.plan(&[now])?;
+        // An empty file has no more rules than none, and removing it could take away what somebody adds just now.
+        let text = thing.was.as_deref().unwrap_or_default();
+        note(Intended {
+            things: vec![Thing {
+                name: thing.name.clone(),
+                was: thing.left.clone(),
+                left: Some(text.to_owned()),
+            }],
+            way: operation.way.clone(),
+        })?;
+        match replace(&vault, (&path, before.as_ref()), text.as_bytes())? {
+            true => Ok(()),
+            false => Err(ClientError::new(
+                ErrorCode::ChangedSince,
+                "the rule file was changed just now",
+            )),
+        }
     }
 
     /// All rules of a folder on this device, in the order in which they are asked.
@@ -169,12 +223,43 @@ fn shared(line: u32, pattern: &str) -> Rule {
     }
 }
 
+fn rule_file() -> Result<RelPath, ClientError> {
+    let named = RelPath::parse(RULE_FILE);
+    named.map_err(|e| ClientError::caused(ErrorCode::Internal, "name the rule file", e))
+}
+
+/// What is about to be done to the rule file of a folder.
+fn intended(folder: &Path, was: Option<&Vec<u8>>, left: &[u8]) -> Intended {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).ok();
+    let short = |bytes: &[u8]| bytes.len() <= RULE_TEXT_MAX;
+    let folder = folder.to_str().map(str::to_owned);
+    let was = was.map(Vec::as_slice);
+    let is_kept = short(left) && was.is_none_or(|was| short(was) && text(was).is_some());
+    match (folder, text(left)) {
+        (Some(folder), Some(left)) if is_kept => Intended {
+            things: vec![Thing {
+                name: RULE_FILE.to_owned(),
+                was: was.and_then(text),
+                left: Some(left),
+            }],
+            way: Way::RuleFile { folder },
+        },
+        _ => Intended {
+            things: Vec::new(),
+            way: Way::None {
+                why: "the rule file is too long, or no text".to_owned(),
+            },
+        },
+    }
+}
+
 /// Returns the line of the rule; `None` when the file changed meanwhile.
-fn add_line(vault: &RealVault, pattern: &str) -> Result<Option<u32>, VaultError> {
-    let bad_name = |_| VaultError::Changed {
-        op: "name rule file",
-    };
-    let path = RelPath::parse(RULE_FILE).map_err(bad_name)?;
+fn add_line(
+    (vault, folder): (&RealVault, &Path),
+    pattern: &str,
+    note: Note<'_>,
+) -> Result<Option<u32>, ClientError> {
+    let path = rule_file()?;
     let before = vault.stat(&path)?;
     let mut text = match before {
         Some(_) => read(vault, &path)?,
@@ -189,8 +274,10 @@ fn add_line(vault: &RealVault, pattern: &str) -> Result<Option<u32>, VaultError>
         text.push(b'\n');
     }
     let line = text.iter().filter(|&&byte| byte == b'\n').count() + 1;
+    let old = text.clone();
     text.extend_from_slice(pattern.as_bytes());
     text.push(b'\n');
+    note(intended(folder, before.is_some().then_some(&old), &text))?;
     let is_placed = replace(vault, (&path, before.as_ref()), &text)?;
     Ok(is_placed.then(|| u32::try_from(line).unwrap_or(u32::MAX)))
 }

@@ -60,6 +60,27 @@ fn diff(old: &str, new: &str) -> Vec<String> {
     [only(old, new, '-'), only(new, old, '+')].concat()
 }
 
+fn set(dirs: &Dirs, path: &str, value: &str) -> Result<(), ClientError> {
+    write(dirs, Config::draft_set(dirs, path, value))
+}
+
+fn unset(dirs: &Dirs, path: &str) -> Result<(), ClientError> {
+    write(dirs, Config::draft_unset(dirs, path))
+}
+
+fn add_schedule(dirs: &Dirs, schedule: &Schedule) -> Result<(), ClientError> {
+    write(dirs, Config::draft_schedule(dirs, schedule))
+}
+
+fn remove_schedule(dirs: &Dirs, name: &str) -> Result<(), ClientError> {
+    write(dirs, Config::draft_no_schedule(dirs, name))
+}
+
+fn write(dirs: &Dirs, draft: Result<Draft, ClientError>) -> Result<(), ClientError> {
+    assert!(draft?.write(dirs)?, "nobody else writes");
+    Ok(())
+}
+
 #[test]
 fn the_sample_loads_unchanged() {
     let config = parse(SAMPLE);
@@ -320,7 +341,7 @@ fn set_changes_one_line() {
         ),
     ] {
         let (_home, dirs) = on_disk(SAMPLE);
-        Config::set(&dirs, path, value).expect(path);
+        set(&dirs, path, value).expect(path);
         let now = std::fs::read_to_string(dirs.config_file()).expect("a file");
         assert_eq!(diff(SAMPLE, &now), changed, "{path}");
         assert!(now.starts_with(
@@ -332,15 +353,15 @@ fn set_changes_one_line() {
 #[test]
 fn set_makes_file_and_section() {
     let (_home, dirs) = on_disk("");
-    Config::set(&dirs, "performance.max_upload_speed", "5mbps").expect("set");
-    Config::set(&dirs, "version_history.max_versions", "3").expect("set");
+    set(&dirs, "performance.max_upload_speed", "5mbps").expect("set");
+    set(&dirs, "version_history.max_versions", "3").expect("set");
     let now = std::fs::read_to_string(dirs.config_file()).expect("a file");
     assert_eq!(
         now,
         "performance:\n  max_upload_speed: 5mbps\n\nversion_history:\n  max_versions: 3\n"
     );
     let (_home, dirs) = on_disk("# mine\nperformance:\n");
-    Config::set(&dirs, "performance.max_upload_speed", "5mbps").expect("set");
+    set(&dirs, "performance.max_upload_speed", "5mbps").expect("set");
     assert_eq!(
         parse(&std::fs::read_to_string(dirs.config_file()).expect("a file"))
             .performance
@@ -353,7 +374,7 @@ fn set_makes_file_and_section() {
 #[test]
 fn a_bad_value_is_not_written() {
     let (_home, dirs) = on_disk(SAMPLE);
-    let code = |path: &str, value: &str| Config::set(&dirs, path, value).unwrap_err().code();
+    let code = |path: &str, value: &str| set(&dirs, path, value).unwrap_err().code();
     assert_eq!(
         code("performance.max_upload_speed", "fast"),
         ErrorCode::BadValue
@@ -376,10 +397,10 @@ fn a_bad_value_is_not_written() {
 #[test]
 fn unset_takes_one_line_away() {
     let (_home, dirs) = on_disk(SAMPLE);
-    Config::unset(&dirs, "performance.max_upload_speed").expect("unset");
+    unset(&dirs, "performance.max_upload_speed").expect("unset");
     let now = std::fs::read_to_string(dirs.config_file()).expect("a file");
     assert_eq!(diff(SAMPLE, &now), ["-  max_upload_speed: 10mbps"]);
-    let again = Config::unset(&dirs, "performance.max_upload_speed");
+    let again = unset(&dirs, "performance.max_upload_speed");
     assert_eq!(again.unwrap_err().code(), ErrorCode::NotFound);
 }
 
@@ -456,7 +477,7 @@ fn two_commands_at_once_both_count() {
     quick.folders.push(music);
     quick.folders.remove(0);
     quick.save(&dirs).expect("saved");
-    Config::set(&dirs, "performance.parallel_transfers", "2").expect("set");
+    set(&dirs, "performance.parallel_transfers", "2").expect("set");
     slow.folders[1].paused = true;
     slow.save(&dirs).expect("saved");
     let now = Config::load(&dirs).expect("a good file");
@@ -495,17 +516,17 @@ fn schedules_come_and_go() {
         max_download: None,
         pause: false,
     };
-    Config::add_schedule(&dirs, &schedule).expect("added");
+    add_schedule(&dirs, &schedule).expect("added");
     let now = Config::load(&dirs).expect("a good file");
     assert_eq!(now.performance.schedules, std::slice::from_ref(&schedule));
-    let twice = Config::add_schedule(&dirs, &schedule);
+    let twice = add_schedule(&dirs, &schedule);
     assert_eq!(twice.unwrap_err().code(), ErrorCode::BadConfig);
     let night = Schedule {
         name: "night".to_owned(),
         ..schedule
     };
-    Config::add_schedule(&dirs, &night).expect("added");
-    Config::remove_schedule(&dirs, "business-hours").expect("removed");
+    add_schedule(&dirs, &night).expect("added");
+    remove_schedule(&dirs, "business-hours").expect("removed");
     assert_eq!(
         Config::load(&dirs)
             .expect("a good file")
@@ -513,8 +534,8 @@ fn schedules_come_and_go() {
             .schedules,
         [night]
     );
-    Config::remove_schedule(&dirs, "night").expect("removed");
-    let missing = Config::remove_schedule(&dirs, "night");
+    remove_schedule(&dirs, "night").expect("removed");
+    let missing = remove_schedule(&dirs, "night");
     assert_eq!(missing.unwrap_err().code(), ErrorCode::NotFound);
     assert_eq!(
         diff(
@@ -677,4 +698,139 @@ fn damaged_files_are_edited_exactly_or_not_at_all() {
         n_made > 300 && n_refused > 50,
         "{n_made} made, {n_refused} refused"
     );
+}
+
+/// What a draft changes is put back, whatever else was changed meanwhile, or nothing is.
+#[test]
+fn a_draft_is_taken_back_and_nothing_else() {
+    let sample = "# mine\nperformance:\n  max_upload_speed: 10mbps # at home\n  parallel_transfers: 4\n\n\
+                  sync_folders:\n  - path: ~/A\n    remote_path: /A\n    ignore: ['*.tmp'] # noise\n  \
+                  - path: ~/B\n    remote_path: /B\n";
+    // The first text, the text of the operation, what others made of it, what is wanted after the undo.
+    let other = |text: &str| text.replace("parallel_transfers: 4", "parallel_transfers: 8");
+    let set = sample.replace("10mbps", "5mbps");
+    let without_a = sample.replace(
+        "  - path: ~/A\n    remote_path: /A\n    ignore: ['*.tmp'] # noise\n",
+        "",
+    );
+    let paused = sample.replace(
+        "    remote_path: /B\n",
+        "    remote_path: /B\n    paused: true\n",
+    );
+    let pause_a = |text: &str| text.replace(" # noise\n", " # noise\n    paused: true\n");
+    let swapped = |text: &str| {
+        let a = "  - path: ~/A\n    remote_path: /A\n    ignore: ['*.tmp'] # noise\n";
+        format!("{}{a}", text.replace(a, ""))
+    };
+    let rows = [
+        (sample, &set, set.clone(), sample.to_owned()),
+        (sample, &set, other(&set), other(sample)),
+        (
+            sample,
+            &set,
+            format!("# new\n\n{set}"),
+            format!("# new\n\n{sample}"),
+        ),
+        (sample, &without_a, without_a.clone(), sample.to_owned()),
+        (sample, &without_a, other(&without_a), other(sample)),
+        (
+            &without_a,
+            &sample.to_owned(),
+            other(sample),
+            other(&without_a),
+        ),
+        (sample, &paused, paused.clone(), sample.to_owned()),
+        // Another folder was paused too, and its line stands where that of the operation stood.
+        (
+            sample,
+            &paused,
+            format!("# 1\n# 2\n{}", pause_a(&paused)),
+            format!("# 1\n# 2\n{}", pause_a(sample)),
+        ),
+        // The item has another number by now, and its neighbours are others.
+        (sample, &paused, swapped(&paused), swapped(sample)),
+        (
+            sample,
+            &sample.replace("# at home", ""),
+            sample.replace("# at home", ""),
+            sample.to_owned(),
+        ),
+    ];
+    for (was, left, now, wanted) in rows {
+        let draft = Draft::new(was, left.as_str());
+        let changes = draft.changes().expect("no secrets");
+        let (_home, dirs) = on_disk(&now);
+        let names: Vec<&str> = changes.iter().map(|change| change.name.as_str()).collect();
+        let things: Vec<_> = changes
+            .iter()
+            .map(|change| (change.name.as_str(), change.was.as_deref()))
+            .collect();
+        assert_eq!(
+            Config::things(&dirs, &names).expect("a file"),
+            changes
+                .iter()
+                .map(|change| change.left.clone())
+                .collect::<Vec<_>>()
+        );
+        let back = Config::draft_back(&dirs, &things, draft.lines().as_ref()).expect("a way back");
+        assert_eq!(back, Draft::new(now, wanted));
+    }
+}
+
+/// The lines are not there any more, the values are.
+#[test]
+fn values_go_back_without_their_lines() {
+    let sample = "performance:\n  max_upload_speed: 10mbps\nsync_folders:\n  - path: ~/A\n    remote_path: /A\n    \
+                  ignore: ['*.tmp']\n  - path: ~/B\n    remote_path: /B\n";
+    let drafts = [
+        sample.replace("10mbps", "5mbps"),
+        sample.replace("performance:\n  max_upload_speed: 10mbps\n", ""),
+        sample.replace("  - path: ~/B\n    remote_path: /B\n", ""),
+        sample.replace(
+            "  - path: ~/A\n    remote_path: /A\n    ignore: ['*.tmp']\n",
+            "",
+        ),
+        sample.replace(
+            "    remote_path: /B\n",
+            "    remote_path: /B\n    paused: true\n",
+        ),
+    ];
+    for left in drafts {
+        let draft = Draft::new(sample, left.as_str());
+        let changes = draft.changes().expect("no secrets");
+        let things: Vec<_> = changes
+            .iter()
+            .map(|change| (change.name.as_str(), change.was.as_deref()))
+            .collect();
+        let (_home, dirs) = on_disk(&left);
+        let back = Config::draft_back(&dirs, &things, None).expect("a way back");
+        let rest = Draft::new(sample, back.after.as_str())
+            .changes()
+            .expect("no secrets");
+        // At most the order, or how it is written, is another one.
+        assert!(
+            rest.iter().all(|change| change.was.is_some()
+                && change.left.is_some()
+                && change.name.starts_with("the text")),
+            "{rest:?}"
+        );
+    }
+}
+
+#[test]
+fn secrets_are_not_handed_out() {
+    let text = "server:\n  url: https://a.example\n  api_key: fst_at_0123\n";
+    let draft = Draft::new(text, text.replace("0123", "4567"));
+    assert_eq!(draft.changes().unwrap_err().code(), ErrorCode::NotUndoable);
+    assert_eq!(draft.lines(), None);
+    // A line that is replaced beside others, and one that was commented out.
+    let both = text.replace(
+        "url: https://a.example\n  api_key",
+        "url: https://b.example\n  # api_key",
+    );
+    assert_eq!(Draft::new(text, both.as_str()).lines(), None);
+    let url = Draft::new(text, text.replace("a.example", "b.example"));
+    let changed = url.changes().expect("no secret");
+    assert_eq!(changed.len(), 1);
+    assert!(!format!("{:?}", url.lines()).contains("0123"));
 }

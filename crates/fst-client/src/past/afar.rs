@@ -32,7 +32,7 @@ use crate::versions;
 
 mod change;
 
-pub use change::{Change, Changed};
+pub use change::{Change, Changed, Intended};
 
 /// A moment after everything that has happened.
 const NEWEST: UnixMillis = UnixMillis(i64::MAX as u64);

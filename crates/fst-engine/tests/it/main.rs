@@ -30,6 +30,7 @@ mod rows_names;
 mod sim;
 mod surveying;
 mod timing;
+mod undoing;
 
 use proptest::prelude::ProptestConfig;
 

@@ -4,14 +4,17 @@
 
 use std::path::Path;
 
+use fst_client::operations::Operation;
 use fst_client::past::{Change, Changed};
 use fst_proto::error::ErrorCode;
+use fst_proto::path::RelPath;
 use fst_proto::text::printable;
 use serde_json::json;
 
 use super::place;
 use crate::afar::Remote;
 use crate::context::{Context, absolute};
+use crate::noted::{self, Name};
 use crate::render::{Page, Symbol, quote};
 use crate::report::{Answer, Failure};
 
@@ -23,7 +26,7 @@ pub(super) fn put(
 ) -> Result<Answer, Failure> {
     let from = absolute(from)?;
     let change = Change::Put { from, replace };
-    let done = carry_out(context, path, &change);
+    let done = carry_out(context, "put", path, &change);
     let done = hinted(
         done,
         ErrorCode::InTheWay,
@@ -33,12 +36,12 @@ pub(super) fn put(
 }
 
 pub(super) fn make_dir(context: &Context, path: &Remote) -> Result<Answer, Failure> {
-    let done = carry_out(context, path, &Change::MakeDir)?;
+    let done = carry_out(context, "mkdir", path, &Change::MakeDir)?;
     Ok(answer(context, "fst.mkdir/1", "made", &done))
 }
 
 pub(super) fn remove(context: &Context, path: &Remote, recursive: bool) -> Result<Answer, Failure> {
-    let done = carry_out(context, path, &Change::Remove { recursive });
+    let done = carry_out(context, "rm", path, &Change::Remove { recursive });
     let done = hinted(done, ErrorCode::InTheWay, "add --recursive")?;
     let answer = answer(context, "fst.rm/1", "removed", &done);
     let was = quote(&format!("{}@@{}", done.path, done.changed.before_ms));
@@ -55,7 +58,7 @@ pub(super) fn relocate(context: &Context, path: &Remote, to: &Remote) -> Result<
         return Err(Failure::new(ErrorCode::Usage, message));
     }
     refuse_time(to)?;
-    let done = carry_out(context, path, &Change::Move { to: new.path })?;
+    let done = carry_out(context, "mv", path, &Change::Move { to: new.path })?;
     Ok(answer(context, "fst.mv/1", "moved here", &done))
 }
 
@@ -63,18 +66,31 @@ pub(super) fn relocate(context: &Context, path: &Remote, to: &Remote) -> Result<
 struct Done {
     path: String,
     changed: Changed,
+    operation: Option<Operation>,
 }
 
-fn carry_out(context: &Context, path: &Remote, change: &Change) -> Result<Done, Failure> {
+fn carry_out(
+    context: &Context,
+    command: &str,
+    path: &Remote,
+    change: &Change,
+) -> Result<Done, Failure> {
     refuse_time(path)?;
     let client = context.client()?;
     let place = place(&client, path)?;
-    let changed = client.change_afar(&place, change).map_err(Failure::from);
-    let changed = hinted(changed, ErrorCode::Conflict, "fst ls, then run it again")?;
-    let inside = printable(&changed.path.to_bytes());
+    let whole = |inside: &RelPath| {
+        let inside = printable(&inside.to_bytes());
+        format!("{}/{inside}", place.folder.remote_path)
+    };
+    let subject = whole(&place.path);
+    let noted = noted::act(context, Name::new(command, &subject), |note| {
+        client.change_afar(&place, change, note)
+    });
+    let (changed, operation) = hinted(noted, ErrorCode::Conflict, "fst ls, then run it again")?;
     Ok(Done {
-        path: format!("{}/{inside}", place.folder.remote_path),
+        path: whole(&changed.path),
         changed,
+        operation,
     })
 }
 
@@ -105,5 +121,5 @@ fn answer(context: &Context, schema: &'static str, word: &str, done: &Done) -> A
         _ => format!("{good} {} {word}", done.path),
     });
     let data = json!({ "path": done.path, "changed": n, "before": done.changed.before_ms });
-    Answer::new(schema, data, page.into_text())
+    Answer::new(schema, data, page.into_text()).undone_by(done.operation.as_ref())
 }

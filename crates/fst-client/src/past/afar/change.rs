@@ -26,10 +26,16 @@ use crate::config::FolderConfig;
 use crate::db::Db;
 use crate::error::ClientError;
 use crate::folder::{Merges, Seams};
+use crate::operations::Operation;
 use crate::push::Pusher;
 use crate::push::lanes::Lanes;
 use crate::restore::{Restore, outside};
 use crate::scan::{Scanned, hash_file};
+
+mod back;
+
+pub use back::Intended;
+use back::Touched;
 
 /// What is to be changed at a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +59,8 @@ pub enum Change {
         /// Its new path, or the directory.
         to: RelPath,
     },
+    /// What an operation changed becomes what it was.
+    Back(Box<Operation>),
 }
 
 /// What a change did.
@@ -73,18 +81,25 @@ struct Draft<'a> {
     seams: Seams,
     tree: Tree,
     ops: Vec<PushOp>,
+    /// The topmost directory that is made.
+    made: Option<RelPath>,
 }
 
 /// A private directory that goes with the value.
 struct Stage(PathBuf);
 
 impl Client {
-    /// Changes a space at the server.
+    /// Changes a space at the server. `note` is told what is about to be sent, and nothing is sent when it fails.
     ///
     /// # Errors
     /// [`ErrorCode::NotFound`]; [`ErrorCode::InTheWay`]; [`ErrorCode::Conflict`] when another device was first. Else as a
     /// sync.
-    pub fn change_afar(&self, place: &Place, change: &Change) -> Result<Changed, ClientError> {
+    pub fn change_afar(
+        &self,
+        place: &Place,
+        change: &Change,
+        note: &mut dyn FnMut(Intended) -> Result<(), ClientError>,
+    ) -> Result<Changed, ClientError> {
         let past = self.past_afar(place)?;
         let before_ms = past.db.load()?.last_time_ms;
         let dir = self.afar(&place.folder.remote_path)?;
@@ -98,10 +113,12 @@ impl Client {
             })?,
             tree: past.tree.clone(),
             ops: Vec::new(),
+            made: None,
         };
-        let path = draft.add(change)?;
+        let touched = draft.add(change)?;
         let ops = draft.ops.len();
         if ops > 0 {
+            note(draft.intended(&touched, before_ms))?;
             draft.send(Db::open_copy(&dir.join("log.db"))?)?;
             let now = self.past_afar(place)?;
             if !draft.ops.iter().all(|op| is_done(op, &now.tree)) {
@@ -109,7 +126,7 @@ impl Client {
             }
         }
         Ok(Changed {
-            path,
+            path: touched.path(),
             n_nodes: ops,
             before_ms,
         })
@@ -117,22 +134,29 @@ impl Client {
 }
 
 impl Draft<'_> {
-    fn add(&mut self, change: &Change) -> Result<RelPath, ClientError> {
+    fn add(&mut self, change: &Change) -> Result<Touched, ClientError> {
         let path = self.past.path.clone();
         match change {
             Change::Put { from, replace } => {
                 let name = from.file_name().unwrap_or_default().as_bytes();
                 let path = self.aim(&path, || Name::new(name))?;
                 self.put(&path, from, *replace)?;
-                return Ok(path);
+                Ok(Touched::Put(path))
             },
             Change::MakeDir => {
                 self.dir(&path)?;
+                Ok(Touched::Put(path))
             },
-            Change::Remove { recursive } => self.remove(&path, *recursive)?,
-            Change::Move { to } => return self.relocate(&path, to),
+            Change::Remove { recursive } => {
+                self.remove(&path, *recursive)?;
+                Ok(Touched::Removed(path))
+            },
+            Change::Move { to } => {
+                let to = self.relocate(&path, to)?;
+                Ok(Touched::Moved { from: path, to })
+            },
+            Change::Back(operation) => self.back(operation),
         }
-        Ok(path)
     }
 
     /// The path itself, or in it when it is a directory.
@@ -158,6 +182,7 @@ impl Draft<'_> {
                 Some(child) if self.tree.is_dir(child) => child,
                 Some(_) => return Err(in_the_way(&above)),
                 None => {
+                    self.made.get_or_insert_with(|| above.clone());
                     let node = Node {
                         place: spot(at, name),
                         content: Content {
