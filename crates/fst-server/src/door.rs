@@ -1,7 +1,7 @@
 //! Lets connections in: plain or over TLS, a bounded number, none of which holds up another.
 //!
 //! [`mod@crate::run`] opens it with the routes of [`crate::http`]. Invariant: whoever says nothing for a while is let go,
-//! whether it is a handshake or the head of a request that does not come; a stop waits for requests, not for
+//! whether it is a handshake or the head of a request that does not come, or an answer that is not taken; a stop waits for requests, not for
 //! connections that rest. Not here: bodies, which have times of their own ([`crate::http`]).
 //! Source: docs/adr/0040-tls.md.
 
@@ -15,6 +15,7 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
+use rustix::net::sockopt::set_tcp_user_timeout;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
@@ -35,6 +36,10 @@ const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// Longest time until the head of a request is there, and so the longest rest of a connection.
 const HEAD_TIME_MAX: Duration = Duration::from_secs(30);
+
+/// Longest time in which a peer may take nothing of what is sent to it, milliseconds; else an answer that nobody
+/// reads would keep its place for ever.
+const STALL_MS_MAX: u32 = 60_000;
 
 /// A listener with what it needs to serve.
 #[derive(Debug)]
@@ -94,6 +99,9 @@ impl Visit {
     async fn run(mut self, stream: TcpStream) {
         // Without it a small answer may wait for an acknowledgement; nothing breaks if it fails.
         stream.set_nodelay(true).unwrap_or_default();
+        if let Err(error) = set_tcp_user_timeout(&stream, STALL_MS_MAX) {
+            tracing::debug!(%error, "a peer that takes nothing will not be let go");
+        }
         let Some(certificate) = self.certificate.take() else {
             return self.talk(stream).await;
         };
