@@ -169,6 +169,7 @@ impl Server {
         let welcome = member.clone();
         let app = App::new(Arc::clone(&service), is_stopping)
             .on_setup_code_used(forget)
+            .showing(certificate.clone())
             .ready_while(Arc::new(move || welcome.is_welcome()));
         let data = options.data.clone();
         Ok(Self {

@@ -74,6 +74,7 @@ pub enum BadCertificate {
 struct Shown {
     config: Arc<ServerConfig>,
     pin: KeyPin,
+    ends: Option<u64>,
 }
 
 /// The certificate of a running server.
@@ -143,6 +144,12 @@ impl Certificate {
         shown.pin
     }
 
+    /// When the certificate in use ends, seconds since 1970.
+    pub(crate) fn ends(&self) -> Option<u64> {
+        let shown = self.shown.read().unwrap_or_else(PoisonError::into_inner);
+        shown.ends
+    }
+
     /// Looks whether the files were renewed. A pair that cannot be used leaves the old one in use; it is an error once.
     pub(crate) fn look(&self) -> Result<Look, BadCertificate> {
         let pair = self.files.read()?;
@@ -209,7 +216,9 @@ fn shown(
     let provider = provider();
     // Fails when the key is not the certificate's.
     let certified = CertifiedKey::from_der(chain, key, &provider)?;
-    let pin = KeyPin::of_certificate(certified.end_entity_cert()?)?;
+    let certificate = certified.end_entity_cert()?;
+    let pin = KeyPin::of_certificate(certificate)?;
+    let ends = end_of(certificate);
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .with_no_client_auth()
@@ -218,7 +227,14 @@ fn shown(
     Ok(Shown {
         config: Arc::new(config),
         pin,
+        ends,
     })
+}
+
+/// For people who watch; nothing else depends on it, so a date that cannot be read is none.
+fn end_of(certificate: &CertificateDer<'_>) -> Option<u64> {
+    let (_, parsed) = x509_parser::parse_x509_certificate(certificate).ok()?;
+    parsed.validity().not_after.timestamp().try_into().ok()
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, BadCertificate> {

@@ -75,7 +75,8 @@ impl Site {
 /// Writes a new certificate with its key and gives the key's pin.
 fn put_pair(chain: &Path, key: &Path) -> KeyPin {
     let pair = KeyPair::generate().unwrap();
-    let params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    params.not_after = rcgen::date_time_ymd(2100, 1, 1);
     let certificate = params.self_signed(&pair).unwrap();
     std::fs::write(chain, certificate.pem()).unwrap();
     std::fs::write(key, pair.serialize_pem()).unwrap();
@@ -99,6 +100,10 @@ async fn a_certificate_from_files_is_shown() {
     assert!(site.server.url.starts_with("https://"));
     assert!(is_served(&site.server.url, site.pin()).await);
     assert!(!is_served(&site.server.url, KeyPin::of_key(b"other")).await);
+    let metrics = pinned(site.pin()).get(format!("{}/metrics", site.server.url));
+    let metrics = metrics.send().await.unwrap().text().await.unwrap();
+    let ends = "fst_tls_certificate_expiry_timestamp_seconds 4102444800\n";
+    assert!(metrics.contains(ends), "{metrics}");
     // Without a pin nobody vouches for it.
     let plain = reqwest::Client::builder().no_proxy().build().unwrap();
     assert!(
