@@ -11,6 +11,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use fst_client::{Choice, Rule, Topic};
+use fst_proto::pin::KeyPin;
 use fst_proto::value;
 
 pub(crate) use afar::AfarCommand;
@@ -274,6 +275,9 @@ pub(crate) struct Up {
     /// Longest time to wait for the first sync
     #[arg(long, value_parser = parse_duration, default_value = "10m")]
     pub timeout: Duration,
+    /// TLS key of the server, as 'fst-server start' prints it
+    #[arg(long, value_name = "SHA256", requires = "server")]
+    pub pin: Option<KeyPin>,
     /// Allow plain http to a server that is not on this machine
     #[arg(long)]
     pub insecure_http: bool,
@@ -293,6 +297,9 @@ pub(crate) struct Init {
     /// Name of this device; by default the name of the machine
     #[arg(long)]
     pub name: Option<String>,
+    /// TLS key of the server, as 'fst-server start' prints it
+    #[arg(long, value_name = "SHA256")]
+    pub pin: Option<KeyPin>,
     /// Allow plain http to a server that is not on this machine
     #[arg(long)]
     pub insecure_http: bool,

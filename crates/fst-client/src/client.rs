@@ -12,6 +12,7 @@ use fst_fs::real::RealVault;
 use fst_proto::account::Chain;
 use fst_proto::error::ErrorCode;
 use fst_proto::ids::{AccountId, DeviceId};
+use fst_proto::pin::KeyPin;
 use fst_proto::time::Clock as _;
 
 use crate::account::{self, Spaces};
@@ -26,6 +27,7 @@ use crate::keystore::Enrolled;
 use crate::remote::Remote as _;
 use crate::remote::http::{HttpRemote, RemoteEvent};
 use crate::remote::throttle::Throttle;
+use crate::remote::tls::{PlainHttp, Trust};
 
 mod conflicts;
 mod doctor;
@@ -55,6 +57,8 @@ pub struct InitOptions<'a> {
     pub url: &'a str,
     /// Name of the device; the host's name when absent.
     pub name: Option<&'a str>,
+    /// Its TLS key; then nothing else is asked of its certificate. That of the configuration when absent.
+    pub pin: Option<KeyPin>,
     /// Allow plain http beyond this machine.
     pub insecure_http: bool,
 }
@@ -97,10 +101,11 @@ impl Client {
                 "this device has keys already",
             ));
         }
-        check_url(options)?;
         let mut config = Config::load(dirs)?;
+        config.trust = asked_trust(&config.trust, options);
         let name = options.name.map_or_else(host_name, str::to_owned);
-        let remote = HttpRemote::new(options.url, None, Box::new(SystemClock), Arc::default())?;
+        let at = (options.url, &config.trust);
+        let remote = HttpRemote::new(at, None, Box::new(SystemClock), Arc::default())?;
         let info = remote.server_info()?;
         let (enrolled, recovery_words) =
             account::enrol(&remote, &info, (options.url, &name), enrol, &OsRandom)?;
@@ -159,7 +164,7 @@ impl Client {
             .unwrap_or_else(|| enrolled.url.clone());
         let identity = account::identity(&enrolled);
         let remote = Arc::new(HttpRemote::new(
-            &url,
+            (&url, &config.trust),
             Some(identity),
             Box::new(SystemClock),
             Arc::clone(line),
@@ -279,34 +284,17 @@ fn replay(enrolled: &Enrolled) -> Result<Chain, ClientError> {
         .map_err(|e| ClientError::caused(ErrorCode::BadState, "read the key store", e))
 }
 
-fn check_url(options: &InitOptions<'_>) -> Result<(), ClientError> {
-    let url = options.url;
-    let plain_host = url
-        .strip_prefix("http://")
-        .map(|rest| rest.split('/').next().unwrap_or(""));
-    match plain_host {
-        None if url.starts_with("https://") => Ok(()),
-        None => Err(ClientError::new(
-            ErrorCode::Usage,
-            format!("{url:?} is not an address: it begins with https:// or http://"),
-        )),
-        Some(host) if options.insecure_http || is_loopback(host) => Ok(()),
-        Some(host) => Err(ClientError::new(
-            ErrorCode::InsecureHttp,
-            format!("plain http to {host} would show sizes and times to the network"),
-        )),
+/// What the configuration says of the server, and what was asked for now.
+fn asked_trust(known: &Trust, options: &InitOptions<'_>) -> Trust {
+    Trust {
+        pin: options.pin.or(known.pin),
+        ca_file: known.ca_file.clone(),
+        plain_http: if options.insecure_http {
+            PlainHttp::Anywhere
+        } else {
+            known.plain_http
+        },
     }
-}
-
-fn is_loopback(host_and_port: &str) -> bool {
-    let host = match host_and_port.strip_prefix('[') {
-        Some(rest) => rest.split(']').next().unwrap_or(""),
-        None => host_and_port.split(':').next().unwrap_or(""),
-    };
-    host == "localhost"
-        || host
-            .parse::<std::net::IpAddr>()
-            .is_ok_and(|ip| ip.is_loopback())
 }
 
 fn host_name() -> String {

@@ -15,6 +15,7 @@ use rustix::fs::{FlockOperation, flock};
 
 use crate::dirs::{Dirs, write_durably};
 use crate::error::ClientError;
+use crate::remote::tls::Trust;
 
 mod build;
 mod check;
@@ -98,6 +99,8 @@ pub struct EmbeddedServer {
 pub struct Config {
     /// Server address.
     pub server_url: Option<String>,
+    /// What makes that server the right one.
+    pub trust: Trust,
     /// Folders in their order.
     pub folders: Vec<FolderConfig>,
     /// Server inside the daemon.

@@ -53,7 +53,11 @@ impl ClientError {
     pub fn is_retryable(&self) -> bool {
         matches!(
             self.code,
-            ErrorCode::Unreachable | ErrorCode::ServerFailed | ErrorCode::Stopping
+            ErrorCode::Unreachable
+                | ErrorCode::WrongPin
+                | ErrorCode::Untrusted
+                | ErrorCode::ServerFailed
+                | ErrorCode::Stopping
         )
     }
 

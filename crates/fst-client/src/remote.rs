@@ -3,8 +3,12 @@
 //! [`http::HttpRemote`] is the real one; the world test has one without sockets. Invariant: nothing
 //! that comes back is trusted; [`crate::log`] and `fst-crypto` check it. Every call may be repeated.
 
+use std::io;
+use std::path::PathBuf;
+
 use fst_proto::error::{ErrorCode, Problem};
 use fst_proto::ids::{ObjectId, SlotId, SpaceId};
+use fst_proto::pin::WrongPin;
 use fst_proto::wire::{
     AccountEntries, AppendAccount, Changes, Commit, Conflict, CreateAccount, CreateSpace, Join,
     Receipt, ServerInfo, SlotReply, Spaces,
@@ -12,6 +16,7 @@ use fst_proto::wire::{
 
 pub mod http;
 pub mod throttle;
+pub mod tls;
 
 /// Requests of a client. Calls block; every one is idempotent.
 ///
@@ -104,6 +109,42 @@ pub enum RemoteError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// Another key than the pinned one answers; nothing was sent to it.
+    #[error("{url} is not the pinned server")]
+    WrongPin {
+        /// Server address.
+        url: String,
+        /// Both keys.
+        #[source]
+        source: WrongPin,
+    },
+    /// The certificate is not good; nothing was sent.
+    #[error("{url} does not prove to be the server")]
+    Untrusted {
+        /// Server address.
+        url: String,
+        /// What is wrong with it.
+        #[source]
+        source: rustls::Error,
+    },
+    /// Without TLS, where that is not allowed; nothing was sent.
+    #[error("{why}")]
+    PlainHttp {
+        /// What speaks against it.
+        why: String,
+    },
+    /// No address.
+    #[error("{0:?} is not an address: it begins with https:// or http://")]
+    BadUrl(String),
+    /// The file of further roots.
+    #[error("read the certificates in {}", path.display())]
+    Roots {
+        /// The file.
+        path: PathBuf,
+        /// Cause.
+        #[source]
+        source: io::Error,
+    },
     /// Something answers that is no server of ours.
     #[error("{url} does not speak our protocol")]
     NotAServer {
@@ -127,6 +168,11 @@ impl RemoteError {
     pub fn code(&self) -> ErrorCode {
         match self {
             Self::Unreachable { .. } => ErrorCode::Unreachable,
+            Self::WrongPin { .. } => ErrorCode::WrongPin,
+            Self::Untrusted { .. } => ErrorCode::Untrusted,
+            Self::PlainHttp { .. } => ErrorCode::InsecureHttp,
+            Self::BadUrl(_) => ErrorCode::Usage,
+            Self::Roots { .. } => ErrorCode::BadConfig,
             Self::NotAServer { .. } => ErrorCode::NotAServer,
             Self::Refused(problem) => problem.error_code().unwrap_or(ErrorCode::ServerFailed),
             Self::Malformed { .. } => ErrorCode::Malformed,
@@ -138,6 +184,9 @@ impl RemoteError {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Unreachable { .. } | Self::NotAServer { .. } | Self::Malformed { .. } => true,
+            // A network that puts itself between goes away again; the certificate may be renewed.
+            Self::WrongPin { .. } | Self::Untrusted { .. } => true,
+            Self::PlainHttp { .. } | Self::BadUrl(_) | Self::Roots { .. } => false,
             Self::Refused(problem) => {
                 problem.status >= 500 || problem.status == 429 || problem.conflict.is_some()
             },
@@ -149,7 +198,14 @@ impl RemoteError {
     pub fn conflict(&self) -> Option<&Conflict> {
         match self {
             Self::Refused(problem) => problem.conflict.as_ref(),
-            Self::Unreachable { .. } | Self::NotAServer { .. } | Self::Malformed { .. } => None,
+            Self::Unreachable { .. }
+            | Self::WrongPin { .. }
+            | Self::Untrusted { .. }
+            | Self::PlainHttp { .. }
+            | Self::BadUrl(_)
+            | Self::Roots { .. }
+            | Self::NotAServer { .. }
+            | Self::Malformed { .. } => None,
         }
     }
 }

@@ -157,6 +157,10 @@ codes! {
     NotAServer = 4002, Unreachable, 502, "this address is not a FileSyncTool server", "check the URL: fst init --server URL";
     /// Plain HTTP.
     InsecureHttp = 4003, Refused, 400, "plain http is allowed on this machine only", "use https, or add --insecure-http";
+    /// The key of the server is not the pinned one.
+    WrongPin = 4004, Refused, 502, "the server's key is not the pinned one", "compare with the pin that 'fst-server start' prints; if it was changed on purpose: fst config set server.pin sha256:…";
+    /// The certificate does not lead to a root that this device trusts.
+    Untrusted = 4005, Refused, 502, "the server's certificate is not trusted", "renew it at the server; for one that the server made itself: fst config set server.pin sha256:…";
     /// Internal server error.
     ServerFailed = 5001, Failed, 500, "the server failed", "it is tried again; see the server's log";
     /// Malformed request.

@@ -26,6 +26,7 @@ pub mod log;
 pub mod merkle;
 pub mod note;
 pub mod path;
+pub mod pin;
 pub mod recipe;
 pub mod text;
 pub mod time;

@@ -6,6 +6,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use fst_proto::error::ErrorCode;
 use fst_proto::hash::sha256;
@@ -14,6 +15,8 @@ mod check;
 mod file;
 
 use file::{Backend, File};
+
+use crate::tls;
 
 /// Name of the configuration file that `init` leaves in the data folder.
 pub const CONFIG_FILE: &str = "server.yaml";
@@ -35,6 +38,20 @@ pub enum PlainHttp {
     LoopbackOnly,
     /// Anywhere, because something in front encrypts, or in a test network.
     Anywhere,
+}
+
+/// The certificate for connections of clients.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Tls {
+    /// Somebody's, in PEM; read again when it is renewed.
+    Files {
+        /// The certificate and those between it and a root.
+        chain: PathBuf,
+        /// Its private key.
+        key: PathBuf,
+    },
+    /// One that the server makes itself and keeps in the data folder; clients pin its key.
+    Own,
 }
 
 /// A URL that may hold a password, which nothing shows.
@@ -175,6 +192,10 @@ pub struct Options {
     pub listen: SocketAddr,
     /// Whether plain HTTP may be offered to other machines.
     pub plain_http: PlainHttp,
+    /// Certificate; plain HTTP without one.
+    pub tls: Option<Tls>,
+    /// Time between two looks whether it was renewed.
+    pub tls_look_every: Duration,
     /// Threads; as many as processors when there is none.
     pub threads: Option<usize>,
     /// From which tokens are made; one kept in the database when there is none.
@@ -194,6 +215,8 @@ impl Options {
             redis: None,
             listen,
             plain_http: PlainHttp::default(),
+            tls: None,
+            tls_look_every: tls::LOOK_EVERY,
             threads: None,
             token_secret: None,
             without_effect: Vec::new(),
@@ -214,6 +237,8 @@ pub struct Asked {
     pub listen: Option<SocketAddr>,
     /// `--insecure-http`
     pub plain_http: PlainHttp,
+    /// `--tls auto`, or `--tls-cert` and `--tls-key`
+    pub tls: Option<Tls>,
 }
 
 /// A configuration that cannot be used.
@@ -277,10 +302,15 @@ pub fn resolve(asked: &Asked, env: impl Fn(&str) -> Option<String>) -> Result<Op
         .or(file.data.clone())
         .or(data)
         .ok_or(BadConfig::NoData)?;
-    let host = file.api.host.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    let tls = tls(asked.tls.as_ref(), &file.security.tls, &data)?;
+    let host = file.api.host.unwrap_or(match tls {
+        Some(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        None => IpAddr::V4(Ipv4Addr::LOCALHOST),
+    });
     let listen = SocketAddr::new(host, file.api.port.unwrap_or(PORT));
     let mut options = Options::new(&data, asked.listen.unwrap_or(listen));
     options.plain_http = asked.plain_http;
+    options.tls = tls;
     options.without_effect = without_effect(&file);
     options.threads = file.api.workers.and_then(|workers| workers.0);
     options.database = database(asked.db.as_ref(), &file.database, &data)?;
@@ -354,6 +384,26 @@ fn database(
         },
         "postgresql" | "postgres" => Err(BadConfig::Lacks("PostgreSQL")),
         _ => Err(BadConfig::UnknownDatabase),
+    }
+}
+
+fn tls(asked: Option<&Tls>, file: &file::Tls, data: &Path) -> Result<Option<Tls>, BadConfig> {
+    if let Some(asked) = asked {
+        return Ok(Some(asked.clone()));
+    }
+    match (file.auto.unwrap_or(false), &file.cert, &file.key) {
+        (false, None, None) => Ok(None),
+        (true, None, None) => Ok(Some(Tls::Own)),
+        (false, Some(chain), Some(key)) => Ok(Some(Tls::Files {
+            chain: data.join(chain),
+            key: data.join(key),
+        })),
+        (true, _, _) => Err(BadConfig::Incomplete(
+            "security.tls.auto makes a certificate: leave out security.tls.cert and security.tls.key",
+        )),
+        (false, _, _) => Err(BadConfig::Incomplete(
+            "security.tls.cert and security.tls.key belong together",
+        )),
     }
 }
 

@@ -10,6 +10,7 @@ use std::path::Path;
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 
+use fst_proto::pin::KeyPin;
 use tokio::sync::oneshot;
 
 use crate::config::Options;
@@ -20,13 +21,21 @@ use crate::run::{RunError, Server};
 pub struct Embedded {
     /// Address for clients on this machine.
     pub url: String,
+    /// The key of its certificate, when it speaks TLS.
+    pub pin: Option<KeyPin>,
     /// The open set-up code, when there is no account yet.
     pub setup_code: Option<String>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<Result<(), RunError>>>,
 }
 
-type Ready = Result<(String, Option<String>), RunError>;
+type Ready = Result<Facts, RunError>;
+
+struct Facts {
+    url: String,
+    pin: Option<KeyPin>,
+    setup_code: Option<String>,
+}
 
 impl Embedded {
     /// Starts a server on `data_dir` and returns when it listens; port 0 takes a free one.
@@ -51,9 +60,14 @@ impl Embedded {
             .spawn(work);
         let thread = thread.map_err(RunError::Serve)?;
         let gone = || RunError::Serve(io::Error::other("the server thread ended at once"));
-        let (url, setup_code) = is_ready.recv().map_err(|_| gone())??;
+        let Facts {
+            url,
+            pin,
+            setup_code,
+        } = is_ready.recv().map_err(|_| gone())??;
         Ok(Self {
             url,
+            pin,
             setup_code,
             stop: Some(stop),
             thread: Some(thread),
@@ -106,11 +120,13 @@ fn serve(
                 return Ok(());
             },
         };
-        let facts = (
-            server.url().to_owned(),
-            server.setup_code().map(ToOwned::to_owned),
-        );
+        let facts = Facts {
+            url: server.url().to_owned(),
+            pin: server.pin(),
+            setup_code: server.setup_code().map(ToOwned::to_owned),
+        };
         ready.send(Ok(facts)).unwrap_or_default();
-        server.serve(async { drop(stopped.await) }).await
+        server.serve(async { drop(stopped.await) }).await;
+        Ok(())
     })
 }

@@ -20,6 +20,7 @@ use crate::metrics::Metrics;
 use crate::refusal::Refusal;
 use crate::seams;
 use crate::service::Service;
+use crate::tls::Certificate;
 
 mod accounts;
 mod auth;
@@ -57,6 +58,7 @@ pub struct App {
     streams: Arc<Semaphore>,
     on_setup_code_used: Option<OnSetupCodeUsed>,
     ready_while: Option<ReadyWhile>,
+    certificate: Option<Arc<Certificate>>,
 }
 
 impl std::fmt::Debug for App {
@@ -79,6 +81,7 @@ impl App {
             streams: Arc::new(Semaphore::new(STREAMS_MAX)),
             on_setup_code_used: None,
             ready_while: None,
+            certificate: None,
         }
     }
 
@@ -93,6 +96,13 @@ impl App {
     #[must_use]
     pub fn ready_while(mut self, may_serve: ReadyWhile) -> Self {
         self.ready_while = Some(may_serve);
+        self
+    }
+
+    /// The same, telling when this certificate ends.
+    #[must_use]
+    pub(crate) fn showing(mut self, certificate: Option<Arc<Certificate>>) -> Self {
+        self.certificate = certificate;
         self
     }
 

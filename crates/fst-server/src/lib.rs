@@ -16,7 +16,9 @@
 #![forbid(unsafe_code)]
 
 pub mod config;
+mod door;
 pub mod embedded;
+pub mod health;
 pub mod http;
 pub mod metrics;
 pub mod refusal;
@@ -24,6 +26,7 @@ pub mod run;
 pub mod seams;
 pub mod service;
 mod stores;
+pub mod tls;
 pub mod upkeep;
 
 pub use config::Options;

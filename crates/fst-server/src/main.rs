@@ -5,16 +5,16 @@
 //! Source: docs/book/reference/fst-server.md.
 
 use std::fmt::Write as _;
-use std::io::{self, IsTerminal as _, Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::io::{self, IsTerminal as _, Write as _};
+use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use fst_proto::error::ErrorCode;
-use fst_server::config::{self, Asked, BadConfig, Database, Options, PlainHttp, Storage};
+use fst_server::config::{self, Asked, BadConfig, Database, Options, PlainHttp, Storage, Tls};
+use fst_server::health::{self, Address};
 use fst_server::run::{self, RunError, Server};
 use fst_server::upkeep::verify::{self, Depth};
 use tokio::signal::unix::{SignalKind, signal};
@@ -48,8 +48,10 @@ enum Command {
         /// Address to listen on.
         #[arg(long, value_name = "ADDR:PORT")]
         listen: Option<SocketAddr>,
+        #[command(flatten)]
+        certificate: CertificateArgs,
         /// Offers plain HTTP to other machines.
-        #[arg(long)]
+        #[arg(long, conflicts_with_all = ["tls", "tls_cert"])]
         insecure_http: bool,
     },
     /// Asks a running server whether it is ready.
@@ -93,6 +95,37 @@ enum SetupCode {
         #[command(flatten)]
         place: Place,
     },
+}
+
+#[derive(Debug, clap::Args)]
+struct CertificateArgs {
+    /// Makes a certificate and keeps it; clients pin its key.
+    #[arg(long, value_enum, value_name = "auto", conflicts_with = "tls_cert")]
+    tls: Option<OwnTls>,
+    /// Certificate in PEM, with those between it and a root; read again when it is renewed.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// Its private key in PEM.
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum OwnTls {
+    Auto,
+}
+
+impl CertificateArgs {
+    fn asked(&self) -> Option<Tls> {
+        match (self.tls, &self.tls_cert, &self.tls_key) {
+            (Some(OwnTls::Auto), _, _) => Some(Tls::Own),
+            (None, Some(chain), Some(key)) => Some(Tls::Files {
+                chain: chain.clone(),
+                key: key.clone(),
+            }),
+            (None, _, _) => None,
+        }
+    }
 }
 
 #[derive(Debug, clap::Args)]
@@ -167,9 +200,11 @@ fn asked(command: &Command) -> Asked {
         Command::Start {
             place,
             listen,
+            certificate,
             insecure_http,
         } => Asked {
             listen: *listen,
+            tls: certificate.asked(),
             plain_http: if *insecure_http {
                 PlainHttp::Anywhere
             } else {
@@ -252,7 +287,7 @@ fn start(options: &Options) -> Result<(), Failure> {
         let is_new = matches!(&options.database, Database::Sqlite(path) if !path.exists());
         let server = Server::bind(options).await?;
         print(&banner(options, &server, is_new))?;
-        server.serve(stop_signal()).await?;
+        server.serve(stop_signal()).await;
         Ok::<_, Failure>(())
     })?;
     tracing::info!("stopped");
@@ -265,18 +300,26 @@ fn banner(options: &Options, server: &Server, is_new: bool) -> String {
         (Database::Sqlite(_), false) => "SQLite",
         (Database::Postgres(_), _) => "PostgreSQL",
     };
-    let reach = if options.listen.ip().is_loopback() {
-        "only this machine can connect"
-    } else {
-        "plain http: anybody on the way sees who syncs, though not what"
+    let reach = match (&options.tls, options.listen.ip().is_loopback()) {
+        (Some(_), _) => "TLS 1.3",
+        (None, true) => "only this machine can connect",
+        (None, false) => "plain http: anybody on the way sees who syncs, though not what",
     };
     let url = server.url();
+    let pin = server
+        .pin()
+        .map_or_else(String::new, |pin| format!("  pin       {pin}\n"));
     let mut out = format!(
-        "FileSyncTool server {}\n  database  {} ({state})\n  data      {}\n  listening {url}   {reach}\n",
+        "FileSyncTool server {}\n  database  {} ({state})\n  data      {}\n{pin}  listening {url}   {reach}\n",
         env!("CARGO_PKG_VERSION"),
         options.database,
         options.data.display(),
     );
+    if options.listen.ip().is_loopback() && server.pin().is_none() {
+        let port = options.listen.port();
+        let others = format!("fst-server start --listen 0.0.0.0:{port} --tls auto");
+        writeln!(out, "            → for others: {others}").unwrap_or_default();
+    }
     if let Storage::S3(place) = &options.storage {
         writeln!(out, "  storage   {place}").unwrap_or_default();
     }
@@ -286,13 +329,29 @@ fn banner(options: &Options, server: &Server, is_new: bool) -> String {
     if let Some(code) = server.setup_code() {
         write!(
             out,
-            "\n  No account yet. On any device run:\n    fst init --server {url} --setup-code {code}\n\
+            "\n  No account yet. On any device run:\n    fst init --server {} --setup-code {code}\n\
              \x20 (the code is valid 24 h and once; it also lies in {})\n",
+            server_words(options, server),
             options.data.join(run::SETUP_CODE_FILE).display(),
         )
         .unwrap_or_default();
     }
     out
+}
+
+/// The server as a client names it: with the pin where no root vouches for it.
+fn server_words(options: &Options, server: &Server) -> String {
+    let url = server.url().to_owned();
+    let url = if options.listen.ip().is_unspecified() {
+        url.replacen("0.0.0.0", "HOST", 1)
+            .replacen("[::]", "HOST", 1)
+    } else {
+        url
+    };
+    match (&options.tls, server.pin()) {
+        (Some(Tls::Own), Some(pin)) => format!("{url} --pin {pin}"),
+        (Some(_) | None, _) => url,
+    }
 }
 
 /// Completes at SIGTERM or SIGINT.
@@ -311,22 +370,14 @@ async fn stop_signal() {
 }
 
 fn health(options: &Options, listen: Option<SocketAddr>) -> Result<(), Failure> {
-    let running = std::fs::read_to_string(options.data.join(run::URL_FILE)).ok();
-    let running = running.and_then(|url| url.trim().strip_prefix("http://")?.parse().ok());
-    let address = listen.or(running).unwrap_or(options.listen);
-    let ask = || -> io::Result<Vec<u8>> {
-        let limit = Duration::from_secs(5);
-        let mut stream = TcpStream::connect_timeout(&address, limit)?;
-        stream.set_read_timeout(Some(limit))?;
-        let request =
-            format!("GET /readyz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes())?;
-        let mut answer = Vec::new();
-        stream.take(64 << 10).read_to_end(&mut answer)?;
-        Ok(answer)
+    let noted = health::noted(&options.data);
+    let address = Address {
+        listen: listen
+            .or(noted.map(|noted| noted.listen))
+            .unwrap_or(options.listen),
+        pin: noted.and_then(|noted| noted.pin),
     };
-    let answer = ask().map_err(|_| Failure::NotReady)?;
-    if answer.starts_with(b"HTTP/1.1 200") {
+    if health::is_ready(&address).unwrap_or(false) {
         print("ready\n")
     } else {
         Err(Failure::NotReady)

@@ -111,6 +111,8 @@ pub struct Readings {
     pub stored_bytes: u64,
     /// Calls that forced blobs to disk.
     pub fsyncs: u64,
+    /// End of the TLS certificate, seconds since 1970.
+    pub certificate_ends: Option<u64>,
     /// Time now.
     pub now: UnixMillis,
 }
@@ -268,6 +270,11 @@ impl Metrics {
         for (name, kind, help, value) in singles {
             head(out, name, kind, help);
             line(out, name, "", value);
+        }
+        if let Some(ends) = readings.certificate_ends {
+            let name = "fst_tls_certificate_expiry_timestamp_seconds";
+            head(out, name, "gauge", "When the TLS certificate ends.");
+            line(out, name, "", ends);
         }
         head(out, "fst_build_info", "gauge", "Version of the server.");
         let version = concat!("{version=\"", env!("CARGO_PKG_VERSION"), "\"}");

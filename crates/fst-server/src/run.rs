@@ -5,6 +5,7 @@
 //! began and answers waiting polls at once. Not here: arguments, printing.
 //! Source: docs/design/wire.md; interfaces of the command: docs/book/reference.
 
+use std::error::Error as _;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
@@ -13,18 +14,20 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::serve::ListenerExt as _;
 use fst_proto::error::ErrorCode;
+use fst_proto::pin::KeyPin;
 use fst_store::error::StoreError;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
 use crate::config::{Database, Options, PlainHttp};
+use crate::door::Door;
 use crate::http::{self, App};
 use crate::refusal::Refusal;
 use crate::service::{Pruned, Service};
 use crate::stores::{self, Member};
+use crate::tls::{BadCertificate, Certificate, Look};
 use crate::upkeep;
 
 /// File with the open set-up code.
@@ -48,9 +51,13 @@ pub enum RunError {
     Locked(PathBuf),
     /// Plain HTTP for other machines.
     #[error(
-        "plain http would be offered to other machines on {0}; put TLS in front, or add --insecure-http"
+        "plain http would be offered to other machines on {0}; add --tls auto for a certificate that clients pin, \
+         --tls-cert FILE --tls-key FILE for one of yours, or --insecure-http behind a proxy that ends TLS"
     )]
     InsecureHttp(SocketAddr),
+    /// The certificate.
+    #[error("prepare TLS")]
+    Tls(#[from] BadCertificate),
     /// A file or folder.
     #[error("{what} {}", path.display())]
     Io {
@@ -86,7 +93,7 @@ pub enum RunError {
     /// The service.
     #[error("open the server's storage")]
     Service(#[from] Refusal),
-    /// The server stopped by itself.
+    /// The thread or runtime of an embedded server.
     #[error("serve")]
     Serve(#[source] io::Error),
 }
@@ -97,7 +104,7 @@ impl RunError {
     pub fn code(&self) -> ErrorCode {
         match self {
             Self::Locked(_) | Self::NotAlone(_) => ErrorCode::Locked,
-            Self::Lacks(_) | Self::NotHere(_) => ErrorCode::BadConfig,
+            Self::Lacks(_) | Self::NotHere(_) | Self::Tls(_) => ErrorCode::BadConfig,
             Self::InsecureHttp(_) => ErrorCode::InsecureHttp,
             Self::Io { .. } | Self::Listen { .. } | Self::Serve(_) => ErrorCode::Io,
             Self::Storage(_) | Self::Service(_) => ErrorCode::BadState,
@@ -111,6 +118,8 @@ pub struct Server {
     app: App,
     service: Arc<Service>,
     listener: TcpListener,
+    certificate: Option<Arc<Certificate>>,
+    look_every: Duration,
     stopping: watch::Sender<bool>,
     url: String,
     setup_code: Option<String>,
@@ -127,13 +136,18 @@ impl Server {
     /// [`RunError`]; nothing runs then.
     pub async fn bind(options: &Options) -> Result<Self, RunError> {
         let is_local = options.listen.ip().is_loopback();
-        if !is_local && options.plain_http == PlainHttp::LoopbackOnly {
+        if !is_local && options.tls.is_none() && options.plain_http == PlainHttp::LoopbackOnly {
             return Err(RunError::InsecureHttp(options.listen));
         }
         let lock = lock(&options.data)?;
         for setting in &options.without_effect {
             tracing::warn!(setting, "this setting has no effect yet");
         }
+        // Before the stores: a certificate that cannot be used is said at once.
+        let certificate = match &options.tls {
+            Some(tls) => Some(Arc::new(Certificate::load(tls, &options.data)?)),
+            None => None,
+        };
         let stores::Opened { service, member } = stores::open(options).await?;
         let service = Arc::new(service);
         let setup_code = match options.database {
@@ -146,20 +160,24 @@ impl Server {
             source,
         };
         let listener = TcpListener::bind(options.listen).await.map_err(listen)?;
-        let url = format!("http://{}", listener.local_addr().map_err(listen)?);
-        write_private(&options.data.join(URL_FILE), &url)?;
+        let scheme = certificate.as_ref().map_or("http", |_| "https");
+        let url = format!("{scheme}://{}", listener.local_addr().map_err(listen)?);
+        note_address(&options.data, &url, certificate.as_deref())?;
         let (stopping, is_stopping) = watch::channel(false);
         let code_file = options.data.join(SETUP_CODE_FILE);
         let forget = Arc::new(move |code: &str| forget_setup_code(&code_file, code));
         let welcome = member.clone();
         let app = App::new(Arc::clone(&service), is_stopping)
             .on_setup_code_used(forget)
+            .showing(certificate.clone())
             .ready_while(Arc::new(move || welcome.is_welcome()));
         let data = options.data.clone();
         Ok(Self {
             app,
             service,
             listener,
+            certificate,
+            look_every: options.tls_look_every,
             stopping,
             url,
             setup_code,
@@ -175,6 +193,14 @@ impl Server {
         &self.url
     }
 
+    /// What clients pin, when there is TLS.
+    #[must_use]
+    pub fn pin(&self) -> Option<KeyPin> {
+        self.certificate
+            .as_ref()
+            .map(|certificate| certificate.pin())
+    }
+
     /// The open set-up code, when there is one.
     #[must_use]
     pub fn setup_code(&self) -> Option<&str> {
@@ -182,42 +208,96 @@ impl Server {
     }
 
     /// Serves until `shutdown` completes, then lets requests end.
-    ///
-    /// # Errors
-    /// [`RunError::Serve`].
-    pub async fn serve(self, shutdown: impl Future<Output = ()> + Send) -> Result<(), RunError> {
-        let listener = self.listener.tap_io(|stream| {
-            // Without it a small answer may wait for an acknowledgement; nothing breaks if it fails.
-            stream.set_nodelay(true).unwrap_or_default();
-        });
+    pub async fn serve(self, shutdown: impl Future<Output = ()> + Send) {
         let pruning = tokio::spawn(prune_forever(
             Arc::clone(&self.service),
             self.data.clone(),
             self.stopping.subscribe(),
         ));
-        let mut stopped = self.stopping.subscribe();
-        let graceful = async move {
-            drop(stopped.wait_for(|is_stopping| *is_stopping).await);
+        let renewing = self.certificate.clone().map(|certificate| {
+            let renewal = Renewal {
+                certificate,
+                data: self.data.clone(),
+                url: self.url,
+            };
+            tokio::spawn(renewal.look_forever(self.look_every))
+        });
+        let door = Door {
+            listener: self.listener,
+            certificate: self.certificate,
+            router: http::router(self.app),
         };
-        let serving =
-            axum::serve(listener, http::router(self.app)).with_graceful_shutdown(graceful);
-        let serving = serving.into_future();
+        let serving = door.serve(self.stopping.subscribe());
         tokio::pin!(serving);
-        let ended = tokio::select! {
-            ended = &mut serving => ended,
+        tokio::select! {
+            () = &mut serving => {},
             () = shutdown => {
                 self.stopping.send_replace(true);
                 // Whoever has not finished by then repeats the request; acknowledged work is durable.
-                tokio::time::timeout(DRAIN, &mut serving).await.unwrap_or(Ok(()))
+                tokio::time::timeout(DRAIN, &mut serving).await.unwrap_or_default();
             },
-        };
+        }
         // A step that is cut off left metadata and blobs as they may be: at worst a blob that nothing needs.
         pruning.abort();
+        if let Some(renewing) = renewing {
+            renewing.abort();
+        }
         let url_file = self.data.join(URL_FILE);
         if let Err(error) = fs::remove_file(&url_file) {
             tracing::debug!(%error, "the url file stays");
         }
-        ended.map_err(RunError::Serve)
+    }
+}
+
+/// Notes where the running server listens, and what its key is.
+fn note_address(data: &Path, url: &str, certificate: Option<&Certificate>) -> Result<(), RunError> {
+    let path = data.join(URL_FILE);
+    match certificate {
+        Some(certificate) => write_private(&path, &format!("{url}\n{}", certificate.pin())),
+        None => write_private(&path, url),
+    }
+}
+
+/// Looks after a certificate.
+struct Renewal {
+    certificate: Arc<Certificate>,
+    data: PathBuf,
+    url: String,
+}
+
+impl Renewal {
+    async fn look_forever(self, every: Duration) {
+        let this = Arc::new(self);
+        let mut ticks = tokio::time::interval(every);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            let looking = Arc::clone(&this);
+            let looked = tokio::task::spawn_blocking(move || looking.look()).await;
+            if let Err(error) = looked {
+                tracing::error!(%error, "the look for a renewed certificate ended badly");
+            }
+        }
+    }
+
+    fn look(&self) {
+        let before = self.certificate.pin();
+        match self.certificate.look() {
+            Ok(Look::Same) => {},
+            Ok(Look::Renewed(pin)) if pin == before => {
+                tracing::info!("the certificate was renewed");
+            },
+            Ok(Look::Renewed(pin)) => {
+                tracing::warn!(%pin, "the certificate was renewed with another key: clients that pin the old one refuse it");
+                if let Err(error) = note_address(&self.data, &self.url, Some(&self.certificate)) {
+                    tracing::warn!(%error, "the pin of the new key was not noted");
+                }
+            },
+            Err(error) => {
+                let cause = error.source().map(ToString::to_string);
+                tracing::error!(%error, cause, "the old certificate stays in use");
+            },
+        }
     }
 }
 
@@ -258,7 +338,8 @@ pub async fn run(
     options: &Options,
     shutdown: impl Future<Output = ()> + Send,
 ) -> Result<(), RunError> {
-    Server::bind(options).await?.serve(shutdown).await
+    Server::bind(options).await?.serve(shutdown).await;
+    Ok(())
 }
 
 /// Creates data folder and database when missing, and a set-up code when there is no account yet.

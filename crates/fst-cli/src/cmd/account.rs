@@ -1,5 +1,6 @@
 //! Words about accounts that several commands say: the recovery kit, the line for the next device.
 
+use fst_client::remote::tls::is_loopback;
 use fst_client::{Client, InitDone};
 use serde_json::{Map, Value, json};
 
@@ -44,8 +45,10 @@ pub(crate) fn init_fields(done: &InitDone, server: &str) -> Map<String, Value> {
 pub(crate) struct Invitation {
     /// The one-time string.
     pub join: String,
-    /// The whole line.
+    /// The whole line, with a folder.
     pub line: String,
+    /// The line that sets the device up without one.
+    pub init: String,
     /// Whether other machines cannot reach this address.
     pub is_loopback: bool,
 }
@@ -58,35 +61,28 @@ pub(crate) fn invite(client: &Client, remote_path: &str) -> Result<Invitation, F
         .next()
         .filter(|name| !name.is_empty());
     let folder = quote(&format!("~/{}", name.unwrap_or("Documents")));
-    let line = format!(
-        "fst up {folder} --server {} --join {join}",
-        client.server_url()
-    );
+    let join_words = join_words(client, &join);
     Ok(Invitation {
         join,
-        line,
+        line: format!("fst up {folder} {join_words}"),
+        init: format!("fst init {join_words}"),
         is_loopback: is_loopback(client.server_url()),
     })
+}
+
+/// The options of a further device: the server, the key that it must have, the one-time string.
+fn join_words(client: &Client, join: &str) -> String {
+    let server = client.server_url();
+    match client.config().trust.pin {
+        Some(pin) => format!("--server {server} --pin {pin} --join {join}"),
+        None => format!("--server {server} --join {join}"),
+    }
 }
 
 /// What to say when only this machine can use the line.
 pub(crate) fn loopback_note() -> &'static str {
     "This address works on this machine only. For other machines run the server with an\n\
      address they can reach: fst-server start --listen ADDR:PORT"
-}
-
-/// Whether the address means this machine.
-pub(crate) fn is_loopback(url: &str) -> bool {
-    let host = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let host = host.split('/').next().unwrap_or_default();
-    let name = match host.strip_prefix('[') {
-        Some(rest) => rest.split(']').next().unwrap_or_default(),
-        None => host.split(':').next().unwrap_or_default(),
-    };
-    name == "localhost"
-        || name
-            .parse::<std::net::IpAddr>()
-            .is_ok_and(|ip| ip.is_loopback())
 }
 
 /// Lets a running daemon read the configuration again; `false` when none runs.
@@ -103,24 +99,6 @@ pub(crate) fn reload_daemon(context: &Context) -> Result<bool, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn loopback_is_told_from_the_rest() {
-        for url in [
-            "http://127.0.0.1:8765",
-            "http://localhost",
-            "http://[::1]:80/x",
-        ] {
-            assert!(is_loopback(url), "{url}");
-        }
-        for url in [
-            "https://sync.example.com",
-            "http://10.0.0.2:8765",
-            "nonsense",
-        ] {
-            assert!(!is_loopback(url), "{url}");
-        }
-    }
 
     #[test]
     fn the_kit_says_what_it_is_for() {

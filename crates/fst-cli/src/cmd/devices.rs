@@ -17,16 +17,11 @@ pub(super) fn run(context: &Context, command: &DevicesCommand) -> Result<Answer,
         .first()
         .map(|folder| folder.remote_path.clone());
     let invitation = invite(&client, remote.as_deref().unwrap_or("/Documents"))?;
-    let init = format!(
-        "fst init --server {} --join {}",
-        client.server_url(),
-        invitation.join
-    );
     let mut page = Page::default();
     page.line("On the other device, within three days and once:\n");
     page.line(format!(
-        "  {}\n\n  or without a folder: {init}",
-        invitation.line
+        "  {}\n\n  or without a folder: {}",
+        invitation.line, invitation.init
     ));
     let mut warnings = Vec::new();
     if invitation.is_loopback {

@@ -6,11 +6,12 @@
 use std::io::{BufRead as _, Read as _};
 use std::path::Path;
 
+use fst_client::remote::tls::is_loopback;
 use fst_client::{Client, Enrol, InitDone, InitOptions};
 use fst_proto::error::ErrorCode;
 use serde_json::Value;
 
-use super::account::{init_fields, is_loopback, recovery_kit, reload_daemon};
+use super::account::{init_fields, recovery_kit, reload_daemon};
 use super::embedded;
 use crate::args::{Credential, Init};
 use crate::context::{Context, shown};
@@ -46,6 +47,7 @@ pub(super) fn run(context: &Context, args: &Init) -> Result<Answer, Failure> {
     let options = InitOptions {
         url: &args.server,
         name: args.name.as_deref(),
+        pin: args.pin,
         insecure_http: args.insecure_http,
     };
     let done = Client::init(&context.dirs, &options, key.enrol())?;

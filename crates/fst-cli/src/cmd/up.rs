@@ -90,6 +90,7 @@ fn init(context: &Context, args: &Up, url: &str, enrol: Enrol<'_>) -> Result<Ini
     let options = InitOptions {
         url,
         name: args.name.as_deref(),
+        pin: args.pin,
         insecure_http: args.insecure_http,
     };
     let done = Client::init(&context.dirs, &options, enrol)?;

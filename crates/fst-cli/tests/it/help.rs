@@ -95,6 +95,7 @@ fn help_of_up() {
                                  --remote]
           --name <NAME>          Name of this device; by default the name of the machine
           --timeout <TIMEOUT>    Longest time to wait for the first sync [default: 10m]
+          --pin <SHA256>         TLS key of the server, as 'fst-server start' prints it
           --insecure-http        Allow plain http to a server that is not on this machine
       -h, --help                 Print help
 

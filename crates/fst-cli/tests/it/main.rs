@@ -11,6 +11,7 @@ mod contract;
 mod daemons;
 mod demos;
 mod doctor;
+mod encrypted;
 mod enrolling;
 mod explaining;
 mod help;

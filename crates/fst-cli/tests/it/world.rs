@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use fst_server::Embedded;
+use fst_server::config::{Options, Tls};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -291,6 +292,23 @@ impl Server {
             embedded: Some(embedded),
             _dir: None,
         }
+    }
+
+    /// Starts one that speaks TLS with a certificate of its own.
+    pub(crate) fn start_with_tls() -> Self {
+        let dir = TempDir::new().expect("a temporary directory");
+        let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let mut options = Options::new(&dir.path().join("data"), listen);
+        options.tls = Some(Tls::Own);
+        Self {
+            embedded: Some(Embedded::start_with(options).expect("a server")),
+            _dir: Some(dir),
+        }
+    }
+
+    /// The key that it shows.
+    pub(crate) fn pin(&self) -> String {
+        self.running().pin.expect("TLS").to_string()
     }
 
     fn running(&self) -> &Embedded {

@@ -15,6 +15,7 @@ use super::performance::rate;
 use super::report::{Finding, Severity};
 use super::{Config, ConflictRules, EmbeddedServer, FolderConfig, Mode, Performance, Schedule};
 use crate::dirs::Dirs;
+use crate::remote::tls::{PlainHttp, Trust};
 
 /// Chunks of average size in the largest one.
 const CHUNK_MAX_PER_AVG: u32 = 4;
@@ -31,6 +32,7 @@ pub(super) fn build(dirs: &Dirs, settings: Vec<Setting>) -> (Config, Vec<Finding
     let conflicts = builder.conflicts();
     let mut config = Config {
         server_url: builder.text("server.url").map(str::to_owned),
+        trust: builder.trust(),
         folders: builder.folders(conflicts),
         embedded_server: builder.embedded(),
         conflicts,
@@ -116,6 +118,19 @@ impl<'s> Builder<'s> {
             Some(true) | None => Backup::Keep,
         };
         ConflictRules { strategy, backup }
+    }
+
+    fn trust(&self) -> Trust {
+        let pin = self.text("server.pin");
+        let ca_file = self.text("server.ca_file");
+        Trust {
+            pin: pin.and_then(|pin| pin.parse().ok()),
+            ca_file: ca_file.map(|path| self.dirs.expand(path)),
+            plain_http: match self.bool("server.allow_http") {
+                Some(true) => PlainHttp::Anywhere,
+                Some(false) | None => PlainHttp::LoopbackOnly,
+            },
+        }
     }
 
     fn embedded(&mut self) -> Option<EmbeddedServer> {

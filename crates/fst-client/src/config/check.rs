@@ -5,6 +5,7 @@
 //! Not here: what settings mean together ([`super::build`]). Source: docs/design/configuration.md §§1–3.
 
 use fst_proto::error::ErrorCode;
+use fst_proto::pin::KeyPin;
 use fst_proto::value::{BitRate, ByteSize, TimeWindow, ValueError, Weekdays, parse_limit};
 
 use super::keys::{self, Effect, KEYS, Key, Kind, PLACEHOLDERS};
@@ -377,6 +378,10 @@ impl Scalar<'_> {
             Kind::Path => return wanted("a path from / or from ~"),
             Kind::Url if is_url(text) => Value::Text(text.to_owned()),
             Kind::Url => return wanted("an address that begins with https:// or http://"),
+            Kind::Pin => match text.parse::<KeyPin>() {
+                Ok(pin) => Value::Text(pin.to_string()),
+                Err(error) => return wanted(error.to_string()),
+            },
             Kind::Remote if is_remote(text) => Value::Text(text.to_owned()),
             Kind::Remote => return wanted("a name with a slash before it, such as /Documents"),
             Kind::Word(words) if words.contains(&text) => Value::Text(text.to_owned()),

@@ -25,6 +25,8 @@ pub struct Key {
 pub enum Kind {
     /// An address that begins with `https://` or `http://`.
     Url,
+    /// `sha256:` and 64 hexadecimal digits.
+    Pin,
     /// A text that is never shown.
     Secret,
     /// A local path: absolute, or from `~`.
@@ -123,6 +125,9 @@ const MEMORY_MAX: u64 = 64 << 30;
 #[rustfmt::skip]
 pub const KEYS: &[Key] = &[
     key("server.url", Kind::Url, "", Restart, "address of the server"),
+    key("server.pin", Kind::Pin, "", Restart, "its TLS key, as `fst-server start` prints it; then nothing else is asked of its certificate"),
+    key("server.ca_file", Kind::Path, "", Restart, "certificates (PEM) that are trusted beside those of the system"),
+    key("server.allow_http", Kind::Bool, "false", Restart, "`true`: plain http may leave this machine; written by `fst init --insecure-http`"),
     key("server.api_key", Kind::Secret, "", Later("API keys"), "key that lets this device in; the sample's placeholder counts as absent"),
     key("server.embedded.data", Kind::Path, "", Restart, "data of the server inside the daemon; written by `fst up`"),
     key("server.embedded.listen", Kind::Text, "", Restart, "where it listens; written by `fst up`"),

@@ -9,6 +9,7 @@ use super::check::{Value, escaped};
 use super::edit::{Change, Step, Written, steps};
 use super::{Config, FolderConfig, Mode, Schedule};
 use crate::dirs::Dirs;
+use crate::remote::tls::{PlainHttp, Trust};
 
 /// Who changed what: a file may have been edited since it was read.
 #[derive(Debug, Clone, Copy)]
@@ -33,6 +34,7 @@ pub(super) fn differences(dirs: &Dirs, versions: Versions<'_>) -> Vec<Change> {
     if let Some(url) = url.filter(|url| before.server_url.as_ref() != Some(*url)) {
         changes.push(Change::Set(steps("server.url"), text(url)));
     }
+    changes.extend(trust_changes(&before.trust, &wanted.trust));
     let server = wanted.embedded_server.as_ref();
     if let Some(server) = server.filter(|server| before.embedded_server.as_ref() != Some(*server)) {
         let server = map([
@@ -55,6 +57,24 @@ pub(super) fn differences(dirs: &Dirs, versions: Versions<'_>) -> Vec<Change> {
     let new = new.filter(|one| find(before, one).is_none() && find(now, one).is_none());
     let list = steps("sync_folders");
     changes.extend(new.map(|one| Change::Push(list.clone(), written_folder(dirs, one))));
+    changes
+}
+
+/// What a command may have been told about the server; the file of roots is edited by hand.
+fn trust_changes(before: &Trust, wanted: &Trust) -> Vec<Change> {
+    let mut changes = Vec::new();
+    if before.pin != wanted.pin {
+        let pin = steps("server.pin");
+        changes.push(match wanted.pin {
+            Some(wanted) => Change::Set(pin, text(&wanted.to_string())),
+            None => Change::Unset(pin),
+        });
+    }
+    if before.plain_http != wanted.plain_http {
+        let is_allowed = wanted.plain_http == PlainHttp::Anywhere;
+        let allowed = Written::Bool(is_allowed);
+        changes.push(Change::Set(steps("server.allow_http"), allowed));
+    }
     changes
 }
 

@@ -71,6 +71,7 @@ fn property(key: &Key) -> Value {
         Kind::Word(words) => json!({ "enum": words }),
         Kind::Texts => json!({ "type": "array", "items": { "type": "string" } }),
         Kind::Url => text(r"^https?://\S+$"),
+        Kind::Pin => text(r"^sha256:[0-9a-fA-F]{64}$"),
         Kind::Path => text(r"^(/|~$|~/)"),
         Kind::Remote => text(r"^/[^/]"),
         Kind::Size { .. } => {

@@ -20,10 +20,9 @@ use reqwest::blocking::{Body, Client, RequestBuilder, Response};
 use reqwest::{Method, StatusCode};
 
 use super::throttle::{Received, Sent, Throttle};
+use super::tls::{self, Trust};
 use super::{Remote, RemoteError};
 
-/// Longest wait for a connection.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Silence after which the change stream counts as dead; the server sends a comment every 15 s.
 const STREAM_SILENCE_MAX: Duration = Duration::from_secs(40);
 /// Longest line of the change stream: ids, and a note in hex.
@@ -94,24 +93,15 @@ impl HttpRemote {
     /// A remote at `url`, as fast as `throttle` allows; without an identity only the requests of enrolment work.
     ///
     /// # Errors
-    /// [`RemoteError::Unreachable`] when no HTTP client can be made.
+    /// [`RemoteError`] when `trust` does not allow the address, or no HTTP client can be made; nothing was sent.
     pub fn new(
-        url: &str,
+        (url, trust): (&str, &Trust),
         identity: Option<Identity>,
         clock: Box<dyn Clock>,
         throttle: Arc<Throttle>,
     ) -> Result<Self, RemoteError> {
         let url = url.trim_end_matches('/').to_owned();
-        let http = Client::builder()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(throttle.patience(0))
-            .no_proxy()
-            .pool_idle_timeout(Duration::from_secs(60))
-            .build()
-            .map_err(|e| RemoteError::Unreachable {
-                url: url.clone(),
-                source: Box::new(e),
-            })?;
+        let http = trust.client(&url, throttle.patience(0))?;
         Ok(Self {
             url,
             http,
@@ -155,6 +145,10 @@ impl HttpRemote {
         self.http.request(method, format!("{}{path}", self.url))
     }
 
+    fn failed(&self, error: reqwest::Error) -> RemoteError {
+        tls::failure(&self.url, error)
+    }
+
     fn unreachable(
         &self,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -171,12 +165,12 @@ impl HttpRemote {
         send: impl Fn(&str) -> reqwest::Result<Response>,
     ) -> Result<Response, RemoteError> {
         let token = self.token(false)?;
-        let reply = send(&token).map_err(|e| self.unreachable(e))?;
+        let reply = send(&token).map_err(|e| self.failed(e))?;
         if reply.status() != StatusCode::UNAUTHORIZED {
             return self.accept(reply);
         }
         let token = self.token(true)?;
-        self.accept(send(&token).map_err(|e| self.unreachable(e))?)
+        self.accept(send(&token).map_err(|e| self.failed(e))?)
     }
 
     fn token(&self, renew: bool) -> Result<String, RemoteError> {
@@ -230,7 +224,7 @@ impl HttpRemote {
     fn post_plain(&self, path: &str, body: Vec<u8>) -> Result<Response, RemoteError> {
         let request = self.request(Method::POST, path);
         let reply = self.with_body(request, Bytes::from(body)).send();
-        self.accept(reply.map_err(|e| self.unreachable(e))?)
+        self.accept(reply.map_err(|e| self.failed(e))?)
     }
 
     fn with_body(&self, request: RequestBuilder, body: Bytes) -> RequestBuilder {
@@ -248,7 +242,7 @@ impl HttpRemote {
         let reply = self
             .request(Method::GET, path)
             .send()
-            .map_err(|e| self.unreachable(e))?;
+            .map_err(|e| self.failed(e))?;
         self.read(self.accept(reply)?)
     }
 

@@ -76,6 +76,15 @@ pub(super) struct Security {
     pub(super) jwt_secret: Option<Secret>,
     pub(super) max_file_size: Option<Size>,
     pub(super) allowed_extensions: Option<AllExtensions>,
+    pub(super) tls: Tls,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Tls {
+    pub(super) cert: Option<PathBuf>,
+    pub(super) key: Option<PathBuf>,
+    pub(super) auto: Option<bool>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -40,6 +40,7 @@ pub(super) async fn metrics(State(app): State<App>) -> Answer {
     let readings = Readings {
         stored_bytes: app.service.totals().await?.bytes,
         fsyncs: app.service.blob_fsyncs(),
+        certificate_ends: app.certificate.as_ref().and_then(|shown| shown.ends()),
         now: app.service.clock().now(),
     };
     let kind = [(

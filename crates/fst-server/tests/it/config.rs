@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use fst_server::config::{
-    Asked, BadConfig, CONFIG_FILE, Database, Options, PlainHttp, Storage, render, resolve,
+    Asked, BadConfig, CONFIG_FILE, Database, Options, PlainHttp, Storage, Tls, render, resolve,
 };
 
 fn none(_: &str) -> Option<String> {
@@ -325,4 +325,57 @@ fn secrets_come_from_files_too() {
             .to_string()
             .contains("aws_access_key_id")
     );
+}
+
+#[test]
+fn a_certificate_comes_from_the_file_or_from_flags() {
+    let facts = |options: Options| (options.tls, options.listen.to_string());
+    let files = |chain: &str, key: &str| {
+        Some(Tls::Files {
+            chain: chain.into(),
+            key: key.into(),
+        })
+    };
+    for (text, tls, listen) in [
+        ("api:\n  port: 1\n", None, "127.0.0.1:1"),
+        // With TLS others may come.
+        (
+            "security:\n  tls:\n    auto: true\n",
+            Some(Tls::Own),
+            "0.0.0.0:8000",
+        ),
+        (
+            "security:\n  tls:\n    auto: true\napi:\n  host: 127.0.0.1\n",
+            Some(Tls::Own),
+            "127.0.0.1:8000",
+        ),
+        (
+            "security:\n  tls:\n    cert: /c\n    key: /k\n",
+            files("/c", "/k"),
+            "0.0.0.0:8000",
+        ),
+    ] {
+        assert_eq!(
+            facts(read(text).unwrap()),
+            (tls, listen.to_owned()),
+            "{text}"
+        );
+    }
+    let asked = Asked {
+        data: Some("/data".into()),
+        tls: files("c", "k"),
+        ..Asked::default()
+    };
+    // As they were typed: relative to where the command was run.
+    let options = resolve(&asked, |_| None).unwrap();
+    assert_eq!(facts(options), (files("c", "k"), "0.0.0.0:8000".to_owned()));
+    for (text, says) in [
+        ("cert: c.pem", "belong together"),
+        ("key: k.pem", "belong together"),
+        ("auto: true\n    cert: c.pem", "leave out"),
+        ("acme: true", "`security.tls.acme`"),
+    ] {
+        let error = read(&format!("security:\n  tls:\n    {text}\n")).unwrap_err();
+        assert!(error.to_string().contains(says), "{text}: {error}");
+    }
 }

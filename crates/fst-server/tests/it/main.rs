@@ -21,6 +21,7 @@ mod metrics;
 mod objects;
 mod prune;
 mod support;
+mod tls;
 mod tokens;
 mod upkeep;
 mod workers;
