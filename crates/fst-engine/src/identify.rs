@@ -203,6 +203,8 @@ struct Matcher<'a, E> {
     ignored: BTreeSet<NodeId>,
     /// Entries that turned out to be a frozen node.
     hidden: BTreeSet<usize>,
+    /// Paths of what is there and not looked into.
+    unseen: BTreeSet<&'a RelPath>,
 }
 
 impl<'a, E> Matcher<'a, E> {
@@ -244,7 +246,10 @@ impl<'a, E> Matcher<'a, E> {
         }
         let (found, frozen, hidden) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
         let ignored = BTreeSet::new();
+        let is_unseen = |seen: &Seen| matches!(seen, Seen::Problem | Seen::Ignored { .. });
+        let unseen = scan.iter().filter(|(_, seen)| is_unseen(seen));
         Self {
+            unseen: unseen.map(|(path, _)| path).collect(),
             base,
             base_keys,
             remote_at,
@@ -336,10 +341,23 @@ impl<'a, E> Matcher<'a, E> {
                 let is_whole = [base.content, at.content]
                     .iter()
                     .any(|it| is_same(it, content));
-                has_moved && is_whole && self.base_keys.get(&at.node) == Some(key)
+                let is_it = self.base_keys.get(&at.node) == Some(key);
+                has_moved && is_whole && is_it && !self.is_out_of_sight(at.node)
             })
         };
         there.iter().find(is_it).map(|at| at.node)
+    }
+
+    /// True for a node below what cannot be seen: all of that stays as it is in base.
+    fn is_out_of_sight(&self, id: NodeId) -> bool {
+        let mut above = self.base.path(id);
+        while let Some(path) = above {
+            if self.unseen.contains(&path) {
+                return true;
+            }
+            above = path.parent();
+        }
+        false
     }
 
     fn assign(&mut self, index: usize, id: NodeId) {

@@ -42,7 +42,12 @@ pub fn hide(rules: &Rules, base: &Tree, remote: &Tree, seen: &mut Identified) {
 
 /// As [`hide`] for a part of a folder: what lies below a frozen or ignored directory is so too, looked at or not.
 pub fn hide_part(rules: &Rules, part: &mut Part, seen: &mut Identified) {
-    for (id, _) in part.base.iter() {
+    for (id, node) in part.base.iter() {
+        // What was found in another place is not what cannot be seen.
+        let found = part.local.get(id);
+        if found.is_some_and(|found| found.place != node.place) {
+            continue;
+        }
         let mut above = vec![id];
         while let Some(node) = above.last().and_then(|id| part.base.get(*id)) {
             let dir = node.place.parent;

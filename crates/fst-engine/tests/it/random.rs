@@ -289,3 +289,28 @@ proptest! {
         }
     }
 }
+
+/// What another device moved out of a directory that cannot be read here, and the user moved too.
+#[test]
+fn a_move_out_of_an_unreadable_directory_waits() {
+    let start = [
+        [4, 0, 20, 0],
+        [228, 158, 75, 0],
+        [144, 10, 0, 0],
+        [96, 80, 0, 0],
+    ];
+    let mut world = settled(2, 0, false, &start);
+    world.user(0, [168, 0, 0, 60]);
+    world.user(0, [121, 30, 19, 91]);
+    world.user(1, [217, 54, 55, 19]);
+    world.sync(0, Faults::default());
+    for nth in 0..8 {
+        let faults = Faults {
+            unreadable: Some(nth),
+            ..Faults::default()
+        };
+        world.sync(1, faults);
+    }
+    world.settle();
+    world.assert_good();
+}
