@@ -203,6 +203,10 @@ codes! {
     InvalidLog = 7003, Damage, 409, "the server's log breaks a rule", "keep the evidence file; local files are untouched";
     /// Cannot decrypt.
     CannotOpen = 7004, WrongKey, 409, "sealed data does not open", "keep the evidence file; local files are untouched";
+    /// A backup or a restore that was not finished.
+    CutShort = 7005, Damage, 409, "a backup or a restore was cut short", "run the same fst-server command again";
+    /// A server's data, or a backup of it, is not as it was written.
+    DataDamaged = 7006, Damage, 500, "stored data is damaged", "fst-server verify --deep names what is; restore it from a backup";
     /// Internal.
     Internal = 9001, Failed, 500, "an internal error", "report it with the message above";
 }

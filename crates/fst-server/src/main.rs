@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -16,6 +16,8 @@ use fst_proto::error::ErrorCode;
 use fst_server::config::{self, Asked, BadConfig, Database, Options, PlainHttp, Storage, Tls};
 use fst_server::health::{self, Address};
 use fst_server::run::{self, RunError, Server};
+use fst_server::upkeep::backup::{self, Step};
+use fst_server::upkeep::restore::{self, Losses};
 use fst_server::upkeep::verify::{self, Depth};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -73,8 +75,30 @@ enum Command {
         #[command(flatten)]
         place: Place,
     },
+    /// Copies database and blobs into a folder; may run beside the server.
+    Backup {
+        /// Folder of the backup; an earlier backup in it is brought up to date.
+        #[arg(long, value_name = "DIR")]
+        to: PathBuf,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Makes a server's data from a backup, in an empty place.
+    Restore {
+        /// Folder of the backup.
+        #[arg(long, value_name = "DIR")]
+        from: PathBuf,
+        /// Restores what is left of a damaged backup.
+        #[arg(long)]
+        accept_losses: bool,
+        #[command(flatten)]
+        place: Place,
+    },
     /// Looks whether everything that the database names is there; may run beside the server.
     Verify {
+        /// Looks at a backup instead, and reads all of it.
+        #[arg(long, value_name = "DIR")]
+        backup: Option<PathBuf>,
         /// Reads every blob, and checks what can be checked without keys.
         #[arg(long)]
         deep: bool,
@@ -176,6 +200,18 @@ fn execute(command: &Command) -> Result<(), Failure> {
         Command::Start { .. } => start(&options),
         Command::Health { listen, .. } => health(&options, *listen),
         Command::Migrate { check, plan, .. } => migrate(&options, *check, *plan),
+        Command::Backup { to, .. } => {
+            let moved = block_on(None, backup::backup(&options, to, &mut progress()))??;
+            print(&format!("backed up to {}: {moved}", to.display()))
+        },
+        Command::Restore {
+            from,
+            accept_losses,
+            ..
+        } => restore(&options, from, *accept_losses),
+        Command::Verify {
+            backup: Some(from), ..
+        } => verify_backup(from),
         Command::Verify { deep, .. } => verify(&options, *deep),
         Command::SetupCode { .. } => {
             let code = block_on(None, run::new_setup_code(&options))??;
@@ -214,6 +250,8 @@ fn asked(command: &Command) -> Asked {
         },
         Command::Health { place, .. }
         | Command::Migrate { place, .. }
+        | Command::Backup { place, .. }
+        | Command::Restore { place, .. }
         | Command::Verify { place, .. }
         | Command::SetupCode {
             action: SetupCode::New { place },
@@ -279,6 +317,41 @@ fn verify(options: &Options, deep: bool) -> Result<(), Failure> {
         Ok(())
     } else {
         Err(Failure::Damaged(report.damage.len()))
+    }
+}
+
+fn verify_backup(from: &Path) -> Result<(), Failure> {
+    let looked = block_on(None, restore::verify_backup(from, &mut progress()))??;
+    print(&looked.to_string())?;
+    match looked.damage.len() {
+        0 => Ok(()),
+        damaged => Err(Failure::Damaged(damaged)),
+    }
+}
+
+fn restore(options: &Options, from: &Path, accept_losses: bool) -> Result<(), Failure> {
+    let losses = if accept_losses {
+        Losses::Accept
+    } else {
+        Losses::Refuse
+    };
+    let mut tell = progress();
+    let work = restore::restore(options, from, losses, &mut tell);
+    let moved = block_on(None, work)??;
+    let to = options.data.display();
+    print(&format!("restored to {to}: {moved}"))
+}
+
+/// Shows on a terminal how far the work is.
+fn progress() -> impl FnMut(Step) + Send {
+    let is_shown = io::stderr().is_terminal();
+    move |step| {
+        let (Step::Blobs { done, of }, true) = (step, is_shown) else {
+            return;
+        };
+        let end = if done == of { "\n" } else { "" };
+        // Who does not see it misses nothing.
+        write!(io::stderr().lock(), "\rblobs {done} of {of}{end}").unwrap_or_default();
     }
 }
 
@@ -422,7 +495,7 @@ fn report(failure: &Failure) -> ExitCode {
         Failure::Io { .. } => ErrorCode::Io,
         Failure::NotReady => ErrorCode::Unreachable,
         Failure::Behind(_) => ErrorCode::BadConfig,
-        Failure::Damaged(_) => ErrorCode::BadState,
+        Failure::Damaged(_) => ErrorCode::DataDamaged,
     };
     let mut text = format!("error[{code}]: {failure}");
     let mut cause = std::error::Error::source(failure);

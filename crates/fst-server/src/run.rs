@@ -28,7 +28,7 @@ use crate::refusal::Refusal;
 use crate::service::{Pruned, Service};
 use crate::stores::{self, Member};
 use crate::tls::{BadCertificate, Certificate, Look};
-use crate::upkeep;
+use crate::upkeep::{self, BackupError};
 
 /// File with the open set-up code.
 pub const SETUP_CODE_FILE: &str = "setup-code";
@@ -84,6 +84,18 @@ pub enum RunError {
     /// Another worker and this one cannot work side by side.
     #[error("another worker uses the database; {0}")]
     NotAlone(&'static str),
+    /// A backup, or its way back.
+    #[error(transparent)]
+    Backup(#[from] BackupError),
+    /// No room for what was to be written.
+    #[error("the disk of {} is full: free some space, then run the same command again", path.display())]
+    Full {
+        /// Folder that was written to.
+        path: PathBuf,
+        /// Cause.
+        #[source]
+        source: Box<Self>,
+    },
     /// Something that this build does not have.
     #[error("{0} is not supported by this build: use the fst-server program")]
     Lacks(&'static str),
@@ -105,10 +117,26 @@ impl RunError {
         match self {
             Self::Locked(_) | Self::NotAlone(_) => ErrorCode::Locked,
             Self::Lacks(_) | Self::NotHere(_) | Self::Tls(_) => ErrorCode::BadConfig,
+            Self::Backup(error) => error.code(),
+            Self::Full { .. } => ErrorCode::NoSpace,
             Self::InsecureHttp(_) => ErrorCode::InsecureHttp,
             Self::Io { .. } | Self::Listen { .. } | Self::Serve(_) => ErrorCode::Io,
             Self::Storage(_) | Self::Service(_) => ErrorCode::BadState,
         }
+    }
+
+    /// Names the folder when the error is that its disk is full.
+    pub(crate) fn on_disk(self, path: &Path) -> Self {
+        let is_full = match &self {
+            Self::Io { source, .. } => source.kind() == io::ErrorKind::StorageFull,
+            Self::Storage(error) => error.is_full(),
+            _ => false,
+        };
+        if is_full {
+            let (path, source) = (path.to_owned(), Box::new(self));
+            return Self::Full { path, source };
+        }
+        self
     }
 }
 
@@ -423,7 +451,8 @@ fn forget_setup_code(path: &Path, used: &str) {
     }
 }
 
-fn lock(data: &Path) -> Result<File, RunError> {
+/// Makes sure that no server starts on the data folder; fails when one runs.
+pub(crate) fn lock(data: &Path) -> Result<File, RunError> {
     make_private_dir(data)?;
     let path = data.join("lock");
     let file = OpenOptions::new()

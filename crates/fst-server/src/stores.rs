@@ -18,6 +18,7 @@ use crate::config::{Database, Options, Storage};
 use crate::run::{RunError, make_private_dir};
 use crate::seams::{OsRandom, SystemClock};
 use crate::service::{Parts, Service};
+use crate::upkeep::restore;
 
 #[cfg(feature = "shared-stores")]
 mod shared;
@@ -51,6 +52,7 @@ impl Member {
 /// # Errors
 /// [`RunError`].
 pub(crate) async fn open(options: &Options) -> Result<Opened, RunError> {
+    restore::check_finished(options)?;
     let blobs = open_blobs(&options.storage)?;
     match &options.database {
         Database::Sqlite(path) => {
@@ -81,6 +83,7 @@ pub(crate) async fn open(options: &Options) -> Result<Opened, RunError> {
 /// # Errors
 /// [`RunError`].
 pub(crate) async fn open_meta_only(options: &Options) -> Result<Service, RunError> {
+    restore::check_finished(options)?;
     let (blobs, cache) = (Arc::new(MemoryBlobs::new()), Arc::new(LocalCache::new()));
     match &options.database {
         Database::Sqlite(path) => {
@@ -106,6 +109,7 @@ pub(crate) async fn open_meta_only(options: &Options) -> Result<Service, RunErro
 /// # Errors
 /// [`RunError`].
 pub(crate) async fn prepare(options: &Options) -> Result<Vec<String>, RunError> {
+    restore::check_finished(options)?;
     match &options.database {
         // Opening a file does both.
         Database::Sqlite(path) => {

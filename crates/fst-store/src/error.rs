@@ -74,6 +74,20 @@ impl StoreError {
         }
     }
 
+    /// True when the cause is a disk without room.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        let Self::Backend { source, .. } = self else {
+            return false;
+        };
+        let of_system = source.downcast_ref::<std::io::Error>();
+        let of_database = source.downcast_ref::<rusqlite::Error>();
+        of_system.is_some_and(|error| error.kind() == std::io::ErrorKind::StorageFull)
+            || of_database.is_some_and(|error| {
+                error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull)
+            })
+    }
+
     /// The refusal inside, if it is one.
     #[must_use]
     pub fn refused(&self) -> Option<&Refused> {

@@ -48,11 +48,33 @@ pub struct Report {
     pub damage: Vec<Damage>,
 }
 
+impl Damage {
+    pub(super) fn of_blob(key: BlobKey, why: &str) -> Self {
+        Self {
+            what: format!("blob {key}"),
+            why: why.to_owned(),
+        }
+    }
+
+    pub(super) fn of_database(why: impl Into<String>) -> Self {
+        Self {
+            what: "database".to_owned(),
+            why: why.into(),
+        }
+    }
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "damaged  {}  {}", self.what, self.why)
+    }
+}
+
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for Damage { what, why } in &self.damage {
-            writeln!(f, "damaged  {what}  {why}")?;
-        }
+        self.damage
+            .iter()
+            .try_for_each(|one| writeln!(f, "{one}"))?;
         writeln!(
             f,
             "blobs {}  objects {}  large payloads {}  damaged {}",
@@ -94,7 +116,7 @@ pub async fn verify(options: &Options, depth: Depth) -> Result<Report, RunError>
 }
 
 /// The bytes of a blob, empty unless all of them are asked for; inside, why the blob is damaged.
-async fn look(
+pub(super) async fn look(
     blobs: &FsBlobs,
     named: NamedBlob,
     depth: Depth,

@@ -7,6 +7,7 @@
 )]
 
 mod accounts;
+mod backups;
 mod binary;
 mod client;
 mod commits;

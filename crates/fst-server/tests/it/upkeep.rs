@@ -60,22 +60,22 @@ async fn verify_names_what_is_damaged_beside_a_running_server() {
     flip(&of_payload, payload.len() - 1);
     assert_eq!(run(&data, &["verify"]).0, Some(0), "lengths are right");
     let (code, out, err) = run(&data, &["verify", "--deep"]);
-    assert_eq!(code, Some(1));
+    assert_eq!(code, Some(10));
     assert!(out.contains("payload 2 of space"), "{out}");
     assert!(out.contains("damaged 1"), "{out}");
-    assert!(err.contains("FST-2002"), "{err}");
+    assert!(err.contains("FST-7006"), "{err}");
     fs::write(&of_payload, &payload).unwrap();
 
     flip(&of_object, 0);
     let (code, out, _) = run(&data, &["verify", "--deep"]);
-    assert_eq!(code, Some(1));
+    assert_eq!(code, Some(10));
     assert!(out.contains("another object lies in its place"), "{out}");
     flip(&of_object, 0);
 
     fs::remove_file(&of_object).unwrap();
     fs::write(&of_payload, &payload[1..]).unwrap();
     let (code, out, _) = run(&data, &["verify"]);
-    assert_eq!(code, Some(1));
+    assert_eq!(code, Some(10));
     let missing = format!("object {} of space", object(1));
     assert!(out.contains(&missing) && out.contains("missing"), "{out}");
     assert!(
