@@ -1,7 +1,7 @@
 //! Asks a running server of this machine whether it is ready, as a container's health check does.
 //!
 //! Called by `fst-server health`. Invariant: over TLS only the key that the server noted is believed; no longer than
-//! [`TIME_MAX`]. Not here: what being ready means ([`crate::http`]).
+//! `TIME_MAX`. Not here: what being ready means ([`crate::http`]).
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};

@@ -1,6 +1,6 @@
 //! The certificate that a server shows, and its renewal while it serves.
 //!
-//! Loaded and looked after by [`mod@crate::run`], shown by [`crate::door`]. Invariant: TLS 1.3 only; what is served is a
+//! Loaded and looked after by [`mod@crate::run`], shown by `door`. Invariant: TLS 1.3 only; what is served is a
 //! certificate with its own key, or the one before; connections that stand keep what they began with.
 //! Not here: sockets. Source: docs/adr/0040-tls.md.
 

@@ -1,6 +1,6 @@
 //! What other devices tell of files that they are still sending: the file is written meanwhile, into the stage.
 //!
-//! The daemon calls [`Folder::take_note`] between cycles. Invariant: nothing of it shows in the folder before the commit, and
+//! The daemon calls [`Folder::take_notes`] between cycles. Invariant: nothing of it shows in the folder before the commit, and
 //! nothing depends on it: a note that is lost, late, forged or replayed costs some bytes and nothing else. One file at a
 //! time. Not here: checking the file ([`crate::fetch`]). Source: docs/design/transfers.md.
 

@@ -1,6 +1,6 @@
 //! How the server is reached: over TLS 1.3, whom it has to be, and where it may do without.
 //!
-//! [`super::http`] opens every connection of the client through [`Trust::client`]. Invariant: nothing is sent before the
+//! [`super::http`] opens every connection of the client through `Trust::client`. Invariant: nothing is sent before the
 //! server has proved itself; without TLS nothing leaves this machine unless the user allowed it; no redirection
 //! leads elsewhere. Not here: requests. Source: docs/adr/0040-tls.md.
 
