@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use fst_client::config::Draft;
+use fst_client::operations::Operation;
 use fst_daemon::DaemonError;
 use fst_proto::ipc::Request;
 use serde_json::json;
@@ -15,20 +16,8 @@ use crate::report::{Answer, Failure};
 
 pub(super) fn pause(context: &Context, path: Option<&Path>) -> Result<Answer, Failure> {
     let place = Place::new(context, path)?;
-    let draft = place.draft(true)?;
-    let operation =
-        noted::let_write(
-            context,
-            Name::new("pause", &place.name()),
-            &draft,
-            || match context.daemon_if_any()? {
-                Some(mut daemon) => {
-                    let asked = daemon.ask(&Request::Pause { path: place.text() });
-                    asked.map(drop).map_err(|error| place.failed(error))
-                },
-                None => place.write_paused(true),
-            },
-        )?;
+    let request = Request::Pause { path: place.text() };
+    let operation = place.change("pause", true, &request)?;
     Ok(place
         .answer("fst.pause/1", Symbol::Off, "paused")
         .then("fst resume")
@@ -41,23 +30,11 @@ pub(super) fn resume(
     accept_deletions: bool,
 ) -> Result<Answer, Failure> {
     let place = Place::new(context, path)?;
-    let draft = place.draft(false)?;
-    let operation =
-        noted::let_write(
-            context,
-            Name::new("resume", &place.name()),
-            &draft,
-            || match context.daemon_if_any()? {
-                Some(mut daemon) => {
-                    let asked = daemon.ask(&Request::Resume {
-                        path: place.text(),
-                        accept_deletions,
-                    });
-                    asked.map(drop).map_err(|error| place.failed(error))
-                },
-                None => place.write_paused(false),
-            },
-        )?;
+    let request = Request::Resume {
+        path: place.text(),
+        accept_deletions,
+    };
+    let operation = place.change("resume", false, &request)?;
     if accept_deletions && context.daemon_if_any()?.is_none() {
         place.sync_accepting_deletions()?;
     }
@@ -91,6 +68,26 @@ impl<'a> Place<'a> {
         let path = self.path.as_ref();
         path.map_or("all folders".to_owned(), |path| {
             self.context.look.tilde(path)
+        })
+    }
+
+    /// Lets the daemon do it, or writes the configuration where none runs; noted before.
+    fn change(
+        &self,
+        command: &'static str,
+        paused: bool,
+        request: &Request,
+    ) -> Result<Option<Operation>, Failure> {
+        let (name, draft) = (self.name(), self.draft(paused)?);
+        let name = Name::new(command, &name);
+        noted::let_write(self.context, name, &draft, || {
+            match self.context.daemon_if_any()? {
+                Some(mut daemon) => {
+                    let asked = daemon.ask(request);
+                    asked.map(drop).map_err(|error| self.failed(error))
+                },
+                None => self.write_paused(paused),
+            }
         })
     }
 

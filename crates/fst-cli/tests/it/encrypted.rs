@@ -1,24 +1,28 @@
 //! Over TLS: a whole sync with a pinned server, and servers that do not prove themselves.
 
-use crate::world::{Home, Server};
+use crate::world::{Home, Run, Server};
 
 /// A key that no server of these tests has.
 const OTHER: &str = "sha256:00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 
 fn first(server: &Server) -> Home {
     let home = Home::new();
-    let (url, pin, code) = (server.url(), server.pin(), server.code());
-    let init = [
+    init(&home, server, &server.pin()).ok();
+    home
+}
+
+/// Makes `home` the first device, with this pin.
+fn init(home: &Home, server: &Server, pin: &str) -> Run {
+    let (url, code) = (server.url(), server.code());
+    home.fst([
         "init",
         "--server",
         &url,
         "--pin",
-        &pin,
+        pin,
         "--setup-code",
         &code,
-    ];
-    home.fst(init).ok();
-    home
+    ])
 }
 
 #[test]
@@ -48,17 +52,8 @@ fn two_devices_sync_with_a_pinned_server() {
 #[test]
 fn a_server_with_another_key_is_refused() {
     let (server, home) = (Server::start_with_tls(), Home::new());
-    let (url, pin, code) = (server.url(), server.pin(), server.code());
-    let wrong = [
-        "init",
-        "--server",
-        &url,
-        "--pin",
-        OTHER,
-        "--setup-code",
-        &code,
-    ];
-    let run = home.fst(wrong);
+    let pin = server.pin();
+    let run = init(&home, &server, OTHER);
     run.failed("FST-4004", 6);
     // Both keys are said, so that they can be compared.
     assert!(
@@ -68,16 +63,7 @@ fn a_server_with_another_key_is_refused() {
     );
     // The code was not given away, and nothing was set up.
     home.fst(["status"]).failed("FST-1101", 4);
-    let right = [
-        "init",
-        "--server",
-        &url,
-        "--pin",
-        &pin,
-        "--setup-code",
-        &code,
-    ];
-    home.fst(right).ok();
+    init(&home, &server, &pin).ok();
     // Every way to the server asks for the key, later too.
     home.fst(["config", "set", "server.pin", OTHER]).ok();
     home.fst(["devices", "invite"]).failed("FST-4004", 6);

@@ -9,6 +9,7 @@ use fst_engine::scope::Replica as _;
 use fst_proto::ids::DeviceId;
 use fst_proto::note::Note;
 
+use super::naming::is_kept_out;
 use super::{Folder, FolderError};
 use crate::config::Mode;
 use crate::db::path_in;
@@ -83,12 +84,8 @@ impl Folder {
         if self.settings.mode == Mode::UploadOnly || remote.node(note.node)?.is_some() {
             return Ok(false);
         }
-        let Some(dir) = path_in(&remote, note.parent)? else {
-            return Ok(false);
-        };
-        let path = dir.child(note.name.clone()).ok();
-        let said = path.and_then(|path| self.rules.decide(&path, false));
-        Ok(!said.is_some_and(|said| said.is_hands_off()))
+        let dir = path_in(&remote, note.parent)?;
+        Ok(dir.is_some_and(|dir| !is_kept_out(&self.rules, &dir, &note.name)))
     }
 
     /// Gives up a file that was not heard of for long.

@@ -8,7 +8,7 @@ use fst_engine::tree::Tree;
 use fst_proto::entry::Content;
 use fst_proto::hash::sha256;
 use fst_proto::ids::{ContentId, NodeId};
-use fst_proto::path::Name;
+use fst_proto::path::{Name, RelPath};
 use fst_proto::time::UnixMillis;
 
 use super::Space;
@@ -76,14 +76,15 @@ impl ConflictNaming for Namer<'_> {
 
     fn is_ignored(&self, parent: NodeId, name: &Name) -> bool {
         let dir = self.local.path(parent).or_else(|| self.remote.path(parent));
-        let path = dir.and_then(|dir| dir.child(name.clone()).ok());
-        let said = path.and_then(|path| {
-            self.rules
-                .decide(&path, false)
-                .map(|said| said.is_hands_off())
-        });
-        said == Some(true)
+        dir.is_some_and(|dir| is_kept_out(self.rules, &dir, name))
     }
+}
+
+/// Whether a rule keeps a file of this name in this directory from being synced.
+pub(super) fn is_kept_out(rules: &Rules, dir: &RelPath, name: &Name) -> bool {
+    let path = dir.child(name.clone()).ok();
+    let said = path.and_then(|path| rules.decide(&path, false));
+    said.is_some_and(|said| said.is_hands_off())
 }
 
 /// Node under which a losing content of `node` is kept, beside it or in history only.
