@@ -25,7 +25,10 @@ impl Watch for NotifyWatch {
         let root = root.canonicalize().map_err(|_| LostReason::RootGone)?;
         let on_event: Sink = Arc::new(Mutex::new(on_event));
         let mut watcher = watcher(&root, Arc::clone(&on_event))?;
-        if let Err(error) = watch_tree(&mut watcher, &root) {
+        let watched = watch_tree(&mut watcher, &root);
+        // What we write there ourselves is no news, and there is much of it. It may not be there yet, or not be watched.
+        watcher.unwatch(&root.join(PRIVATE_DIR)).unwrap_or_default();
+        if let Err(error) = watched {
             let reason = lost_reason(error);
             if matches!(reason, LostReason::RootGone) {
                 return Err(reason);
