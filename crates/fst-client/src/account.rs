@@ -4,6 +4,8 @@
 //! self-certifying genesis or from the pins of a bundle, says so; the server's word is never enough.
 //! Not here: cryptography (`fst-crypto`), files. Source: docs/design/crypto-format.md §2.
 
+use std::sync::Arc;
+
 use fst_crypto::account::{AccountKeys, NewAccount, create_account};
 use fst_crypto::bundle::{Bundle, open_bundle};
 use fst_crypto::device::DeviceSecrets;
@@ -253,7 +255,7 @@ pub struct OpenedSpace {
     /// Its id.
     pub id: SpaceId,
     /// Its keys.
-    pub keys: SpaceKeys,
+    pub keys: Arc<SpaceKeys>,
     /// Its rules.
     pub policy: Policy,
 }
@@ -405,7 +407,7 @@ impl Spaces<'_> {
         }
         Ok(OpenedSpace {
             id: genesis.space,
-            keys,
+            keys: Arc::new(keys),
             policy: genesis.policy,
         })
     }

@@ -520,3 +520,30 @@ fn refs_of(bytes: &[u8]) -> Result<Vec<ObjectId>, DbError> {
         .map(|id| ObjectId::from_slice(id).map_err(damaged))
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_between_changes_neither_go_stale_nor_let_the_log_grow() {
+        let home = tempfile::tempdir().expect("a directory");
+        let path = home.path().join("folder.db");
+        let mut db = Db::open(&path).expect("a new one");
+        // Each change writes some pages, and a checkpoint is due after 2 000 of them.
+        for n in 0..300_u32 {
+            let value = n.to_be_bytes().repeat(25_000);
+            db.transaction(|tx| tx.set_meta("value", &value))
+                .expect("a disk with room");
+            assert_eq!(db.read().meta("value").expect("whole"), Some(value));
+        }
+        let log = path.with_extension("db-wal").metadata().expect("a log");
+        assert!(log.len() < 20 << 20, "{} bytes", log.len());
+        // Somebody beside it sees the newest, and keeps nobody from going on.
+        let beside = Db::open_read_only(&path)
+            .expect("readable")
+            .expect("complete");
+        assert!(beside.read().meta("value").expect("whole").is_some());
+        assert!(beside.conn.is_autocommit() && !db.conn.is_autocommit());
+    }
+}

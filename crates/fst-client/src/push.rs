@@ -38,11 +38,13 @@ use crate::log::{LogError, LogFault};
 use crate::remote::Remote;
 use crate::scan::{Scanned, content_of, problem};
 use lanes::Lanes;
+use packing::Packed;
 use telling::Fresh;
 use upload::Uploader;
 
 mod delta;
 pub(crate) mod lanes;
+mod packing;
 mod telling;
 mod upload;
 
@@ -400,7 +402,10 @@ impl Pusher<'_> {
     ) -> Result<bool, FolderError> {
         let refs = ready.iter().flat_map(|item| item.op.add_refs.iter());
         uploader.settle(&refs.copied().collect(), self.db)?;
-        let (objects, saved) = uploader.take_frame();
+        let Packed {
+            bytes: objects,
+            saved,
+        } = uploader.take_frame()?;
         let commit = self.seal(ready, objects)?;
         let header_hash = sha256(&[&commit.header]);
         let ctr = self.next_ctr();

@@ -166,7 +166,7 @@ impl Client {
             device: self.enrolled.device.device,
             keys: opened.keys,
             sign_key: self.enrolled.device.sign_key(),
-            hedge: self.enrolled.device.hedge_key(),
+            hedge: Arc::new(self.enrolled.device.hedge_key()),
             random: Arc::new(OsRandom),
             members: self.members()?,
             receipt_key: self.enrolled.receipt_key,

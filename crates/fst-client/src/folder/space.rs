@@ -30,11 +30,11 @@ pub struct Space {
     /// This device.
     pub device: DeviceId,
     /// Epoch and generation keys.
-    pub keys: SpaceKeys,
+    pub keys: Arc<SpaceKeys>,
     /// Signing key of this device.
     pub sign_key: DeviceKey,
     /// Hedges this device's salts.
-    pub hedge: HedgeKey,
+    pub hedge: Arc<HedgeKey>,
     /// Randomness for sealing.
     pub random: Arc<dyn SecureRandom>,
     /// The account's devices.

@@ -11,30 +11,25 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use fst_proto::ids::{ObjectId, SpaceId};
 use fst_proto::limits;
 
+use super::packing::{Packed, Packing};
 use crate::db::Arrived;
+use crate::error::FolderError;
+use crate::remote::Remote;
 use crate::remote::throttle::Throttle;
-use crate::remote::{Remote, RemoteError};
+use crate::sealed::Sealer;
 
 /// What became of a frame.
-type Report = (u64, Result<(), RemoteError>);
+type Report = (u64, Result<Saved, FolderError>);
 
-/// Objects that travel together.
-#[derive(Debug)]
-pub(super) struct Frame {
-    /// As sent.
-    pub bytes: Vec<u8>,
-    /// The objects in it.
-    pub ids: Vec<ObjectId>,
-    /// What compression took off them.
-    pub saved: u64,
-}
+/// Bytes that compression took off.
+type Saved = u64;
 
 /// Frames on their way.
 #[derive(Debug)]
 pub(crate) struct Lanes {
     remote: Arc<dyn Remote>,
     line: Option<Arc<Throttle>>,
-    flying: BTreeMap<u64, Arrived>,
+    flying: BTreeMap<u64, Vec<ObjectId>>,
     ids: BTreeSet<ObjectId>,
     arrived: Arrived,
     next: u64,
@@ -96,29 +91,31 @@ impl Lanes {
     /// Sends a frame when there is a place for it.
     ///
     /// # Errors
-    /// [`RemoteError`] of this frame or of one before it.
+    /// [`FolderError`] of this frame or of one before it.
     pub(super) fn send(
         &mut self,
         space: SpaceId,
-        Frame { bytes, ids, saved }: Frame,
+        (frame, sealer): (Packing, &Sealer),
         gives_way: &dyn Fn() -> bool,
-    ) -> Result<Sent, RemoteError> {
+    ) -> Result<Sent, FolderError> {
+        let ids = frame.ids();
         let Some(line) = &self.line else {
-            self.remote.upload(space, bytes)?;
+            let saved = upload(self.remote.as_ref(), space, frame, sealer)?;
             self.arrived.add(Arrived { ids, saved });
             return Ok(Sent::Yes);
         };
-        let Some(place) = line.enter(bytes.len(), gives_way) else {
+        let Some(place) = line.enter(frame.len(), gives_way) else {
             return Ok(Sent::GaveWay);
         };
         let (remote, tell, number) = (Arc::clone(&self.remote), self.tell.clone(), self.next);
         self.next += 1;
         self.ids.extend(&ids);
-        self.flying.insert(number, Arrived { ids, saved });
+        self.flying.insert(number, ids);
+        let sealer = sealer.clone();
         std::thread::spawn(move || {
-            let result = remote.upload(space, bytes);
+            let result = upload(remote.as_ref(), space, frame, &sealer);
             match &result {
-                Ok(()) => place.done(),
+                Ok(_) => place.done(),
                 Err(_) => drop(place),
             }
             // A folder that was closed meanwhile asks the server anew.
@@ -131,8 +128,8 @@ impl Lanes {
     /// Waits until none of `refs` is on its way any more.
     ///
     /// # Errors
-    /// [`RemoteError`] of any frame.
-    pub(super) fn settle(&mut self, refs: &BTreeSet<ObjectId>) -> Result<(), RemoteError> {
+    /// [`FolderError`] of any frame.
+    pub(super) fn settle(&mut self, refs: &BTreeSet<ObjectId>) -> Result<(), FolderError> {
         while !self.ids.is_disjoint(refs) {
             let report = self.reports.recv().expect("this end keeps a sender");
             self.land(report)?;
@@ -147,20 +144,32 @@ impl Lanes {
         }
     }
 
-    fn reap(&mut self) -> Result<(), RemoteError> {
+    fn reap(&mut self) -> Result<(), FolderError> {
         while let Ok(report) = self.reports.try_recv() {
             self.land(report)?;
         }
         Ok(())
     }
 
-    fn land(&mut self, (number, result): Report) -> Result<(), RemoteError> {
-        let landed = self.flying.remove(&number).unwrap_or_default();
-        for id in &landed.ids {
+    fn land(&mut self, (number, result): Report) -> Result<(), FolderError> {
+        let ids = self.flying.remove(&number).unwrap_or_default();
+        for id in &ids {
             self.ids.remove(id);
         }
-        result?;
-        self.arrived.add(landed);
+        let saved = result?;
+        self.arrived.add(Arrived { ids, saved });
         Ok(())
     }
+}
+
+/// Seals a frame and sends it; returns what compression took off.
+fn upload(
+    remote: &dyn Remote,
+    space: SpaceId,
+    frame: Packing,
+    sealer: &Sealer,
+) -> Result<Saved, FolderError> {
+    let Packed { bytes, saved } = frame.pack(sealer)?;
+    remote.upload(space, bytes)?;
+    Ok(saved)
 }

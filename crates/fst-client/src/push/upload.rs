@@ -14,20 +14,20 @@ use fst_crypto::ids::ContentHasher;
 use fst_engine::rate;
 use fst_fs::vault::{ReadFile, VaultError};
 use fst_proto::entry::Content;
-use fst_proto::frame;
 use fst_proto::ids::{ContentId, ObjectId};
 use fst_proto::limits;
 use fst_proto::recipe::{self, Body, Extent, PartRef};
 use fst_proto::wire;
 
-use super::lanes::{Frame, Lanes, Sent};
+use super::lanes::{Lanes, Sent};
+use super::packing::{Item, Packed, Packing};
 use super::telling::Teller;
 use super::{Stage, Stored, delta};
 use crate::db::Db;
 use crate::error::FolderError;
 use crate::folder::Space;
 use crate::scan::{Run, for_each_run, hash_zeros};
-use crate::sealed;
+use crate::sealed::{self, Sealer};
 use crate::sketch::{SKETCH_EXTENTS_MAX, Sketch};
 
 /// Files up to this size are one chunk: cutting them would cost more than it saves.
@@ -49,10 +49,8 @@ pub(super) struct Uploader<'a> {
     lanes: &'a mut Lanes,
     /// Something else has come up.
     urgent: &'a AtomicBool,
-    frame: Vec<u8>,
-    frame_ids: Vec<ObjectId>,
-    /// What compression took off the objects in it.
-    frame_saved: u64,
+    sealer: Sealer,
+    frame: Packing,
     sent: BTreeSet<ObjectId>,
     sketches: Vec<(ContentId, Sketch)>,
     begun_ms: u64,
@@ -68,12 +66,11 @@ impl<'a> Uploader<'a> {
         lanes.forget_failures();
         Self {
             begun_ms: lanes.now_ms(),
+            sealer: Sealer::new(space),
             space,
             lanes,
             urgent,
-            frame: Vec::new(),
-            frame_ids: Vec::new(),
-            frame_saved: 0,
+            frame: Packing::default(),
             sent: BTreeSet::new(),
             sketches: Vec::new(),
             gaining_ms: None,
@@ -94,7 +91,7 @@ impl<'a> Uploader<'a> {
     pub(super) fn settle(&mut self, refs: &BTreeSet<ObjectId>, db: &Db) -> Result<(), FolderError> {
         let settled = self.lanes.settle(refs);
         db.note_arrived(&self.lanes.take_arrived())?;
-        Ok(settled?)
+        settled
     }
 
     /// What is to be kept of the contents sent since the last call.
@@ -108,11 +105,12 @@ impl<'a> Uploader<'a> {
         weights.sum::<usize>() > SKETCHES_PENDING_MAX
     }
 
-    /// The frame that is not sent yet, which travels with the commit, and what compression took off it.
-    pub(super) fn take_frame(&mut self) -> (Vec<u8>, u64) {
-        self.frame_ids.clear();
-        let saved = std::mem::take(&mut self.frame_saved);
-        (std::mem::take(&mut self.frame), saved)
+    /// The frame that is not sent yet, which travels with the commit.
+    ///
+    /// # Errors
+    /// [`FolderError::Sealed`] when an object is too large.
+    pub(super) fn take_frame(&mut self) -> Result<Packed, FolderError> {
+        std::mem::take(&mut self.frame).pack(&self.sealer)
     }
 
     /// Forgets what was sent: the server refused the commit.
@@ -123,9 +121,7 @@ impl<'a> Uploader<'a> {
     pub(super) fn chunk(&mut self, stage: &Stage<'_>, raw: &[u8]) -> Result<ObjectId, FolderError> {
         let id = sealed::chunk_id(self.space, raw);
         if !self.has(stage, id)? {
-            let (envelope, saved) = sealed::seal_chunk(self.space, id, raw)?;
-            self.add(stage, id, &envelope)?;
-            self.frame_saved += saved;
+            self.add(stage, id, Item::Chunk(raw.to_vec()))?;
         }
         Ok(id)
     }
@@ -133,7 +129,7 @@ impl<'a> Uploader<'a> {
     fn recipe_part(&mut self, stage: &Stage<'_>, raw: &[u8]) -> Result<ObjectId, FolderError> {
         let (id, envelope) = sealed::seal_recipe(self.space, raw)?;
         if !self.has(stage, id)? {
-            self.add(stage, id, &envelope)?;
+            self.add(stage, id, Item::Sealed(envelope))?;
         }
         Ok(id)
     }
@@ -150,23 +146,17 @@ impl<'a> Uploader<'a> {
         Ok(is_coming || stage.db.read().knows_object(id)?)
     }
 
-    fn add(&mut self, stage: &Stage<'_>, id: ObjectId, envelope: &[u8]) -> Result<(), FolderError> {
-        let is_full = self.frame_ids.len() == limits::FRAME_OBJECTS_MAX
-            || self.frame.len() + envelope.len() > self.lanes.frame_bytes();
-        if is_full && !self.frame.is_empty() {
+    fn add(&mut self, stage: &Stage<'_>, id: ObjectId, item: Item) -> Result<(), FolderError> {
+        if !self.frame.has_room(&item, self.lanes.frame_bytes()) {
             self.send(stage)?;
         }
-        let pushed = frame::push(&mut self.frame, id, envelope);
-        pushed.map_err(|e| FolderError::Sealed(e.to_string()))?;
-        self.frame_ids.push(id);
+        self.frame.push(id, item);
         self.sent.insert(id);
         Ok(())
     }
 
     fn send(&mut self, stage: &Stage<'_>) -> Result<(), FolderError> {
-        let ids = std::mem::take(&mut self.frame_ids);
-        let (bytes, saved) = self.take_frame();
-        let frame = Frame { bytes, ids, saved };
+        let frame = std::mem::take(&mut self.frame);
         let started = self.lanes.now_ms();
         let gaining = *self.gaining_ms.get_or_insert(started);
         let again_ms = gaining.saturating_sub(self.begun_ms);
@@ -175,7 +165,9 @@ impl<'a> Uploader<'a> {
             let gained_ms = clock().saturating_sub(gaining);
             urgent.load(Ordering::Acquire) && rate::gives_way(again_ms, gained_ms)
         };
-        let sent = self.lanes.send(self.space.id, frame, &gives_way);
+        let sent = self
+            .lanes
+            .send(self.space.id, (frame, &self.sealer), &gives_way);
         // Also what arrived before something failed is not sent again.
         stage.db.note_arrived(&self.lanes.take_arrived())?;
         let sent = sent?;

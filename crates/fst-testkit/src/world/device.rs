@@ -454,7 +454,7 @@ impl Device {
             device: self.enrolled.device.device,
             keys: opened.keys,
             sign_key: self.enrolled.device.sign_key(),
-            hedge: self.enrolled.device.hedge_key(),
+            hedge: Arc::new(self.enrolled.device.hedge_key()),
             random: Arc::new(self.rng.clone()),
             members: self.members(chain),
             receipt_key: self.enrolled.receipt_key,

@@ -12,7 +12,7 @@ use fst_client::fetch::{Fetcher, Own};
 use fst_client::folder::Space;
 use fst_client::remote::Remote;
 use fst_client::scan::content_of;
-use fst_client::sealed;
+use fst_client::sealed::{self, Sealer};
 use fst_crypto::envelope::Payload;
 use fst_crypto::object::{self, ObjectKind};
 use fst_fs::fake::FakeVault;
@@ -143,7 +143,7 @@ impl Stage<'_> {
         let id = sealed::chunk_id(self.space, raw);
         self.upload(
             id,
-            &sealed::seal_chunk(self.space, id, raw).expect("small").0,
+            &Sealer::new(self.space).chunk(id, raw).expect("small").0,
         )
     }
 
