@@ -41,6 +41,12 @@ const REST_LOOKS_MAX: u32 = 50;
 /// see the second one.
 const GRAIN: Duration = Duration::from_millis(2500);
 
+/// Time between two looks whether a small file has arrived: who looks without pause takes a processor from those who work.
+const ARRIVAL_LOOK: Duration = Duration::from_micros(250);
+
+/// Time between two small files: both sides are idle, which `fst` holds for so after 200 ms.
+const ARRIVAL_REST: Duration = Duration::from_millis(300);
+
 /// Longest wait for one small file to arrive.
 const ARRIVAL_MAX: Duration = Duration::from_secs(60);
 
@@ -211,9 +217,10 @@ impl Run<'_> {
             }
             while fs::read(b.join(&name)).ok().as_deref() != Some(&bytes[..]) {
                 ensure!(begun.elapsed() < ARRIVAL_MAX, "{name} does not arrive");
-                std::thread::yield_now();
+                std::thread::park_timeout(ARRIVAL_LOOK);
             }
             walls_ms.push(begun.elapsed().as_secs_f64() * 1000.0);
+            std::thread::park_timeout(ARRIVAL_REST);
             self.rest()?;
         }
         let after = self.hosts.spent()?;
