@@ -19,6 +19,7 @@ pub mod account;
 pub mod clock;
 pub mod config;
 pub mod db;
+mod digest;
 pub mod dirs;
 pub mod error;
 mod evidence;

@@ -32,7 +32,7 @@ mod places;
 mod print;
 mod problems;
 
-pub use bytes::{Run, content_of, for_each_run, hash_file, hash_zeros};
+pub use bytes::{Run, content_of, for_each_run, hash_file};
 pub use places::{Places, Reach};
 use print::Print;
 pub use problems::problem;

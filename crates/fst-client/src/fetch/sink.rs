@@ -6,14 +6,13 @@
 use std::collections::BTreeMap;
 
 use fst_chunk::delta::SignatureBuilder;
-use fst_crypto::ids::ContentHasher;
 use fst_proto::ids::{ContentId, ObjectId};
 use fst_proto::recipe::{Extent, ExtentBudget};
 
 use super::{Target, malformed};
+use crate::digest::Digest;
 use crate::error::FolderError;
 use crate::folder::Space;
-use crate::scan::hash_zeros;
 use crate::sketch::{SKETCH_EXTENTS_MAX, Sketch};
 
 /// What was written of a file, and what it hashes to.
@@ -21,10 +20,10 @@ use crate::sketch::{SKETCH_EXTENTS_MAX, Sketch};
 pub(super) struct Sums {
     /// Bytes so far.
     at: u64,
-    hasher: ContentHasher,
+    digest: Digest,
     budget: ExtentBudget,
-    /// For the sketch, if one is kept.
-    signature: Option<SignatureBuilder>,
+    /// Whether a sketch is kept.
+    is_kept: bool,
     extents: Vec<Extent>,
     lens: BTreeMap<ObjectId, u32>,
 }
@@ -32,22 +31,23 @@ pub(super) struct Sums {
 impl Sums {
     /// Of a file of `size` bytes.
     pub(super) fn new(space: &Space, size: u64) -> Self {
-        Self {
-            at: 0,
-            hasher: ContentHasher::new(&space.keys),
-            budget: ExtentBudget::of_size(size),
-            signature: None,
-            extents: Vec::new(),
-            lens: BTreeMap::new(),
-        }
+        Self::with(space, size, None)
     }
 
     /// The same, with a sketch of the file for deltas to come.
     pub(super) fn keeping(space: &Space, size: u64) -> Self {
         let key = fst_crypto::random::bytes(space.random.as_ref());
+        Self::with(space, size, SignatureBuilder::new(key, size))
+    }
+
+    fn with(space: &Space, size: u64, signature: Option<SignatureBuilder>) -> Self {
         Self {
-            signature: SignatureBuilder::new(key, size),
-            ..Self::new(space, size)
+            at: 0,
+            is_kept: signature.is_some(),
+            digest: Digest::new(&space.keys, signature, size),
+            budget: ExtentBudget::of_size(size),
+            extents: Vec::new(),
+            lens: BTreeMap::new(),
         }
     }
 }
@@ -93,10 +93,7 @@ impl<'a> Sink<'a> {
     }
 
     pub(super) fn data(&mut self, bytes: &[u8]) -> Result<(), FolderError> {
-        self.sums.hasher.update(bytes);
-        if let Some(signature) = &mut self.sums.signature {
-            signature.update(bytes);
-        }
+        self.sums.digest.update(bytes);
         self.sums.at += bytes.len() as u64;
         Ok(self.target.data(bytes)?)
     }
@@ -105,27 +102,24 @@ impl<'a> Sink<'a> {
     pub(super) fn hole(&mut self, len: u64) -> Result<(), FolderError> {
         self.target.hole(len)?;
         self.sums.at += len;
-        hash_zeros(&mut self.sums.hasher, len);
-        if let Some(signature) = &mut self.sums.signature {
-            signature.update_zeros(len);
-        }
+        self.sums.digest.update_zeros(len);
         Ok(())
     }
 
     /// Keeps an extent for the sketch, unless there are too many for one.
     pub(super) fn note(&mut self, extent: Extent) {
         let sums = &mut self.sums;
-        if sums.signature.is_some() && sums.extents.len() < SKETCH_EXTENTS_MAX {
+        if sums.is_kept && sums.extents.len() < SKETCH_EXTENTS_MAX {
             sums.extents.push(extent);
         } else {
-            sums.signature = None;
+            sums.is_kept = false;
             sums.extents = Vec::new();
             sums.lens = BTreeMap::new();
         }
     }
 
     pub(super) fn note_object(&mut self, object: ObjectId, len: u32) {
-        if self.sums.signature.is_some() {
+        if self.sums.is_kept {
             self.sums.lens.insert(object, len);
         }
     }
@@ -144,18 +138,19 @@ impl<'a> Sink<'a> {
             return Err(differs());
         }
         let Sums {
-            hasher,
-            signature,
+            digest,
+            is_kept,
             extents,
             lens,
             ..
         } = self.sums;
-        let sketch = signature.map(|signature| Sketch {
+        let (content, signature) = digest.finish();
+        let sketch = signature.filter(|_| is_kept).map(|signature| Sketch {
             signature: signature.finish(),
             extents,
             lens,
         });
-        Ok((hasher.finish(), sketch))
+        Ok((content, sketch))
     }
 }
 

@@ -10,7 +10,6 @@ use std::collections::BTreeMap;
 use fst_chunk::cdc::Chunker;
 use fst_chunk::delta::{Matcher, Old, Part, Piece, Signature, SignatureBuilder, plan};
 use fst_chunk::params::ChunkParams;
-use fst_crypto::ids::ContentHasher;
 use fst_fs::vault::{ReadFile, VaultError};
 use fst_proto::entry::Content;
 use fst_proto::ids::ObjectId;
@@ -18,8 +17,9 @@ use fst_proto::recipe::Extent;
 
 use super::Stage;
 use super::upload::{HOLE_MIN, Uploader};
+use crate::digest::Digest;
 use crate::error::FolderError;
-use crate::scan::{Run, for_each_run, hash_zeros};
+use crate::scan::{Run, for_each_run};
 use crate::sketch::Sketch;
 
 /// Small new stretches are gathered into objects of this size: a power of two, which sealing does not pad.
@@ -85,21 +85,19 @@ fn compare(
     stage: &Stage<'_>,
 ) -> Result<Option<(Vec<Piece>, Signature)>, FolderError> {
     let key = fst_crypto::random::bytes(stage.space.random.as_ref());
-    let Some(mut builder) = SignatureBuilder::new(key, size) else {
+    let Some(builder) = SignatureBuilder::new(key, size) else {
         return Ok(None);
     };
     let mut matcher = Matcher::new(&base.signature);
-    let mut hasher = ContentHasher::new(&stage.space.keys);
+    let mut digest = Digest::new(&stage.space.keys, Some(builder), size);
     for_each_run(file, size, &mut |run| {
         match run {
             Run::Data(bytes) => {
-                hasher.update(bytes);
-                builder.update(bytes);
+                digest.update(bytes);
                 matcher.push(bytes);
             },
             Run::Hole(len) => {
-                hash_zeros(&mut hasher, len);
-                builder.update_zeros(len);
+                digest.update_zeros(len);
                 if len < HOLE_MIN {
                     matcher.push(&vec![0; usize::try_from(len).unwrap_or(0)]);
                 } else {
@@ -109,10 +107,11 @@ fn compare(
         }
         Ok(())
     })?;
-    if hasher.finish() != content.id {
+    let (read, signature) = digest.finish();
+    if read != content.id {
         return Err(changed().into());
     }
-    Ok(Some((matcher.finish(), builder.finish())))
+    Ok(signature.map(|signature| (matcher.finish(), signature.finish())))
 }
 
 fn changed() -> VaultError {

@@ -10,7 +10,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use fst_chunk::cdc::Chunker;
 use fst_chunk::delta::SignatureBuilder;
 use fst_chunk::params::ChunkParams;
-use fst_crypto::ids::ContentHasher;
 use fst_engine::rate;
 use fst_fs::vault::{ReadFile, VaultError};
 use fst_proto::entry::Content;
@@ -24,9 +23,10 @@ use super::packing::{Item, Packed, Packing};
 use super::telling::Teller;
 use super::{Stage, Stored, delta};
 use crate::db::Db;
+use crate::digest::Digest;
 use crate::error::FolderError;
 use crate::folder::Space;
-use crate::scan::{Run, for_each_run, hash_zeros};
+use crate::scan::{Run, for_each_run};
 use crate::sealed::{self, Sealer};
 use crate::sketch::{SKETCH_EXTENTS_MAX, Sketch};
 
@@ -251,8 +251,8 @@ fn read_whole(
         return Err(error);
     }
     read?;
-    let (extents, hasher, signature) = cutter.finish()?;
-    if hasher.finish() != content.id {
+    let (extents, read, signature) = cutter.finish()?;
+    if read != content.id {
         return Err(VaultError::Changed { op: "read file" }.into());
     }
     let stored = store(&extents, uploader, stage)?;
@@ -299,15 +299,14 @@ fn read_small(
 }
 
 /// A file that was cut: its extents, and what its bytes hash to.
-type Cut = (Vec<Extent>, ContentHasher, Option<SignatureBuilder>);
+type Cut = (Vec<Extent>, ContentId, Option<SignatureBuilder>);
 
 struct Cutter<'a, 'u, 's> {
     chunker: Chunker,
     is_one_chunk: bool,
     buffer: Vec<u8>,
     extents: Vec<Extent>,
-    hasher: ContentHasher,
-    signature: Option<SignatureBuilder>,
+    digest: Digest,
     uploader: &'a mut Uploader<'u>,
     stage: &'a Stage<'s>,
     teller: Option<Teller<'s>>,
@@ -325,12 +324,11 @@ impl<'a, 'u, 's> Cutter<'a, 'u, 's> {
         let space = stage.space;
         let key = fst_crypto::random::bytes(space.random.as_ref());
         Self {
-            signature: SignatureBuilder::new(key, size),
+            digest: Digest::new(&space.keys, SignatureBuilder::new(key, size), size),
             chunker: Chunker::new(params, space.keys.cdc().expose_secret()),
             is_one_chunk: size <= ONE_CHUNK_MAX,
             buffer: Vec::new(),
             extents: Vec::new(),
-            hasher: ContentHasher::new(&space.keys),
             teller: Teller::new(stage, size),
             n_told: uploader.n_frames,
             uploader,
@@ -342,10 +340,7 @@ impl<'a, 'u, 's> Cutter<'a, 'u, 's> {
         match run {
             Run::Data(bytes) => self.data(bytes),
             Run::Hole(len) if *len >= HOLE_MIN => {
-                hash_zeros(&mut self.hasher, *len);
-                if let Some(signature) = &mut self.signature {
-                    signature.update_zeros(*len);
-                }
+                self.digest.update_zeros(*len);
                 self.flush()?;
                 self.extents.push(Extent::Hole { len: *len });
                 Ok(())
@@ -355,10 +350,7 @@ impl<'a, 'u, 's> Cutter<'a, 'u, 's> {
     }
 
     fn data(&mut self, bytes: &[u8]) -> Result<(), FolderError> {
-        self.hasher.update(bytes);
-        if let Some(signature) = &mut self.signature {
-            signature.update(bytes);
-        }
+        self.digest.update(bytes);
         self.buffer.extend_from_slice(bytes);
         if self.is_one_chunk {
             return Ok(());
@@ -412,7 +404,8 @@ impl<'a, 'u, 's> Cutter<'a, 'u, 's> {
 
     fn finish(mut self) -> Result<Cut, FolderError> {
         self.flush()?;
-        Ok((self.extents, self.hasher, self.signature))
+        let (content, signature) = self.digest.finish();
+        Ok((self.extents, content, signature))
     }
 }
 

@@ -7,6 +7,8 @@ use fst_crypto::key::SpaceKeys;
 use fst_fs::vault::{ReadFile, VaultError};
 use fst_proto::ids::ContentId;
 
+use crate::digest::Digest;
+
 /// Read at a time while hashing.
 const READ_LEN: usize = 256 << 10;
 
@@ -27,26 +29,15 @@ pub fn hash_file(
     file: &mut dyn ReadFile,
     size: u64,
 ) -> Result<ContentId, VaultError> {
-    let mut hasher = ContentHasher::new(keys);
+    let mut digest = Digest::new(keys, None, size);
     for_each_run(file, size, &mut |run| {
         match run {
-            Run::Data(bytes) => hasher.update(bytes),
-            Run::Hole(len) => hash_zeros(&mut hasher, len),
+            Run::Data(bytes) => digest.update(bytes),
+            Run::Hole(len) => digest.update_zeros(len),
         }
         Ok(())
     })?;
-    Ok(hasher.finish())
-}
-
-/// Adds `len` zero bytes to a hash.
-pub fn hash_zeros(hasher: &mut ContentHasher, len: u64) {
-    static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
-    let mut left = len;
-    while left > 0 {
-        let take = usize::try_from(left).unwrap_or(usize::MAX).min(ZEROS.len());
-        hasher.update(&ZEROS[..take]);
-        left -= take as u64;
-    }
+    Ok(digest.finish().0)
 }
 
 /// A stretch of a file while it is read.
