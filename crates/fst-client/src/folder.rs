@@ -41,6 +41,7 @@ use crate::remote::throttle::Throttle;
 use crate::scan::{self, Noted, Places, Reach, Scanned};
 
 mod afar;
+mod choose;
 mod early;
 mod explain;
 mod look;
@@ -363,6 +364,7 @@ impl Folder {
     fn phases(&mut self, places: &Places) -> Result<Outcome, FolderError> {
         self.status.note_phase("checking the folder");
         self.seams.vault.root_identity()?;
+        self.obey_choice()?;
         self.recover()?;
         self.drop_silent();
         self.status.note_phase("asking the server");

@@ -64,7 +64,7 @@ impl Client {
         let space = self.space(opened)?;
         let db = Db::in_memory()?;
         let seams = self.seams(config)?;
-        let settings = self.settings(config, Ignore::new(&config.ignore)?, space.id);
+        let settings = self.settings(config, Ignore::of(config)?, space.id);
         let mut folder = looked_at(Folder::open_to_look(space, seams, settings, db))?;
         Ok(folder.explain(is_there)?)
     }
@@ -85,7 +85,7 @@ impl Client {
             .open(&config.remote_path, &mut db, &OsRandom)?;
         let space = self.space(opened)?;
         let seams = self.seams(config)?;
-        let settings = self.settings(config, Ignore::new(&config.ignore)?, space.id);
+        let settings = self.settings(config, Ignore::of(config)?, space.id);
         looked_at(Folder::open_to_look(space, seams, settings, db))
     }
 }

@@ -1,0 +1,208 @@
+//! What a device has chosen: rows S-180 and S-181, and what a plan says about the rest.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use fst_engine::identify::{FileKey, Scan, Seen, identify};
+use fst_engine::ignore::{RuleFile, Rules, Selection, Verdict};
+use fst_proto::entry::Kind;
+use fst_proto::ids::NodeId;
+use fst_proto::path::RelPath;
+
+use crate::lang::{Scenario, id, label, show};
+
+fn path(text: &str) -> RelPath {
+    RelPath::parse(text).expect("a path")
+}
+
+fn paths(text: &str) -> Vec<RelPath> {
+    let words = text.split_whitespace();
+    words
+        .map(|word| RelPath::parse(word).expect("a path"))
+        .collect()
+}
+
+/// `only a b | except a/c | cleared d` as rules.
+fn chosen(text: &str) -> Rules {
+    let parts: BTreeMap<&str, &str> = text
+        .split('|')
+        .filter_map(|part| part.trim().split_once(' '))
+        .collect();
+    let list = |name: &str| paths(parts.get(name).copied().unwrap_or(""));
+    Rules {
+        selection: Arc::new(Selection::new(
+            list("only"),
+            list("except"),
+            list("cleared"),
+        )),
+        ..Rules::default()
+    }
+}
+
+/// Of these paths those that are synced; one with a slash at its end is a directory.
+#[track_caller]
+fn check(rules: &str, paths: &str, synced: &str) {
+    let rules = chosen(rules);
+    let is_synced = |text: &&str| {
+        let path = RelPath::parse(text.trim_end_matches('/')).expect("a path");
+        let said = rules.decide(&path, text.ends_with('/'));
+        said.is_none_or(|verdict| !verdict.is_hands_off())
+    };
+    let left: Vec<&str> = paths.split_whitespace().filter(is_synced).collect();
+    assert_eq!(left.join(" "), synced);
+}
+
+#[test]
+fn s180_what_is_not_chosen_is_neither_fetched_nor_sent_nor_deleted() {
+    let plan = |rules: &str, scenario: &str| {
+        let mut scenario = Scenario::parse(scenario);
+        scenario.look(&chosen(rules));
+        show(&scenario.plan(), &scenario)
+    };
+    let fetched = plan("only a", "base - | remote a/ a/x=1 b/ b/x=2");
+    assert_eq!(
+        fetched,
+        "mkdir a; write a/x=1; hold b ignored; hold b/x ignored"
+    );
+    let sent = plan("only a", "base - | local a/ a/x=1 b/ b/x=2 | remote -");
+    assert_eq!(sent, "put a/; put a/x=1 send");
+    let deleted = plan("only a", "base - | local a/ | remote a/ b/ b/x=2");
+    assert_eq!(deleted, "adopt a; hold b ignored; hold b/x ignored");
+}
+
+#[test]
+fn s181_the_deepest_name_decides() {
+    let all = "a/ a/x a/b/ a/b/x a/b/c/ a/b/c/x ab/ x .fstignore a/.fstignore a/b/.fstignore";
+    check("", all, all);
+    check(
+        "only a",
+        all,
+        "a/ a/x a/b/ a/b/x a/b/c/ a/b/c/x .fstignore a/.fstignore a/b/.fstignore",
+    );
+    check(
+        "only a/b",
+        all,
+        "a/ a/b/ a/b/x a/b/c/ a/b/c/x .fstignore a/.fstignore a/b/.fstignore",
+    );
+    check("except a", all, "ab/ x .fstignore");
+    check("except a/b", all, "a/ a/x ab/ x .fstignore a/.fstignore");
+    check(
+        "only a | cleared a/b",
+        all,
+        "a/ a/x .fstignore a/.fstignore",
+    );
+    check(
+        "only a a/b/c | except a/b",
+        all,
+        "a/ a/x a/b/ a/b/c/ a/b/c/x .fstignore a/.fstignore a/b/.fstignore",
+    );
+    check("only a/b", "a", "");
+}
+
+/// Plans a scenario of which base keeps only what is chosen.
+fn plan_chosen(rules: &str, scenario: &str) -> String {
+    let rules = chosen(rules);
+    let mut scenario = Scenario::parse(scenario);
+    for id in rules.selection.left_out(&scenario.base) {
+        scenario.base.remove(id);
+    }
+    scenario.look(&rules);
+    show(&scenario.plan(), &scenario)
+}
+
+#[test]
+fn s182_what_is_not_chosen_any_more_is_forgotten() {
+    let base = Scenario::parse("base a/ a/x=1 b/ b/x=2 b/c/ b/c/x=3 y=4").base;
+    let left_out = |rules: &str| {
+        let ids = chosen(rules).selection.left_out(&base);
+        ids.into_iter().map(label).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(left_out(""), "");
+    assert_eq!(left_out("only a"), "b b/c b/c/x b/x y");
+    assert_eq!(left_out("only b/c"), "a a/x b/x y");
+    assert_eq!(left_out("except b/c"), "b/c b/c/x");
+    for local in ["a/", "a/ b/ b/x=2", "a/ b/ b/x=9"] {
+        let scenario = format!("base a/ b/ b/x=2 | local {local}");
+        let left_alone = plan_chosen("only a", &scenario);
+        assert_eq!(left_alone, "hold b ignored; hold b/x ignored", "{local}");
+    }
+}
+
+#[test]
+fn s183_moved_out_of_the_choice_it_stays_there() {
+    let scenario = Scenario::parse("base a/ a/d/ a/d/y=1 a/x=2");
+    let key = |n| FileKey { dev: 1, ino: n };
+    let ids = [("a", 1), ("a/d", 2), ("a/d/y", 3), ("a/x", 4)];
+    let keys: BTreeMap<NodeId, FileKey> = ids.map(|(name, n)| (id(name), key(n))).into();
+    let node = |name: &str| scenario.base.get(id(name)).expect("a node of base");
+    let outside = |kind, name: &str, n| Seen::Ignored {
+        kind: Some(kind),
+        mtime_ns: node(name).mtime_ns,
+        size: node(name).size,
+        key: key(n),
+    };
+    let (a, dir) = (node("a"), Kind::Dir);
+    let a = Seen::Known {
+        content: a.content,
+        mtime_ns: a.mtime_ns,
+        size: a.size,
+        key: key(1),
+    };
+    let scan = Scan::from([
+        (path("a"), a),
+        (path("b"), outside(dir, "a", 9)),
+        (path("b/deep/x"), outside(Kind::File, "a/x", 4)),
+        (path("b/e/d"), outside(dir, "a/d", 2)),
+    ]);
+    let mut new_id = || panic!("nothing is new");
+    let base = &scenario.base;
+    let seen = identify(&scan, base, &keys, base, &mut new_id);
+    let ignored: Vec<String> = seen.ignored.iter().map(|id| label(*id)).collect();
+    assert_eq!(ignored.join(" "), "a/d a/d/y a/x");
+}
+
+#[test]
+fn s184_chosen_again_equal_copies_are_adopted_and_others_kept_beside() {
+    let again = |local: &str| {
+        let sides = "base a/ | remote a/ b/ b/x=2 | local a/";
+        let scenario = Scenario::parse(&format!("{sides} {local}"));
+        show(&scenario.plan(), &scenario)
+    };
+    assert_eq!(again(""), "mkdir b; write b/x=2");
+    assert_eq!(again("b/ b/x=2"), "adopt b; adopt b/x");
+    assert_eq!(
+        again("b/ b/x@y=9"),
+        "adopt b; mv b/x b/x!9; write b/x=2; put y=9 at b/x!9 send; note same-name b/x copy y remote"
+    );
+}
+
+#[test]
+fn a_rule_of_any_place_still_ignores_what_is_chosen() {
+    let rules = Rules {
+        device: Arc::new(RuleFile::parse(b"*.tmp")),
+        ..chosen("only a")
+    };
+    let said = |text: &str| rules.decide(&RelPath::parse(text).expect("a path"), false);
+    assert_eq!(said("a/x"), None);
+    assert!(matches!(said("a/x.tmp"), Some(Verdict::Ignored(_))));
+    assert_eq!(said("b/x.tmp"), Some(Verdict::NotChosen));
+}
+
+#[test]
+fn equal_choices_have_equal_bytes_and_others_have_not() {
+    let bytes = |text: &str| chosen(text).selection.to_bytes();
+    assert_eq!(bytes("only a b"), bytes("only b a b"));
+    let all = [
+        "only a",
+        "except a",
+        "cleared a",
+        "only a b",
+        "only a | except b",
+    ];
+    for (at, one) in all.iter().enumerate() {
+        for other in &all[at + 1..] {
+            assert_ne!(bytes(one), bytes(other), "{one}, {other}");
+        }
+    }
+    assert!(bytes("").is_empty());
+}
