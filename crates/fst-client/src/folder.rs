@@ -42,6 +42,7 @@ use crate::scan::{self, Noted, Places, Reach, Scanned};
 
 mod afar;
 mod choose;
+mod clear;
 mod early;
 mod explain;
 mod look;
@@ -369,10 +370,13 @@ impl Folder {
         self.drop_silent();
         self.status.note_phase("asking the server");
         self.pull()?;
+        self.obey_choice()?;
+        let uncleared = self.clear()?;
         self.status.note_phase("looking for changes");
         let mut look = self.look(places, Noted::Differences)?;
         self.has_young_dirs |= look.has_new_dirs();
         self.problems.clone_from(&look.scanned.problems);
+        self.problems.extend(uncleared);
         let mut held_by_run: BTreeSet<NodeId> = BTreeSet::new();
         self.hold_refused(&mut look);
         for _ in 0..PLANS_MAX {

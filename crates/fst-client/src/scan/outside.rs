@@ -1,15 +1,19 @@
-//! Looks into directories that are not chosen, for what was moved there.
+//! Looks into directories that are not chosen: for what was moved there, and for copies that are to go.
 //!
-//! Invariant: only entries with the identity of a base node that is missing are noted, and as ignored: nothing there
-//! is read, compared or taken for new. Nobody looks while nothing is missing. Not here: which directories are chosen.
-//! Source: docs/design/sync-semantics.md, row S-183.
+//! Invariant: in a scan of the folder only entries with the identity of a base node that is missing are noted, and as
+//! ignored: nothing there is read, compared or taken for new; nobody looks while nothing is missing. What is to be
+//! cleared is looked at by itself. Not here: which directories are chosen.
+//! Source: docs/design/sync-semantics.md, rows S-183 and S-185.
 
 use std::collections::BTreeSet;
 
 use fst_engine::identify::FileKey;
 use fst_proto::path::{PRIVATE_DIR, RelPath};
 
-use super::{DbError, FileKind, Scanned, Scanner, key_of, key_of_file, seen_ignored};
+use super::{
+    DbError, FileKind, Scanned, Scanner, inside, is_dir, keep_stat, key_of, key_of_file, root,
+    seen_ignored,
+};
 use crate::error::FolderError;
 
 impl Scanner<'_> {
@@ -42,6 +46,29 @@ impl Scanner<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Everything at and below a path, base or not; nothing when nothing lies there or something leads elsewhere.
+    ///
+    /// # Errors
+    /// [`DbError`]; what cannot be seen is a problem of its path.
+    pub fn look_below(&self, path: &RelPath) -> Result<Scanned, FolderError> {
+        let mut out = Scanned {
+            settled_before_ns: self.settled_before_ns(),
+            ..Scanned::default()
+        };
+        let Ok(Some(stat)) = self.vault.stat(path) else {
+            return Ok(out);
+        };
+        let Some((seen, stat)) = self.see(path, Ok(stat), None, &mut out)? else {
+            return Ok(out);
+        };
+        keep_stat(path, seen, stat, &mut out);
+        out.scan.insert(path.clone(), seen);
+        if is_dir(&seen) {
+            self.walk(inside(&root(), path.clone(), seen, None), &mut out)?;
+        }
+        Ok(out)
     }
 
     /// Identities of base nodes that were looked for and not found.

@@ -74,6 +74,12 @@ impl Selection {
         deepest(&self.cleared, path) > kept
     }
 
+    /// Whether `path` is one of the directories that were chosen by name, or on the way to one.
+    #[must_use]
+    pub fn is_named(&self, path: &RelPath) -> bool {
+        self.only.iter().any(|only| only.starts_with(path))
+    }
+
     /// The directories whose synced copies are to leave this device.
     pub fn cleared(&self) -> impl Iterator<Item = &RelPath> {
         self.cleared.iter()

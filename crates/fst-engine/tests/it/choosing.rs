@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use fst_engine::clear::{Clearing, Copies, clear};
 use fst_engine::identify::{FileKey, Scan, Seen, identify};
 use fst_engine::ignore::{RuleFile, Rules, Selection, Verdict};
+use fst_engine::plan::DiskStep;
 use fst_proto::entry::Kind;
 use fst_proto::ids::NodeId;
 use fst_proto::path::RelPath;
@@ -174,6 +176,130 @@ fn s184_chosen_again_equal_copies_are_adopted_and_others_kept_beside() {
         again("b/ b/x@y=9"),
         "adopt b; mv b/x b/x!9; write b/x=2; put y=9 at b/x!9 send; note same-name b/x copy y remote"
     );
+}
+
+/// Clears a place: `here` are entries as they lie there (`!x` unreadable, `?x` ignored), `there` what the server has.
+#[track_caller]
+fn clears(here: &str, there: &str, spared: &str, expected: &str) {
+    let content_of = |side: &str| {
+        let tree = Scenario::parse(&format!("base {side}")).base;
+        let all = tree.iter().map(|(id, node)| (id, node.content));
+        let all = all.map(|(id, content)| (tree.path(id).expect("a path"), (id, content)));
+        all.collect::<BTreeMap<_, _>>()
+    };
+    let (plain, odd): (Vec<&str>, Vec<&str>) = here
+        .split_whitespace()
+        .partition(|word| !word.starts_with(['!', '?']));
+    let key = FileKey { dev: 1, ino: 1 };
+    let known = |content| Seen::Known {
+        content,
+        mtime_ns: 0,
+        size: 0,
+        key,
+    };
+    let ignored = Seen::Ignored {
+        kind: Some(Kind::File),
+        mtime_ns: 0,
+        size: 0,
+        key,
+    };
+    let mut scan: Scan = content_of(&plain.join(" "))
+        .into_iter()
+        .map(|(path, (_, content))| (path, known(content)))
+        .collect();
+    for word in odd {
+        let seen = if word.starts_with('!') {
+            Seen::Problem
+        } else {
+            ignored
+        };
+        scan.insert(path(&word[1..]), seen);
+    }
+    let copies = Copies {
+        scan,
+        there: content_of(there),
+        spared: paths(spared).into_iter().collect(),
+    };
+    let Clearing { plan, kept } = clear(&copies);
+    let steps = plan.steps.iter().map(|step| match step {
+        DiskStep::Remove { path, .. } => format!("rm {path}"),
+        DiskStep::RemoveDir { path, .. } => format!("rmdir {path}"),
+        other => panic!("no removal: {other:?}"),
+    });
+    let kept = kept.iter().map(|path| format!("keep {path}"));
+    let all: Vec<String> = steps.chain(kept).collect();
+    assert_eq!(all.join("; "), expected);
+}
+
+#[test]
+fn s185_copies_go_that_the_server_has_as_they_are_here() {
+    let tree = "b/ b/c/ b/c/x=1 b/l->t b/y=2";
+    clears(
+        tree,
+        tree,
+        "",
+        "rm b/y; rm b/l; rm b/c/x; rmdir b/c; rmdir b",
+    );
+    clears("b/ b/x=1", "b/ b/x=2", "", "keep b/x");
+    clears("b/ b/x=1", "b/ b/x=1x", "", "keep b/x");
+    clears("b/ b/x=1", "b/ b/x->1", "", "keep b/x");
+    clears("b/ b/x=1 b/y=2", "b/ b/x=1", "", "rm b/x; keep b/y");
+    clears("b/ b/x=1", "-", "", "keep b/x");
+    clears("b/ b/c/", "b/", "", "");
+    clears("b/ b/x=1 !b/p", "b/ b/x=1 b/p=3", "", "rm b/x; keep b/p");
+    clears("b/ b/x=1 ?b/p", "b/ b/x=1 b/p=3", "", "rm b/x");
+    clears(tree, tree, "b/c b/c/x", "rm b/y; rm b/l");
+    clears("-", tree, "", "");
+    let within = |text: &str| {
+        chosen("only a b/c | except b/k | cleared b")
+            .selection
+            .clears(&path(text))
+    };
+    assert!(within("b") && within("b/x"));
+    assert!(!within("b/c") && !within("b/c/x") && !within("b/k/x") && !within("a") && !within("z"));
+}
+
+#[test]
+fn s186_a_directory_waits_for_all_that_is_in_it() {
+    let scenario = "b/ b/c/ b/c/x=1";
+    let tree = Scenario::parse(&format!("base {scenario}")).base;
+    let there = tree
+        .iter()
+        .map(|(id, node)| (tree.path(id).expect("a path"), (id, node.content)))
+        .collect::<BTreeMap<_, _>>();
+    let scan = there.iter().map(|(path, (_, content))| {
+        let seen = Seen::Known {
+            content: *content,
+            mtime_ns: 0,
+            size: 0,
+            key: FileKey { dev: 1, ino: 1 },
+        };
+        (path.clone(), seen)
+    });
+    let scan = scan.collect();
+    let plan = clear(&Copies {
+        scan,
+        there,
+        ..Copies::default()
+    })
+    .plan;
+    let waits = |one: &str| plan.waits_for(id(one)).map(label).collect::<Vec<_>>();
+    assert_eq!(waits("b"), ["b/c"]);
+    assert_eq!(waits("b/c"), ["b/c/x"]);
+}
+
+#[test]
+fn s187_a_directory_that_was_chosen_by_name_is_told_from_others() {
+    let selection = chosen("only a/b c | cleared d").selection;
+    for (dir, is_named) in [
+        ("a", true),
+        ("a/b", true),
+        ("a/b/c", false),
+        ("c", true),
+        ("d", false),
+    ] {
+        assert_eq!(selection.is_named(&path(dir)), is_named, "{dir}");
+    }
 }
 
 #[test]

@@ -158,3 +158,196 @@ fn s184_moved_there_into_the_choice_it_is_fetched() {
     scene.quiet();
     assert_eq!(names(&scene, 1), ["a", "a/d", "a/d/y", "a/x", "b", "b/x"]);
 }
+
+/// The second device has nothing of `b` any more and wants to have nothing of it.
+fn clear_b(scene: &mut Scene) {
+    choose(scene, Selection::new([path("a")], [], [path("b")]));
+}
+
+/// What the second device says about paths, one `FST-nnnn path` each.
+fn problems(scene: &Scene) -> Vec<String> {
+    let problems = scene.devices[1].problems().into_iter();
+    problems
+        .map(|problem| format!("{} {}", problem.code, problem.path))
+        .collect()
+}
+
+#[test]
+fn s185_synced_copies_go_and_nothing_else_anywhere() {
+    let mut scene = parted(&[]);
+    scene.user(0, |vault| vault.user_mkdir(&path("b/deep")));
+    scene.write(0, "b/deep/y", b"deep");
+    scene.quiet();
+    clear_b(&mut scene);
+    scene.quiet();
+    assert_eq!(names(&scene, 1), ["a", "a/x"]);
+    assert_eq!(
+        names(&scene, 0),
+        ["a", "a/x", "b", "b/deep", "b/deep/y", "b/x"]
+    );
+    assert!(problems(&scene).is_empty());
+    assert_nothing_to_do(&mut scene);
+    everything(&mut scene);
+    scene.assert_equal();
+    assert_eq!(text(&scene, 1, "b/deep/y"), "deep");
+}
+
+#[test]
+fn s185_what_the_server_has_not_as_it_is_here_stays_and_is_said() {
+    let mut scene = parted(&[]);
+    for file in ["b/gone", "b/renamed"] {
+        scene.write(0, file, file.as_bytes());
+    }
+    scene.quiet();
+    scene.write(1, "b/x", b"b, never sent");
+    scene.write(1, "b/new", b"never sent");
+    rename(&scene, 1, "b/renamed", "b/new name");
+    scene.write(0, "b/gone", b"newer there");
+    remove(&scene, 0, "b/gone");
+    clear_b(&mut scene);
+    scene.sync(0);
+    for _ in 0..4 {
+        assert_eq!(scene.devices[1].settle(), Ok(fst_client::Outcome::Waiting));
+        scene.sync(0);
+    }
+    let left = ["a", "a/x", "b", "b/gone", "b/new", "b/new name", "b/x"];
+    assert_eq!(names(&scene, 1), left);
+    assert_eq!(names(&scene, 0), ["a", "a/x", "b", "b/renamed", "b/x"]);
+    assert_eq!(text(&scene, 0, "b/x"), "b, first");
+    assert_eq!(problems(&scene), ["FST-3021 b/gone"]);
+    everything(&mut scene);
+    scene.assert_equal();
+    let kept = super::contents(&scene, 0);
+    for bytes in [
+        &b"b, never sent"[..],
+        b"never sent",
+        b"b/gone",
+        b"b/renamed",
+    ] {
+        assert!(kept.contains(bytes), "{bytes:?} in {:?}", names(&scene, 0));
+    }
+}
+
+#[test]
+fn s185_what_is_chosen_in_what_is_cleared_stays() {
+    let mut scene = parted(&[]);
+    for dir in ["b/c", "b/k"] {
+        scene.user(0, |vault| vault.user_mkdir(&path(dir)));
+        scene.write(0, &format!("{dir}/y"), dir.as_bytes());
+    }
+    scene.quiet();
+    let chosen = Selection::new([path("a"), path("b/c")], [path("b/k")], [path("b")]);
+    choose(&mut scene, chosen);
+    scene.quiet();
+    assert_eq!(
+        names(&scene, 1),
+        ["a", "a/x", "b", "b/c", "b/c/y", "b/k", "b/k/y"]
+    );
+    scene.write(1, "b/c/y", b"still synced");
+    scene.quiet();
+    assert_eq!(text(&scene, 0, "b/c/y"), "still synced");
+}
+
+#[test]
+fn s186_moved_there_out_of_the_choice_the_copy_goes_once_it_is_synced() {
+    let mut scene = parted(&["a"]);
+    scene.user(0, |vault| vault.user_mkdir(&path("a/d")));
+    scene.write(0, "a/d/y", b"deep");
+    scene.write(0, "a/z", b"stays");
+    scene.quiet();
+    rename(&scene, 0, "a/d", "b/d");
+    rename(&scene, 0, "a/x", "b/moved");
+    scene.sync(0);
+    scene.quiet();
+    assert_eq!(names(&scene, 1), ["a", "a/z", "b", "b/x"]);
+    let there = ["a", "a/z", "b", "b/d", "b/d/y", "b/moved", "b/x"];
+    assert_eq!(names(&scene, 0), there);
+    assert_nothing_to_do(&mut scene);
+    everything(&mut scene);
+    scene.assert_equal();
+}
+
+#[test]
+fn s186_a_copy_that_was_edited_stays_and_is_said() {
+    let mut scene = parted(&["a"]);
+    scene.user(0, |vault| vault.user_mkdir(&path("a/d")));
+    for file in ["a/d/y", "a/d/z"] {
+        scene.write(0, file, file.as_bytes());
+    }
+    scene.quiet();
+    scene.write(1, "a/x", b"never sent");
+    scene.write(1, "a/d/y", b"nor this");
+    rename(&scene, 0, "a/x", "b/moved");
+    rename(&scene, 0, "a/d", "b/d");
+    scene.sync(0);
+    assert_eq!(scene.devices[1].settle(), Ok(fst_client::Outcome::Waiting));
+    assert_eq!(names(&scene, 1), ["a", "a/d", "a/d/y", "a/x", "b", "b/x"]);
+    let mut said = problems(&scene);
+    said.sort_unstable();
+    assert_eq!(said, ["FST-3021 a/d/y", "FST-3021 a/x"]);
+    everything(&mut scene);
+    scene.assert_equal();
+    assert_eq!(text(&scene, 0, "b/moved"), "never sent");
+    assert_eq!(text(&scene, 0, "b/d/y"), "nor this");
+    assert_eq!(text(&scene, 0, "b/d/z"), "a/d/z");
+}
+
+#[test]
+fn s187_a_chosen_directory_that_is_moved_there_stays_until_it_is_followed() {
+    let mut scene = parted(&["a"]);
+    rename(&scene, 0, "a", "c");
+    scene.write(0, "c/new", b"new there");
+    scene.sync(0);
+    assert_eq!(scene.devices[1].settle(), Ok(fst_client::Outcome::Waiting));
+    assert_eq!(names(&scene, 1), ["a", "a/x", "b", "b/x"]);
+    assert_eq!(problems(&scene), ["FST-3022 a"]);
+    choose(&mut scene, Selection::new([path("a"), path("c")], [], []));
+    scene.quiet();
+    assert_eq!(names(&scene, 1), ["b", "b/x", "c", "c/new", "c/x"]);
+    assert_eq!(names(&scene, 0), ["b", "b/x", "c", "c/new", "c/x"]);
+}
+
+#[test]
+fn a_crash_at_any_moment_of_clearing_loses_and_deletes_nothing() {
+    for on_disk in [true, false] {
+        for n in 1..60 {
+            let mut scene = parted(&[]);
+            scene.user(0, |vault| vault.user_mkdir(&path("b/deep")));
+            scene.write(0, "b/deep/y", b"deep");
+            scene.quiet();
+            clear_b(&mut scene);
+            let is_killed = scene.devices[1].kill_in_sync(n, on_disk, None);
+            // Chosen again right after the crash: what went is fetched, not deleted.
+            everything(&mut scene);
+            let all = ["a", "a/x", "b", "b/deep", "b/deep/y", "b/x"];
+            assert_eq!(names(&scene, 0), all, "killed at {n}");
+            scene.assert_equal();
+            if !is_killed {
+                break;
+            }
+            assert!(n < 59, "more moments than are tried");
+        }
+    }
+}
+
+#[test]
+fn very_many_copies_that_others_moved_out_of_the_choice_need_a_word() {
+    let mut scene = parted(&["a"]);
+    scene.user(0, |vault| vault.user_mkdir(&path("a/d")));
+    for n in 0..300 {
+        scene.write(0, &format!("a/d/{n}"), b"one of many");
+    }
+    scene.quiet();
+    rename(&scene, 0, "a/d", "b/d");
+    scene.sync(0);
+    let stopped = scene.devices[1].settle();
+    assert_eq!(stopped, Err(fst_proto::error::ErrorCode::MassDelete));
+    assert_eq!(names(&scene, 1).len(), 305);
+    scene.devices[1].accept_deletions();
+    scene.quiet();
+    assert_eq!(names(&scene, 1), ["a", "a/x", "b", "b/x"]);
+    // What the person cleared by name is nobody's accident.
+    choose(&mut scene, Selection::new([], [], [path("b")]));
+    scene.quiet();
+    assert_eq!(names(&scene, 1), ["a", "a/x"]);
+}
