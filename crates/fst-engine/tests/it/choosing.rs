@@ -224,7 +224,7 @@ fn clears(here: &str, there: &str, spared: &str, expected: &str) {
     let steps = plan.steps.iter().map(|step| match step {
         DiskStep::Remove { path, .. } => format!("rm {path}"),
         DiskStep::RemoveDir { path, .. } => format!("rmdir {path}"),
-        other => panic!("no removal: {other:?}"),
+        other => format!("{other:?}"),
     });
     let kept = kept.iter().map(|path| format!("keep {path}"));
     let all: Vec<String> = steps.chain(kept).collect();
