@@ -8,6 +8,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+pub use fst_engine::ignore::Copies;
 use fst_engine::ignore::Selection;
 use fst_engine::reconcile::{Backup, Strategy};
 use fst_proto::control::Policy;

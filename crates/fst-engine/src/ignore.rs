@@ -19,7 +19,7 @@ mod selection;
 
 pub use file::{Damage, Rule, RuleFile};
 pub use hide::{hide, hide_part};
-pub use selection::Selection;
+pub use selection::{Copies, Refusal, Selection, Share};
 
 /// Name of a rule file; an ordinary synced file in every other respect.
 pub const RULE_FILE: &str = ".fstignore";

@@ -2,7 +2,7 @@
 //!
 //! A part of [`super::Rules`]: what is not chosen is hands-off here, like what a rule ignores. Invariant: the deepest
 //! directory named above a path decides, so order and repetition of the names do not matter; a directory on the way
-//! to a chosen one is chosen itself, what else lies in it is not. Not here: what becomes of copies that are on the disk.
+//! to a chosen one is synced itself, what else lies in it is not. Not here: what becomes of copies that are on the disk.
 //! Source: docs/design/sync-semantics.md, rows S-180 to S-187; docs/adr/0042-selective-sync.md.
 
 use std::collections::BTreeSet;
@@ -12,6 +12,10 @@ use fst_proto::path::RelPath;
 
 use super::RULE_FILE;
 use crate::tree::Tree;
+
+mod edit;
+
+pub use edit::{Copies, Refusal, Share};
 
 /// The sub-folders that a device syncs; by default everything.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

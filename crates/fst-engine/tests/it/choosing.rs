@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use fst_engine::clear::{Clearing, Copies, clear};
 use fst_engine::identify::{FileKey, Scan, Seen, identify};
-use fst_engine::ignore::{RuleFile, Rules, Selection, Verdict};
+use fst_engine::ignore::{Copies as Left, Refusal, RuleFile, Rules, Selection, Share, Verdict};
 use fst_engine::plan::DiskStep;
 use fst_proto::entry::Kind;
 use fst_proto::ids::NodeId;
@@ -312,6 +312,74 @@ fn a_rule_of_any_place_still_ignores_what_is_chosen() {
     assert_eq!(said("a/x"), None);
     assert!(matches!(said("a/x.tmp"), Some(Verdict::Ignored(_))));
     assert_eq!(said("b/x.tmp"), Some(Verdict::NotChosen));
+}
+
+/// Changes a choice word by word: `+a` chooses, `-a` takes out and keeps copies, `~a` takes out and clears them.
+#[track_caller]
+fn edits(before: &str, words: &str, after: Result<&str, Refusal>) {
+    let mut selection = (*chosen(before).selection).clone();
+    let mut end = Ok(());
+    for word in words.split_whitespace() {
+        let dir = RelPath::parse(word[1..].trim_matches('/')).expect("a path");
+        end = match &word[..1] {
+            "+" => selection.choose(&dir),
+            "-" => selection.take_out(&dir, Left::Keep),
+            _ => selection.take_out(&dir, Left::Clear),
+        };
+    }
+    match after {
+        Ok(after) => assert_eq!((end, &selection), (Ok(()), &*chosen(after).selection)),
+        Err(refusal) => {
+            assert_eq!(end, Err(refusal));
+            assert_eq!(selection, *chosen(before).selection);
+        },
+    }
+}
+
+#[test]
+fn a_choice_changes_by_what_is_named() {
+    edits("", "+a", Ok(""));
+    edits("", "-a", Ok("except a"));
+    edits("", "~a", Ok("cleared a"));
+    edits("except a", "~a", Ok("cleared a"));
+    edits("cleared a", "-a", Ok("except a"));
+    edits("except a", "+a", Ok(""));
+    edits("except a/b | cleared a/c", "+a", Ok(""));
+    edits("only a", "+b", Ok("only a b"));
+    edits("only a", "+a/b", Ok("only a"));
+    edits("only a/b a/c d", "+a", Ok("only a d"));
+    edits("only a b", "-a", Ok("only b"));
+    edits("only a b", "~a", Ok("only b | cleared a"));
+    edits("only a", "-a/b", Ok("only a | except a/b"));
+    edits(
+        "only a | except a/b",
+        "+a/b/c",
+        Ok("only a a/b/c | except a/b"),
+    );
+    edits(
+        "only a a/b/c | except a/b",
+        "-a/b/c",
+        Ok("only a | except a/b"),
+    );
+    edits("cleared a", "-a/b", Ok("except a/b | cleared a"));
+    edits("only a | except b", "+/", Ok(""));
+    edits("only a", "-b", Ok("only a"));
+    edits("only a", "-a", Err(Refusal::NothingLeft));
+    edits("only a/b a/c", "~a", Err(Refusal::NothingLeft));
+    edits("", "-/", Err(Refusal::NothingLeft));
+    edits("except a", "+a/b", Err(Refusal::Within(path("a"))));
+}
+
+#[test]
+fn a_directory_is_chosen_whole_in_part_or_not() {
+    let share = |rules: &str, dir: &str| chosen(rules).selection.share(&path(dir));
+    assert_eq!(share("", "a"), Share::All);
+    assert_eq!(share("only a", "a"), Share::All);
+    assert_eq!(share("only a", "b"), Share::Nothing);
+    assert_eq!(share("only a/b", "a"), Share::Some);
+    assert_eq!(share("except a/b", "a"), Share::Some);
+    assert_eq!(share("except a/b", "a/b"), Share::Nothing);
+    assert_eq!(share("except a/b", "c"), Share::All);
 }
 
 #[test]
