@@ -16,6 +16,9 @@ use crate::error::FolderError;
 /// Name under which the choice is kept that base goes by.
 const CHOICE: &str = "choice";
 
+/// Stands for no choice that there is.
+const IN_BETWEEN: &[u8] = b"?";
+
 impl Folder {
     /// Base forgets what is not chosen, and what differs is open again where it may be chosen now.
     pub(super) fn obey_choice(&mut self) -> Result<(), FolderError> {
@@ -28,15 +31,13 @@ impl Folder {
             let differs = |id: NodeId| left_out.contains(&id) || base.get(id) != remote.get(id);
             let open: Vec<NodeId> = remote.iter().map(|(id, _)| id).collect();
             // What was sent and not answered comes into base with its answer: look again then.
-            let is_final = !self.db.read().has_intents()?;
+            let is_open = self.db.read().has_intents()?;
+            let choice: &[u8] = if is_open { IN_BETWEEN } else { &choice };
             self.db.transaction(|tx| {
                 left_out.iter().try_for_each(|&id| tx.remove_base(id))?;
                 let mut open = open.into_iter().filter(|id| differs(*id));
                 open.try_for_each(|id| tx.put_ahead(id))?;
-                if is_final {
-                    tx.set_meta(CHOICE, &choice)?;
-                }
-                Ok::<_, FolderError>(())
+                tx.set_meta(CHOICE, choice)
             })?;
             // Fewer files than before are no deletions.
             self.peak.forget();

@@ -351,3 +351,19 @@ fn very_many_copies_that_others_moved_out_of_the_choice_need_a_word() {
     scene.quiet();
     assert_eq!(names(&scene, 1), ["a", "a/x"]);
 }
+
+#[test]
+fn a_choice_beside_an_answer_that_is_still_out_is_obeyed_once_it_came() {
+    for n in 1..12 {
+        let mut scene = parted(&[]);
+        scene.write(1, "b/y", b"sent, and perhaps received");
+        scene.devices[1].crash_in_sync(n, false, None);
+        clear_b(&mut scene);
+        // The line is cut again before an answer can come.
+        scene.devices[1].crash_in_sync(n % 3, false, None);
+        everything(&mut scene);
+        scene.assert_equal();
+        let all = ["a", "a/x", "b", "b/x", "b/y"];
+        assert_eq!(names(&scene, 0), all, "cut after {n} requests");
+    }
+}
