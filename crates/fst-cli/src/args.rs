@@ -16,9 +16,11 @@ use fst_proto::value;
 
 pub(crate) use afar::AfarCommand;
 pub(crate) use config::{ConfigCommand, ScheduleAdd, ScheduleCommand};
+pub(crate) use select::{SelectCommand, SubFolders};
 
 mod afar;
 mod config;
+mod select;
 
 const TEMPLATE: &str = "\
 {before-help}{about}
@@ -190,6 +192,9 @@ pub(crate) enum Command {
     /// What is not synced
     #[command(subcommand)]
     Ignore(IgnoreCommand),
+    /// Which sub-folders this device syncs
+    #[command(subcommand)]
+    Select(SelectCommand),
     /// Earlier versions of a file
     Versions(Versions),
     /// Bring back an earlier version, a deleted file or a whole folder as it was
@@ -330,6 +335,9 @@ pub(crate) struct Add {
     /// Folder on the server; by default the last part of PATH
     #[arg(long, value_name = "/NAME", visible_alias = "remote")]
     pub remote_path: Option<String>,
+    /// Sync these sub-folders on this device, and nothing else of the folder
+    #[arg(long, value_name = "DIR", value_delimiter = ',')]
+    pub only: Vec<String>,
     /// Show what the first sync would do, and do nothing
     #[arg(long, short = 'n')]
     pub dry_run: bool,

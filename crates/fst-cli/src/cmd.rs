@@ -39,6 +39,7 @@ mod remove;
 mod restore;
 mod resync;
 mod schedule;
+mod select;
 mod short;
 mod status;
 mod sync;
@@ -87,6 +88,7 @@ fn run(command: Option<Command>, global: Global) -> Result<Answer, Failure> {
         Command::Resync { full: _, dry_run } => resync::run(&context, dry_run),
         Command::Why { path } => why::run(&context, &path),
         Command::Ignore(command) => ignore::run(&context, &command),
+        Command::Select(command) => select::run(&context, &command),
         Command::History { limit, path } => history::run(&context, limit, path.as_deref()),
         Command::Versions(args) => versions::run(&context, &args),
         Command::Restore(args) => restore::run(&context, &args),

@@ -29,6 +29,7 @@ use crate::remote::http::{HttpRemote, RemoteEvent};
 use crate::remote::throttle::Throttle;
 use crate::remote::tls::{PlainHttp, Trust};
 
+mod choosing;
 mod conflicts;
 mod doctor;
 mod explain;

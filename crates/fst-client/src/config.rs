@@ -8,9 +8,12 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+pub use fst_engine::ignore::Copies;
+use fst_engine::ignore::Selection;
 use fst_engine::reconcile::{Backup, Strategy};
 use fst_proto::control::Policy;
 use fst_proto::error::{ErrorCode, Problem};
+use fst_proto::path::RelPath;
 use rustix::fs::{FlockOperation, flock};
 
 use crate::dirs::{Dirs, write_durably};
@@ -68,6 +71,49 @@ pub struct ConflictRules {
     pub backup: Backup,
 }
 
+/// Sub-folders as a person names them: paths inside the folder, `Photos/2024`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Chosen {
+    /// The only ones that are synced; everything when there is none.
+    pub only: Vec<String>,
+    /// Not synced; copies stay.
+    pub except: Vec<String>,
+    /// Not synced; synced copies go.
+    pub cleared: Vec<String>,
+}
+
+impl Chosen {
+    /// What the names mean.
+    ///
+    /// # Errors
+    /// [`ErrorCode::BadConfig`] for a name that is no path inside a folder.
+    pub fn selection(&self) -> Result<Selection, ClientError> {
+        let paths = |names: &[String]| -> Result<Vec<RelPath>, ClientError> {
+            names.iter().map(|name| sub_folder(name)).collect()
+        };
+        Ok(Selection::new(
+            paths(&self.only)?,
+            paths(&self.except)?,
+            paths(&self.cleared)?,
+        ))
+    }
+}
+
+/// Path of a sub-folder as a person names it: slashes at its ends do not matter.
+///
+/// # Errors
+/// [`ErrorCode::BadConfig`].
+pub fn sub_folder(name: &str) -> Result<RelPath, ClientError> {
+    let path = RelPath::parse(name.trim_matches('/'));
+    match path.ok().filter(|path| !path.is_root()) {
+        Some(path) => Ok(path),
+        None => {
+            let detail = format!("{name:?} is not a path inside the folder, such as Photos/2024");
+            Err(ClientError::new(ErrorCode::BadConfig, detail))
+        },
+    }
+}
+
 /// One synced folder.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FolderConfig {
@@ -79,6 +125,8 @@ pub struct FolderConfig {
     pub mode: Mode,
     /// Patterns in gitignore syntax.
     pub ignore: Vec<String>,
+    /// Which of its sub-folders this device syncs.
+    pub chosen: Chosen,
     /// Whether it rests.
     pub paused: bool,
     /// What happens where two devices edited one file; from the section for all folders.

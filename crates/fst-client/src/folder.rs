@@ -41,6 +41,8 @@ use crate::remote::throttle::Throttle;
 use crate::scan::{self, Noted, Places, Reach, Scanned};
 
 mod afar;
+mod choose;
+mod clear;
 mod early;
 mod explain;
 mod look;
@@ -363,14 +365,18 @@ impl Folder {
     fn phases(&mut self, places: &Places) -> Result<Outcome, FolderError> {
         self.status.note_phase("checking the folder");
         self.seams.vault.root_identity()?;
+        self.obey_choice()?;
         self.recover()?;
         self.drop_silent();
         self.status.note_phase("asking the server");
         self.pull()?;
+        self.obey_choice()?;
+        let uncleared = self.clear()?;
         self.status.note_phase("looking for changes");
         let mut look = self.look(places, Noted::Differences)?;
         self.has_young_dirs |= look.has_new_dirs();
         self.problems.clone_from(&look.scanned.problems);
+        self.problems.extend(uncleared);
         let mut held_by_run: BTreeSet<NodeId> = BTreeSet::new();
         self.hold_refused(&mut look);
         for _ in 0..PLANS_MAX {

@@ -9,13 +9,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
 use std::sync::Arc;
 
-use fst_engine::ignore::{Damage, RULE_FILE, RuleFile, Rules};
+use fst_engine::ignore::{Damage, RULE_FILE, RuleFile, Rules, Selection};
 use fst_engine::limits::IGNORE_FILE_LEN_MAX;
 use fst_fs::vault::{DirEntry, FileKind, Stat, Vault, VaultError};
 use fst_proto::error::ErrorCode;
 use fst_proto::path::RelPath;
 use fst_proto::time::UnixMillis;
 
+use crate::config::FolderConfig;
 use crate::error::ClientError;
 use crate::scan::is_same_file;
 
@@ -40,6 +41,7 @@ pub struct Ignore {
     /// The space's policy with its text.
     space: (String, Arc<RuleFile>),
     device: Arc<RuleFile>,
+    selection: Arc<Selection>,
     known: BTreeMap<RelPath, Known>,
     /// Directories whose rule file is about to go: it rules no more.
     retired: BTreeSet<RelPath>,
@@ -76,11 +78,36 @@ impl Ignore {
         Ok(Self {
             space: Default::default(),
             device: Arc::new(RuleFile::parse(patterns.join("\n").as_bytes())),
+            selection: Arc::default(),
             known: BTreeMap::new(),
             retired: BTreeSet::new(),
             rules: Rules::default(),
             believes_at_once: false,
         })
+    }
+
+    /// What a folder's configuration keeps from this device: its own rules, and what it has not chosen.
+    ///
+    /// # Errors
+    /// [`ErrorCode::BadConfig`] naming the pattern or the path.
+    pub fn of(folder: &FolderConfig) -> Result<Self, ClientError> {
+        let selection = folder.chosen.selection()?;
+        Ok(Self::new(&folder.ignore)?.choosing(selection))
+    }
+
+    /// With the sub-folders that are synced.
+    #[must_use]
+    pub fn choosing(self, selection: Selection) -> Self {
+        Self {
+            selection: Arc::new(selection),
+            ..self
+        }
+    }
+
+    /// The sub-folders that are synced.
+    #[must_use]
+    pub fn selection(&self) -> &Arc<Selection> {
+        &self.selection
     }
 
     /// For looking only: what a rule file says this moment.
@@ -113,6 +140,7 @@ impl Ignore {
     #[must_use]
     pub fn begin(&self) -> Loaded {
         let rules = Rules {
+            selection: Arc::clone(&self.selection),
             space: Arc::clone(&self.space.1),
             device: Arc::clone(&self.device),
             ..Rules::default()

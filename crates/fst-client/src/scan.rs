@@ -28,6 +28,7 @@ use crate::error::FolderError;
 use crate::ignore::{self, Ignore};
 
 mod bytes;
+mod outside;
 mod places;
 mod print;
 mod problems;
@@ -72,6 +73,8 @@ pub struct Scanned {
     pub loaded: ignore::Loaded,
     /// Base nodes that were met.
     n_met: u64,
+    /// A base node is not where it was.
+    has_gone: bool,
 }
 
 impl Scanned {
@@ -161,6 +164,7 @@ impl Scanner<'_> {
                 }
             }
         }
+        self.look_outside(&mut out)?;
         self.look_at_holders(&mut out)?;
         note_damage(&mut out);
         out.is_unsettled |= out.loaded.is_unsettled;
@@ -460,6 +464,7 @@ impl Scanner<'_> {
                 out.looked.extend(short.iter().map(|r| r.id));
             },
             Finding::New | Finding::Gone => {
+                out.has_gone |= !short.is_empty();
                 for row in &short {
                     let lost = self.db.base().below(row.id)?;
                     out.n_met += lost.len() as u64 - 1;
@@ -572,21 +577,25 @@ fn aside_of(level: &mut Level<'_>, name: &Name, stat: &Result<Stat, VaultError>)
     let is_dir = matches!(stat, Ok(stat) if stat.kind == FileKind::Dir);
     let verdict = level.decide(name, is_dir).filter(Verdict::is_hands_off)?;
     let stat = stat.as_ref().ok()?;
+    Some(match verdict {
+        Verdict::NotChosen | Verdict::Ignored(_) => seen_ignored(stat),
+        Verdict::Held { .. } | Verdict::Kept(_) => Seen::Problem,
+    })
+}
+
+fn seen_ignored(stat: &Stat) -> Seen {
     let kind = match stat.kind {
         FileKind::File => Some(Kind::File),
         FileKind::Dir => Some(Kind::Dir),
         FileKind::Symlink => Some(Kind::Symlink),
         FileKind::Special => None,
     };
-    Some(match verdict {
-        Verdict::Ignored(_) => Seen::Ignored {
-            kind,
-            mtime_ns: stat.mtime_ns,
-            size: stat.size,
-            key: key_of_file(stat),
-        },
-        Verdict::Held { .. } | Verdict::Kept(_) => Seen::Problem,
-    })
+    Seen::Ignored {
+        kind,
+        mtime_ns: stat.mtime_ns,
+        size: stat.size,
+        key: key_of_file(stat),
+    }
 }
 
 /// Whether an equal listing would show again that this name needs no look.

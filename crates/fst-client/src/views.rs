@@ -69,6 +69,38 @@ pub struct Rule {
     pub pattern: String,
 }
 
+/// What a device has chosen of a folder. Field names are a public contract.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct ChoiceView {
+    /// The folder.
+    pub folder: PathBuf,
+    /// Nothing is left out.
+    pub is_everything: bool,
+    /// Names of the configuration: the only ones that are synced.
+    pub only: Vec<String>,
+    /// Not synced; copies stay.
+    pub except: Vec<String>,
+    /// Not synced; synced copies go.
+    pub cleared: Vec<String>,
+    /// Directories at the top and those that are named, sorted by path.
+    pub sub_folders: Vec<SubFolder>,
+}
+
+/// A sub-folder as it is at the server.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct SubFolder {
+    /// Path inside the folder, printable.
+    pub path: String,
+    /// `all | part | none | cleared`.
+    pub chosen: String,
+    /// Something of this name lies on this disk.
+    pub is_here: bool,
+    /// Files in it at the server, as far as this device knows.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
 /// A path on the disk that a rule ignores.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct IgnoredItem {

@@ -128,6 +128,7 @@ impl Seat {
             path: from_config.path,
             remote_path: from_config.remote_path,
             mode: from_config.mode,
+            choice: from_config.choice,
             stopped,
             ..seen
         };

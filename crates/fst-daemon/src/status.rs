@@ -82,6 +82,7 @@ pub fn of_config(folder: &FolderConfig) -> FolderStatus {
         path: printable(folder.path.as_os_str().as_bytes()),
         remote_path: folder.remote_path.clone(),
         mode: folder.mode.as_str().to_owned(),
+        choice: folder.chosen.summary(),
         ..FolderStatus::default()
     }
 }

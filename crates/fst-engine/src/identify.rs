@@ -191,6 +191,7 @@ fn is_same(one: &Content, other: &Content) -> bool {
 }
 
 struct Matcher<'a, E> {
+    scan: &'a Scan,
     base: &'a Tree,
     base_keys: &'a BTreeMap<NodeId, FileKey>,
     remote_at: &'a mut RemoteAt<'a, E>,
@@ -249,6 +250,7 @@ impl<'a, E> Matcher<'a, E> {
         let is_unseen = |seen: &Seen| matches!(seen, Seen::Problem | Seen::Ignored { .. });
         let unseen = scan.iter().filter(|(_, seen)| is_unseen(seen));
         Self {
+            scan,
             unseen: unseen.map(|(path, _)| path).collect(),
             base,
             base_keys,
@@ -382,10 +384,11 @@ impl<'a, E> Matcher<'a, E> {
 
     /// A vanished node that an ignored entry still holds, by its inode: the user moved it to where it is not synced.
     fn match_ignored(&mut self) {
+        // Of what is not looked into, a scan may still show entries that could be such a node.
         let keys: BTreeMap<FileKey, (Option<Kind>, i64, u64)> = self
-            .entries
-            .iter()
-            .filter_map(|entry| match *entry.seen {
+            .scan
+            .values()
+            .filter_map(|seen| match *seen {
                 Seen::Ignored {
                     kind,
                     mtime_ns,

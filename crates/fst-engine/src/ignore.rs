@@ -4,7 +4,7 @@
 //! of a scan, and for nodes that are not on the disk. Invariant: the device's own list can only ignore more; a rule
 //! file that cannot be relied on holds everything below its directory, so that nothing is synced by mistake.
 //! Not here: reading files; what the planner does about an ignored node ([`crate::reconcile`]).
-//! Source: docs/design/sync-semantics.md, rows S-220 to S-236.
+//! Source: docs/design/sync-semantics.md, rows S-220 to S-236, and S-180 to S-187 for what a device has chosen.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,9 +15,11 @@ use fst_proto::path::{Name, RelPath};
 mod file;
 mod glob;
 mod hide;
+mod selection;
 
 pub use file::{Damage, Rule, RuleFile};
 pub use hide::{hide, hide_part};
+pub use selection::{Copies, Refusal, Selection, Share};
 
 /// Name of a rule file; an ordinary synced file in every other respect.
 pub const RULE_FILE: &str = ".fstignore";
@@ -52,6 +54,8 @@ pub struct Match<'a> {
 /// What the rules say about a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict<'a> {
+    /// It is not among the sub-folders that this device has chosen.
+    NotChosen,
     /// It is not synced.
     Ignored(Match<'a>),
     /// A `!` rule keeps it synced.
@@ -70,7 +74,7 @@ impl Verdict<'_> {
     #[must_use]
     pub fn is_hands_off(&self) -> bool {
         match self {
-            Self::Ignored(_) | Self::Held { .. } => true,
+            Self::NotChosen | Self::Ignored(_) | Self::Held { .. } => true,
             Self::Kept(_) => false,
         }
     }
@@ -79,6 +83,8 @@ impl Verdict<'_> {
 /// All rules of one folder on one device.
 #[derive(Debug, Clone, Default)]
 pub struct Rules {
+    /// The sub-folders that this device has chosen.
+    pub selection: Arc<Selection>,
     /// Policy of the space; no rule file can lift it.
     pub space: Arc<RuleFile>,
     /// The device's own list.
@@ -91,7 +97,10 @@ impl Rules {
     /// True when nothing can be ignored.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.space.rules().is_empty() && self.device.rules().is_empty() && self.files.is_empty()
+        self.selection.is_everything()
+            && self.space.rules().is_empty()
+            && self.device.rules().is_empty()
+            && self.files.is_empty()
     }
 
     /// The rules as they apply to what lies directly in `dir`.
@@ -109,8 +118,10 @@ impl Rules {
         if !path.is_empty() {
             path.push(b'/');
         }
+        let is_whole = self.selection.is_everything() || self.selection.is_whole(dir);
         Level {
             rules: self,
+            parted: (!is_whole).then(|| dir.clone()),
             files,
             dir_len: path.len(),
             path,
@@ -146,6 +157,8 @@ fn prefix_len(dir: &RelPath) -> usize {
 #[derive(Debug)]
 pub struct Level<'a> {
     rules: &'a Rules,
+    /// The directory, when some of what lies in it is not chosen.
+    parted: Option<RelPath>,
     /// Deepest first: directory, rules, length of the directory's path with its slash.
     files: Vec<(&'a RelPath, &'a RuleFile, usize)>,
     /// The directory with its slash; the name asked about follows.
@@ -158,6 +171,13 @@ impl<'a> Level<'a> {
     pub fn decide(&mut self, name: &Name, is_dir: bool) -> Option<Verdict<'a>> {
         if name.as_bytes() == RULE_FILE.as_bytes() && !is_dir {
             return None;
+        }
+        if let Some(dir) = &self.parted {
+            let path = dir.child(name.clone());
+            let is_out = path.map_or(true, |path| self.rules.selection.leaves_out(&path, is_dir));
+            if is_out {
+                return Some(Verdict::NotChosen);
+            }
         }
         self.path.truncate(self.dir_len);
         self.path.extend_from_slice(name.as_bytes());

@@ -34,6 +34,7 @@
 
 pub mod agree;
 pub mod batch;
+pub mod clear;
 pub mod guard;
 pub mod history;
 pub mod identify;

@@ -79,6 +79,7 @@ rows! {
     RootEmptied = 132, "the folder is suddenly empty";
     MassDeleteThere = 133, "very many files would be deleted at the server";
     MassDeleteHere = 134, "very many files would be removed here";
+    NotChosen = 180, "not chosen for this device: it stays as it is, here and there";
     IgnoredHere = 225, "a rule ignores it: it stays as it is, here and there";
     IgnoredAndAway = 227, "a rule ignores it here: it is not fetched";
     MovedOutOfView = 230, "moved to where a rule ignores it: it stays there";

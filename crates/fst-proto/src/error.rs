@@ -145,6 +145,10 @@ codes! {
     Locked = 3008, Locked, 423, "another fst uses this", "fst daemon status";
     /// Ignore rules damaged.
     BadIgnoreFile = 3020, Failed, 409, "the ignore rules cannot be relied on", "correct the rule file named above, or remove it";
+    /// A copy of what is not chosen is not what the server has.
+    NotCleared = 3021, Failed, 409, "is not synced on this device, and not at the server as it is here: it stays", "sync it: fst select add DIR, or move it away";
+    /// What was chosen has another name at the server.
+    ChosenMoved = 3022, Failed, 409, "was moved at the server to where this device does not sync", "follow it: fst select add DIR";
     /// No daemon.
     NoDaemon = 3009, NoDaemon, 503, "the sync daemon is not running", "fst daemon start";
     /// A program holds a file open for writing.

@@ -92,6 +92,9 @@ pub struct FolderStatus {
     pub remote_path: String,
     /// `two-way | upload-only | download-only`.
     pub mode: String,
+    /// Which of its sub-folders this device syncs, in a few words, unless it is all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub choice: Option<String>,
     /// Same words as [`Status::state`].
     pub state: String,
     /// What it is doing now.

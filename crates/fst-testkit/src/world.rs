@@ -291,9 +291,9 @@ impl World {
         }
     }
 
-    /// What lies in a folder at rest is at the server, or ignored: then it is as safe as the user's own disk.
+    /// What lies in a folder at rest is at the server, or left out of the sync: then it is as safe as the user's own disk.
     fn note_quiet(&mut self, at: usize) {
-        if self.has(Hazard::Rules) {
+        if self.has(Hazard::Rules) || self.has(Hazard::Choices) {
             self.note_sent(at);
         } else {
             self.unsafe_yet[at].clear();

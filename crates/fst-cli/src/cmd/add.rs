@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use fst_client::config::{FolderConfig, Mode};
+use fst_client::config::{Chosen, FolderConfig, Mode};
 use fst_client::operations::Operation;
 use fst_client::{Client, ClientError};
 use fst_proto::error::ErrorCode;
@@ -20,8 +20,9 @@ pub(super) fn run(context: &Context, args: &Add) -> Result<Answer, Failure> {
     let path = absolute(&args.path)?;
     let client = context.client()?;
     let mode = mode(&args.direction);
+    let chosen = Chosen::only(&args.only)?;
     if args.dry_run {
-        let plan = client.explain_new(&path, args.remote_path.as_deref(), mode);
+        let plan = client.explain_new(&path, args.remote_path.as_deref(), mode, &chosen);
         let plan = plan.map_err(|error| explain(context, &client, &path, error))?;
         let here = context.look.quoted(&path);
         return Ok(planned::answer(
@@ -30,7 +31,12 @@ pub(super) fn run(context: &Context, args: &Add) -> Result<Answer, Failure> {
             &format!("fst add {here}"),
         ));
     }
-    let (folder, operation) = noted_folder(context, &client, (&path, &args.remote_path), mode)?;
+    let (folder, operation) = noted_folder(
+        context,
+        &client,
+        (&path, &args.remote_path),
+        (mode, &chosen),
+    )?;
     let is_running = reload_daemon(context)?;
     let look = &context.look;
     let arrow = match mode {
@@ -55,6 +61,7 @@ pub(super) fn run(context: &Context, args: &Add) -> Result<Answer, Failure> {
         "path": shown(&folder.path),
         "remote_path": folder.remote_path,
         "mode": folder.mode.as_str(),
+        "only": folder.chosen.only,
     });
     let answer = Answer::new("fst.add/1", data, text).then(next);
     Ok(answer.undone_by(operation.as_ref()))
@@ -65,10 +72,14 @@ pub(super) fn noted_folder(
     context: &Context,
     client: &Client,
     (path, remote_path): (&Path, &Option<String>),
-    mode: Mode,
+    (mode, chosen): (Mode, &Chosen),
 ) -> Result<(FolderConfig, Option<Operation>), Failure> {
     let folder = client.new_folder(path, remote_path.as_deref(), mode);
     let folder = folder.map_err(|error| explain(context, client, path, error))?;
+    let folder = FolderConfig {
+        chosen: chosen.clone(),
+        ..folder
+    };
     let name = context.look.tilde(&folder.path);
     let name = Name::new("add", &name);
     let operation = noted::write(context, name, || client.draft_folder(&folder))?;

@@ -18,6 +18,9 @@ use crate::noted::{self, Name};
 use crate::render::{Page, Symbol, json as drawn};
 use crate::report::{Answer, Failure};
 
+/// How one of several folders is named.
+const NAMED: &str = "name it: fst ignore add PATTERN --folder PATH";
+
 pub(super) fn run(context: &Context, command: &IgnoreCommand) -> Result<Answer, Failure> {
     match command {
         IgnoreCommand::Add {
@@ -63,7 +66,7 @@ fn add(
     scope: Scope,
 ) -> Result<Answer, Failure> {
     let client = context.client()?;
-    let folder = chosen(context, &client, folder)?.clone();
+    let folder = chosen(context, &client, folder, NAMED)?.clone();
     let name = Name::new("ignore add", pattern);
     let (rule, operation) = match scope {
         Scope::Folder => noted::act(context, name, |note| {
@@ -107,7 +110,7 @@ fn remove(
     is_space: bool,
 ) -> Result<Answer, Failure> {
     let client = context.client()?;
-    let folder = chosen(context, &client, folder)?.clone();
+    let folder = chosen(context, &client, folder, NAMED)?.clone();
     let name = Name::new("ignore remove", pattern);
     let operation = if is_space {
         let heeded = noted::act(context, name, |note| {
@@ -141,10 +144,11 @@ fn named(failure: Failure) -> Failure {
 }
 
 /// The folder that is named, else the one around the working directory, else the only one.
-fn chosen<'c>(
+pub(super) fn chosen<'c>(
     context: &Context,
     client: &'c Client,
     folder: Option<&Path>,
+    how: &str,
 ) -> Result<&'c FolderConfig, Failure> {
     if let Some(folder) = folder {
         return find(context, client, &absolute(folder)?);
@@ -156,7 +160,7 @@ fn chosen<'c>(
         [only] => Ok(only),
         _ => {
             let failure = Failure::new(ErrorCode::Usage, "which folder?");
-            Err(failure.hint("name it: fst ignore add PATTERN --folder PATH"))
+            Err(failure.hint(how))
         },
     }
 }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
-use fst_client::config::{Config, EmbeddedServer, FolderConfig, Mode};
+use fst_client::config::{Chosen, Config, EmbeddedServer, FolderConfig, Mode};
 use fst_client::operations::Operation;
 use fst_client::{Client, Enrol, InitDone, InitOptions};
 use fst_daemon::DaemonError;
@@ -166,7 +166,8 @@ fn add(
     // An account whose server runs inside the daemon needs the daemon to add a folder.
     ensure_daemon(context)?;
     let place = (path, &args.remote_path);
-    let (folder, operation) = noted_folder(context, client, place, Mode::TwoWay)?;
+    let (folder, operation) =
+        noted_folder(context, client, place, (Mode::TwoWay, &Chosen::default()))?;
     let (here, there) = (context.look.tilde(&folder.path), &folder.remote_path);
     context.say(format!(
         "folder: {here} {} {there}",

@@ -21,6 +21,9 @@ const PROBLEMS_SHOWN: usize = 10;
 /// Widest folder column.
 const FOLDER_WIDTH_MAX: usize = 24;
 
+/// Widest words about what is chosen.
+const CHOICE_WIDTH_MAX: usize = 50;
+
 /// Widest column of remote paths.
 const REMOTE_WIDTH_MAX: usize = 16;
 
@@ -70,6 +73,7 @@ pub(crate) fn draw(status: &Status, look: &Look, moment: &Moment) -> String {
     } else {
         page.line("");
         page.block(folders(status, look));
+        page.block(choices(status, look));
     }
     for folder in &status.folders {
         page.block(troubles(folder, look));
@@ -240,6 +244,19 @@ fn folders(status: &Status, look: &Look) -> String {
         ]);
     }
     table.draw()
+}
+
+/// One line for each folder of which a part is synced.
+fn choices(status: &Status, look: &Look) -> String {
+    let chosen = |folder: &FolderStatus| {
+        let here = look.clip(&look.tilde(Path::new(&folder.path)), FOLDER_WIDTH_MAX);
+        let choice = folder.choice.as_ref()?;
+        Some(format!(
+            "  {here}: {}\n",
+            look.clip(choice, CHOICE_WIDTH_MAX)
+        ))
+    };
+    status.folders.iter().filter_map(chosen).collect()
 }
 
 fn direction(mode: &str) -> Symbol {

@@ -33,6 +33,7 @@ fn help_starts_with_examples() {
       history      What was changed, when, and by which device
       why          Why a file is as it is: synced, waiting, ignored, held, deleted
       ignore       What is not synced
+      select       Which sub-folders this device syncs
       versions     Earlier versions of a file
       restore      Bring back an earlier version, a deleted file or a whole folder as it was
       trash        Deleted files

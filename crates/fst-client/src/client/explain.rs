@@ -8,6 +8,7 @@ use std::path::Path;
 use fst_proto::path::{PRIVATE_DIR, RelPath};
 
 use super::{Client, ClientError, Db, ErrorCode, Folder, FolderConfig, Mode, OsRandom};
+use crate::config::Chosen;
 use crate::ignore::Ignore;
 use crate::views::{FolderPlan, WhyItem};
 
@@ -41,6 +42,7 @@ impl Client {
         path: &Path,
         remote_path: Option<&str>,
         mode: Mode,
+        chosen: &Chosen,
     ) -> Result<FolderPlan, ClientError> {
         let (path, remote_path) = self.check_new(path, remote_path)?;
         let private = path.join(PRIVATE_DIR);
@@ -49,6 +51,7 @@ impl Client {
             path,
             remote_path,
             mode,
+            chosen: chosen.clone(),
             conflicts: self.config.conflicts,
             ..FolderConfig::default()
         };
@@ -64,7 +67,7 @@ impl Client {
         let space = self.space(opened)?;
         let db = Db::in_memory()?;
         let seams = self.seams(config)?;
-        let settings = self.settings(config, Ignore::new(&config.ignore)?, space.id);
+        let settings = self.settings(config, Ignore::of(config)?, space.id);
         let mut folder = looked_at(Folder::open_to_look(space, seams, settings, db))?;
         Ok(folder.explain(is_there)?)
     }
@@ -85,7 +88,7 @@ impl Client {
             .open(&config.remote_path, &mut db, &OsRandom)?;
         let space = self.space(opened)?;
         let seams = self.seams(config)?;
-        let settings = self.settings(config, Ignore::new(&config.ignore)?, space.id);
+        let settings = self.settings(config, Ignore::of(config)?, space.id);
         looked_at(Folder::open_to_look(space, seams, settings, db))
     }
 }

@@ -152,7 +152,7 @@ impl Client {
         let settings = Settings {
             evidence: Some(self.dirs.state.join("evidence")),
             line: Some(Arc::clone(&self.line)),
-            ..self.settings(folder, Ignore::new(&folder.ignore)?, space.id)
+            ..self.settings(folder, Ignore::of(folder)?, space.id)
         };
         Folder::open(space, seams, settings, db).map_err(|failed| match failed.1 {
             FolderError::Vault(error) => ClientError::from(error),

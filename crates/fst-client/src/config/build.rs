@@ -13,7 +13,10 @@ use fst_proto::value::{BitRate, ByteSize, TimeWindow, Weekdays};
 use super::check::{Origin, Setting, Value, is_remote};
 use super::performance::rate;
 use super::report::{Finding, Severity};
-use super::{Config, ConflictRules, EmbeddedServer, FolderConfig, Mode, Performance, Schedule};
+use super::{
+    Chosen, Config, ConflictRules, EmbeddedServer, FolderConfig, Mode, Performance, Schedule,
+    sub_folder,
+};
 use crate::dirs::Dirs;
 use crate::remote::tls::{PlainHttp, Trust};
 
@@ -194,18 +197,53 @@ impl<'s> Builder<'s> {
             self.wrong(&format!("{at}.path"), "remote_path is missing");
             return None;
         };
-        let ignore = match self.setting(&format!("{at}.ignore")).map(|one| &one.value) {
-            Some(Value::Texts(rules)) => rules.clone(),
-            Some(_) | None => Vec::new(),
-        };
+        let ignore = self.texts(&format!("{at}.ignore"));
+        let chosen = self.chosen(at);
         Some(FolderConfig {
             path,
             remote_path,
             mode,
             ignore,
+            chosen,
             paused: self.bool(&format!("{at}.paused")).unwrap_or(false),
             conflicts,
         })
+    }
+
+    fn texts(&self, path: &str) -> Vec<String> {
+        match self.setting(path).map(|one| &one.value) {
+            Some(Value::Texts(texts)) => texts.clone(),
+            Some(_) | None => Vec::new(),
+        }
+    }
+
+    fn chosen(&mut self, at: &str) -> Chosen {
+        let [only, except, cleared] = ["only", "except", "cleared"].map(|list| {
+            let path = format!("{at}.{list}");
+            let mut names = self.texts(&path);
+            for name in &names {
+                if let Err(error) = sub_folder(name) {
+                    self.wrong(&path, error.to_string());
+                }
+            }
+            // Two spellings of one path are one.
+            for name in &mut names {
+                *name = name.trim_matches('/').to_owned();
+            }
+            names
+        });
+        let taken_out = except.iter().chain(&cleared);
+        if let Some(both) = taken_out.clone().find(|name| only.contains(name)) {
+            self.wrong(
+                &format!("{at}.only"),
+                format!("{both:?} is chosen and taken out at once"),
+            );
+        }
+        Chosen {
+            only,
+            except,
+            cleared,
+        }
     }
 
     fn mode(&mut self, at: &str) -> Mode {

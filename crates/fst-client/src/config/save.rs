@@ -89,17 +89,40 @@ fn folder_changes(at: &str, [old, new]: [&FolderConfig; 2], now: &FolderConfig) 
         let paused = steps(&format!("{at}.paused"));
         changes.push(Change::Set(paused, Written::Bool(new.paused)));
     }
-    let list = steps(&format!("{at}.ignore"));
-    for (index, rule) in now.ignore.iter().enumerate().rev() {
-        if old.ignore.contains(rule) && !new.ignore.contains(rule) {
-            let mut item = list.clone();
+    let (olds, news, nows) = (lists(old), lists(new), lists(now));
+    for (((name, old), (_, new)), (_, now)) in olds.into_iter().zip(news).zip(nows) {
+        let list = steps(&format!("{at}.{name}"));
+        changes.extend(list_changes(&list, [old, new], now));
+    }
+    changes
+}
+
+/// Lists of texts that commands add to and take from.
+fn lists(folder: &FolderConfig) -> [(&'static str, &[String]); 4] {
+    [
+        ("ignore", &folder.ignore),
+        ("only", &folder.chosen.only),
+        ("except", &folder.chosen.except),
+        ("cleared", &folder.chosen.cleared),
+    ]
+}
+
+fn list_changes(list: &[Step], [old, new]: [&[String]; 2], now: &[String]) -> Vec<Change> {
+    let mut changes = Vec::new();
+    let is_gone = |text: &String| old.contains(text) && !new.contains(text);
+    if !now.is_empty() && now.iter().all(is_gone) && new.is_empty() {
+        return vec![Change::Unset(list.to_vec())];
+    }
+    for (index, text) in now.iter().enumerate().rev() {
+        if is_gone(text) {
+            let mut item = list.to_vec();
             item.push(Step::Item(index));
             changes.push(Change::Unset(item));
         }
     }
-    let is_new = |rule: &&String| !old.ignore.contains(rule) && !now.ignore.contains(rule);
-    let added = new.ignore.iter().filter(is_new);
-    changes.extend(added.map(|rule| Change::Push(list.clone(), text(rule))));
+    let is_new = |text: &&String| !old.contains(text) && !now.contains(text);
+    let added = new.iter().filter(is_new);
+    changes.extend(added.map(|one| Change::Push(list.to_vec(), text(one))));
     changes
 }
 
@@ -113,9 +136,11 @@ fn written_folder(dirs: &Dirs, folder: &FolderConfig) -> Written {
             Mode::DownloadOnly => ("mode", text(folder.mode.as_str())),
         },
     ];
-    if !folder.ignore.is_empty() {
-        let rules = folder.ignore.iter().map(|rule| text(rule));
-        entries.push(("ignore", Written::List(rules.collect())));
+    for (name, texts) in lists(folder) {
+        if !texts.is_empty() {
+            let texts = texts.iter().map(|one| text(one));
+            entries.push((name, Written::List(texts.collect())));
+        }
     }
     if folder.paused {
         entries.push(("paused", Written::Bool(true)));

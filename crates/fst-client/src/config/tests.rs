@@ -6,6 +6,7 @@ use fst_proto::value::BitRate;
 use super::*;
 use crate::dirs::Variables;
 
+mod choosing;
 mod drafts;
 
 /// The sample of the documentation, byte for byte.

@@ -235,6 +235,18 @@ impl Reader<'_> {
             .map_err(sql("read intents"))
     }
 
+    /// True when this device has sent something and does not know what became of it.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub fn has_intents(&self) -> Result<bool, DbError> {
+        let mut statement = self
+            .conn
+            .prepare_cached("SELECT 1 FROM intents")
+            .map_err(sql("prepare"))?;
+        statement.exists([]).map_err(sql("read intents"))
+    }
+
     /// Newest history lines.
     ///
     /// # Errors

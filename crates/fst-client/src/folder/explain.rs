@@ -51,11 +51,11 @@ impl Folder {
         let outlook = self.outlook()?;
         let whole = guard::Whole::of(&outlook.base, &outlook.seen.local);
         let stop = guard::check(&outlook.plan, &whole, Root::Present, Accept::Nothing);
-        let items: Vec<PlannedItem> = outlook
-            .reasons
-            .iter()
-            .map(|reason| item(&outlook, reason))
-            .collect();
+        let chosen = outlook.reasons.iter().filter(|reason| {
+            // Of a space of which a little is chosen, the rest would be most of the list.
+            reason.action != Action::Hold || !self.is_left_out(&outlook, reason.node)
+        });
+        let items: Vec<PlannedItem> = chosen.map(|reason| item(&outlook, reason)).collect();
         let (ignored, n_ignored) = self.ignored(&outlook);
         let sum = |way: &str| {
             let of_way = items.iter().filter(|item| item.direction == way);
@@ -103,6 +103,7 @@ impl Folder {
         let said = self.rules.decide(path, is_dir);
         let is_known = on_disk.is_some() || node.is_some();
         match said {
+            Some(Verdict::NotChosen) => by_choice(&mut why),
             Some(Verdict::Ignored(by)) => by_rule(&mut why, by, on_disk.is_some()),
             Some(Verdict::Held { dir, damage }) => by_damage(&mut why, dir, damage),
             Some(Verdict::Kept(by)) => why.rule = Some(rule_of(by)),
@@ -168,6 +169,9 @@ impl Folder {
     }
 
     fn ignored(&self, outlook: &Outlook) -> (Vec<IgnoredItem>, u64) {
+        let is_chosen = |(path, is_dir): &(&RelPath, bool)| {
+            !matches!(self.rules.decide(path, *is_dir), Some(Verdict::NotChosen))
+        };
         let ignored = outlook
             .scanned
             .scan
@@ -177,7 +181,8 @@ impl Folder {
                     Some((path, *kind == Some(fst_proto::entry::Kind::Dir)))
                 },
                 Seen::Known { .. } | Seen::Problem => None,
-            });
+            })
+            .filter(is_chosen);
         let items =
             ignored
                 .clone()
@@ -186,12 +191,22 @@ impl Folder {
                         path: path.to_string(),
                         rule: rule_of(by),
                     }),
-                    Some(Verdict::Kept(_) | Verdict::Held { .. }) | None => None,
+                    Some(Verdict::Kept(_) | Verdict::Held { .. } | Verdict::NotChosen) | None => {
+                        None
+                    },
                 });
         (
             items.take(IGNORED_SHOWN_MAX).collect(),
             ignored.count() as u64,
         )
+    }
+
+    /// Whether a node lies at the server, or here, where this device does not sync.
+    fn is_left_out(&self, outlook: &Outlook, id: NodeId) -> bool {
+        let trees = [&outlook.remote, &outlook.seen.local, &outlook.base];
+        let path = trees.iter().find_map(|tree| tree.path(id));
+        let is_dir = trees.iter().any(|tree| tree.is_dir(id));
+        path.is_some_and(|path| self.rules.selection.leaves_out(&path, is_dir))
     }
 
     /// Newest version of a node at the server, as far as this device knows.
@@ -304,6 +319,14 @@ fn item(outlook: &Outlook, reason: &Reason) -> PlannedItem {
         row: reason.row.to_string(),
         bytes: bytes(outlook, reason),
     }
+}
+
+fn by_choice(why: &mut WhyItem) {
+    let row = Row::NotChosen;
+    why.state = "unselected".to_owned();
+    why.reason = row.reason().to_owned();
+    why.row = Some(row.to_string());
+    why.next = Some("fst select list".to_owned());
 }
 
 fn by_rule(why: &mut WhyItem, by: Match<'_>, is_here: bool) {

@@ -112,6 +112,7 @@ fn is_same(folder: &FolderConfig, hired: &Hired) -> bool {
         && now.remote_path == folder.remote_path
         && now.mode == folder.mode
         && now.ignore == folder.ignore
+        && now.chosen == folder.chosen
         && now.conflicts == folder.conflicts
 }
 

@@ -122,7 +122,7 @@ impl Said {
 
     fn note(&mut self, id: NodeId, verdict: &Verdict<'_>) {
         self.hands_off.insert(id);
-        if matches!(verdict, Verdict::Ignored(_)) {
+        if matches!(verdict, Verdict::Ignored(_) | Verdict::NotChosen) {
             self.ignored.insert(id);
         }
     }

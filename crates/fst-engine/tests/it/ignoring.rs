@@ -30,6 +30,7 @@ fn rules(space: &str, device: &str, files: &[(&str, &str)]) -> Rules {
         space: file(space),
         device: file(device),
         files: files.collect(),
+        ..Rules::default()
     }
 }
 
@@ -37,6 +38,7 @@ fn rules(space: &str, device: &str, files: &[(&str, &str)]) -> Rules {
 fn said(rules: &Rules, at: &str, is_dir: bool) -> String {
     match rules.decide(&path(at), is_dir) {
         None => "synced".to_owned(),
+        Some(Verdict::NotChosen) => "not chosen".to_owned(),
         Some(Verdict::Ignored(by)) => format!("ignored {}", by_text(by)),
         Some(Verdict::Kept(by)) => format!("kept {}", by_text(by)),
         Some(Verdict::Held { dir, damage }) => format!("held {dir}: {damage}"),
@@ -515,7 +517,7 @@ fn ours(rules: &Rules, at: &str, is_dir: bool) -> String {
         Some(Verdict::Ignored(by) | Verdict::Kept(by)) => {
             by_text(by).replace(".fstignore", ".gitignore")
         },
-        Some(Verdict::Held { .. }) | None => String::new(),
+        Some(Verdict::Held { .. } | Verdict::NotChosen) | None => String::new(),
     }
 }
 

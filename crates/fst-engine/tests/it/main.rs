@@ -6,6 +6,7 @@
 )]
 
 mod agree;
+mod choosing;
 mod disk;
 mod exhaustive;
 mod explaining;
@@ -74,6 +75,7 @@ fn rows_and_tests_agree() {
     let sources = [
         include_str!("agree.rs"),
         include_str!("guard.rs"),
+        include_str!("choosing.rs"),
         include_str!("identify.rs"),
         include_str!("ignoring.rs"),
         include_str!("merging.rs"),

@@ -543,7 +543,7 @@ pub(crate) fn ignore(scan: &mut Scan, rules: &Rules) {
         }
         let kind = Some(content.kind);
         match rules.decide(&path, is_dir) {
-            Some(Verdict::Ignored(_)) => scan.insert(
+            Some(Verdict::NotChosen | Verdict::Ignored(_)) => scan.insert(
                 path,
                 Seen::Ignored {
                     kind,

@@ -1,5 +1,5 @@
 //! Runs worlds on all processors: `sim [--seeds N] [--from S]`, `sim --seed S` with its trace,
-//! `sim --kills client=N,server=M` until that many processes were killed. Prints each failing seed, then totals.
+//! `sim --kills client=N,server=M` until that many processes were killed; with `--choosing` worlds of choices. Prints each failing seed, then totals.
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -21,6 +21,7 @@ struct Order {
     n_seeds: u64,
     /// Kills to reach: of clients, of the server.
     kills: Option<(u64, u64)>,
+    plan_of: fn(u64) -> Plan,
 }
 
 #[derive(Default)]
@@ -41,14 +42,21 @@ fn main() -> ExitCode {
         args.get(at + 1).cloned()
     };
     let number = |name: &str| text(name)?.parse::<u64>().ok();
+    let has = |name: &str| args.iter().any(|arg| arg == name);
+    let plan_of = match () {
+        () if has("--choosing") => Plan::of_choices,
+        () if has("--killing") || has("--kills") => Plan::of_kills,
+        () => Plan::of_seed,
+    };
     if let Some(seed) = number("--seed") {
-        return show(seed, args.iter().any(|arg| arg == "--killing"));
+        return show(seed, plan_of);
     }
     let kills = text("--kills").map(|text| (amount(&text, "client="), amount(&text, "server=")));
     let order = Order {
         first: number("--from").unwrap_or(0),
         n_seeds: number("--seeds").unwrap_or(if kills.is_some() { u64::MAX } else { SEEDS }),
         kills,
+        plan_of,
     };
     run(&order)
 }
@@ -58,16 +66,8 @@ fn amount(text: &str, name: &str) -> u64 {
     part.and_then(|n| n.parse().ok()).unwrap_or(0)
 }
 
-fn plan_of(seed: u64, is_killing: bool) -> Plan {
-    if is_killing {
-        Plan::of_kills(seed)
-    } else {
-        Plan::of_seed(seed)
-    }
-}
-
-fn show(seed: u64, is_killing: bool) -> ExitCode {
-    let plan = plan_of(seed, is_killing);
+fn show(seed: u64, plan_of: fn(u64) -> Plan) -> ExitCode {
+    let plan = plan_of(seed);
     say(&format!("{plan:?}"));
     let report = world::run(seed, &plan);
     say(&report.trace.join("\n"));
@@ -122,7 +122,7 @@ fn work(order: &Order, totals: &Totals) {
         if n >= order.n_seeds || order.kills.is_some_and(|wanted| is_reached(wanted, totals)) {
             return;
         }
-        run_one(order.first + n, order.kills.is_some(), totals);
+        run_one(order.first + n, order.plan_of, totals);
     }
 }
 
@@ -131,8 +131,8 @@ fn is_reached((clients, servers): (u64, u64), totals: &Totals) -> bool {
         && totals.n_server_kills.load(Ordering::Relaxed) >= servers
 }
 
-fn run_one(seed: u64, is_killing: bool, totals: &Totals) {
-    let plan = plan_of(seed, is_killing);
+fn run_one(seed: u64, plan_of: fn(u64) -> Plan, totals: &Totals) {
+    let plan = plan_of(seed);
     let report: Report = world::run(seed, &plan);
     let is_repeatable = !seed.is_multiple_of(REPLAY_EVERY) || world::run(seed, &plan) == report;
     totals.n_seeds.fetch_add(1, Ordering::Relaxed);

@@ -14,6 +14,7 @@ use fst_client::ignore::Ignore;
 use fst_client::keystore::Enrolled;
 use fst_client::remote::Remote;
 use fst_client::{Enrol, Folder, Outcome};
+use fst_engine::ignore::Selection;
 use fst_fs::fake::{FakeEntry, FakeVault, Killed, PowerCut};
 use fst_fs::real::RealVault;
 use fst_fs::vault::{Stat, Vault};
@@ -55,6 +56,8 @@ pub struct Device {
     pub evidence: Option<PathBuf>,
     /// What it does about conflicts, from the next opening of its folder on.
     pub conflicts: ConflictRules,
+    /// Which sub-folders it has chosen, from the next opening of its folder on.
+    pub selection: Selection,
     remote: Arc<dyn Remote>,
     enrolled: Arc<Enrolled>,
     clock: VirtualClock,
@@ -107,6 +110,7 @@ pub(crate) fn enrol_one(
         disk: None,
         evidence: None,
         conflicts: ConflictRules::default(),
+        selection: Selection::default(),
         remote: Arc::new(remote),
         enrolled: Arc::new(enrolled),
         clock: clock.with_own_skew(),
@@ -487,7 +491,9 @@ impl Device {
             path: "/sim".to_owned(),
             remote_path: SPACE.to_owned(),
             mode: Mode::TwoWay,
-            ignore: Ignore::new(&[]).expect("no patterns"),
+            ignore: Ignore::new(&[])
+                .expect("no patterns")
+                .choosing(self.selection.clone()),
             evidence: self.evidence.clone(),
             pinned,
             line: None,

@@ -1,10 +1,11 @@
 //! The troubles of a world, and how all of them are lifted.
 
+use fst_engine::ignore::Selection;
 use fst_fs::fake::PowerCut;
 use fst_fs::vault::VaultError;
 
-use super::World;
 use super::plan::Hazard;
+use super::{World, path};
 
 /// Ten years.
 const DECADE_MS: i64 = 10 * 365 * 86_400_000;
@@ -44,6 +45,7 @@ impl World {
             Hazard::Programs if has_user => self.use_program(at),
             Hazard::OldDatabase if coin => device.back_up(),
             Hazard::OldDatabase => drop(device.restore()),
+            Hazard::Choices => self.choose(at),
             Hazard::LostDatabase if self.rng.chance(30) => device.lose_database(),
             Hazard::ServerKills if coin => self.house.kill_after(1 + self.rng.next() % 8),
             Hazard::ServerKills => self.house.restart(),
@@ -59,6 +61,28 @@ impl World {
             | Hazard::Rules
             | Hazard::Emptied => {},
         }
+    }
+
+    /// The user of a device chooses among the directories that users have.
+    fn choose(&mut self, at: usize) {
+        const CHOICES: [[&[&str]; 3]; 8] = [
+            [&[], &[], &[]],
+            [&["d"], &[], &[]],
+            [&["d/f", "e"], &[], &[]],
+            [&[], &["d"], &[]],
+            [&[], &[], &["d"]],
+            [&[], &["d/f"], &["e"]],
+            [&["d"], &[], &["d/f", "e"]],
+            [&["d/f"], &[], &["d"]],
+        ];
+        let [only, except, cleared] = CHOICES[self.rng.below(CHOICES.len())];
+        let paths = |list: &[&str]| list.iter().map(|text| path(text)).collect::<Vec<_>>();
+        let device = &mut self.devices[at];
+        device.close();
+        device.selection = Selection::new(paths(only), paths(except), paths(cleared));
+        self.say(format!(
+            "{at}: user chooses {only:?}, not {except:?} nor {cleared:?}"
+        ));
     }
 
     /// In the middle of nothing.
@@ -108,6 +132,7 @@ impl World {
             device.weather.delay(0);
             device.weather.lose(0);
             device.clock().set_skew(0);
+            device.selection = Selection::default();
         }
         for programs in &mut self.programs {
             programs.clear();

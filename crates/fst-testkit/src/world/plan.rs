@@ -12,6 +12,9 @@ const HAZARD_PERCENT: usize = 22;
 /// The same for a folder of many files, which takes as long as several worlds.
 const EMPTIED_PERCENT: usize = 3;
 
+/// Steps of a world of choices beyond those of its seed: each choice needs some time in which it holds.
+const MORE_STEPS: usize = 40;
+
 /// Who writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Authors {
@@ -56,13 +59,15 @@ pub enum Hazard {
     Restores,
     /// Rules of what is ignored come and change.
     Rules,
+    /// Devices choose sub-folders, choose others, and have copies of what they do not choose removed.
+    Choices,
     /// In the end a folder of many files is emptied bit by bit.
     Emptied,
 }
 
 impl Hazard {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::LateMessages,
         Self::HalfOpen,
         Self::ClockJumps,
@@ -78,6 +83,7 @@ impl Hazard {
         Self::Prunes,
         Self::Restores,
         Self::Rules,
+        Self::Choices,
         Self::Emptied,
     ];
 
@@ -153,6 +159,15 @@ impl Plan {
         plan
     }
 
+    /// The plan of `seed` with devices that choose other sub-folders all the time.
+    #[must_use]
+    pub fn of_choices(seed: u64) -> Self {
+        let mut plan = Self::of_seed(seed);
+        plan.n_steps += MORE_STEPS;
+        plan.hazards.extend([Hazard::Choices; 6]);
+        plan
+    }
+
     /// Disks of all devices.
     pub(super) fn disk_options(&self) -> FakeOptions {
         FakeOptions {
@@ -163,10 +178,11 @@ impl Plan {
     }
 
     /// Whether conflicts can only be spurious: nothing is concurrent, nobody has lost their memory, and nothing
-    /// was ignored for a while.
+    /// was ignored, or not chosen, for a while.
     #[must_use]
     pub fn is_free_of_conflicts(&self) -> bool {
-        let is_blind = self.hazards.contains(&Hazard::Rules);
+        let blind = [Hazard::Rules, Hazard::Choices];
+        let is_blind = self.hazards.iter().any(|hazard| blind.contains(hazard));
         self.authors != Authors::Free && !self.is_forgetful() && !is_blind
     }
 

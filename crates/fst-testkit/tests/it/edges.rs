@@ -13,6 +13,7 @@ use fst_testkit::scene::{Scene, noise, path};
 
 use crate::evil::capture;
 
+mod choosing;
 mod content;
 mod disk;
 mod ignoring;

@@ -9,6 +9,8 @@ use fst_testkit::world::{self, Plan};
 const SEEDS: u64 = 2_000;
 /// Worlds in which processes are killed all the time.
 const KILLING_SEEDS: u64 = 300;
+/// Worlds in which devices choose sub-folders all the time.
+const CHOOSING_SEEDS: u64 = 300;
 /// Every so many seeds one is run twice and must give the same trace.
 const REPLAY_EVERY: u64 = 100;
 
@@ -52,4 +54,9 @@ fn worlds_become_equal_and_lose_nothing() {
 #[test]
 fn worlds_of_kills_become_equal_and_lose_nothing() {
     check(KILLING_SEEDS, Plan::of_kills, " --killing");
+}
+
+#[test]
+fn worlds_of_choices_become_equal_and_lose_nothing() {
+    check(CHOOSING_SEEDS, Plan::of_choices, " --choosing");
 }

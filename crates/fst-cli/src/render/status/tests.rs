@@ -81,6 +81,30 @@ fn idle() {
 }
 
 #[test]
+fn a_choice_has_one_line() {
+    let documents = FolderStatus {
+        choice: Some("only Photos/2024, Work, without Work/old".to_owned()),
+        ..folder("Documents", "two-way", State::Idle)
+    };
+    let long = FolderStatus {
+        choice: Some(format!("only {}", "a-very-long-name-".repeat(9))),
+        ..folder("A folder with a very long name", "two-way", State::Idle)
+    };
+    insta::assert_snapshot!(drawn(&status(State::Idle, vec![documents, long])), @"
+    ✓ Up to date
+
+      Folder                    Remote            Mode   Files      Size  State
+      ~/Documents               /Documents        ⇄     12 408  18.2 GiB  up to date
+      ~/A folder …ry long name  /A fold…ong name  ⇄     12 408  18.2 GiB  up to date
+      ~/Documents: only Photos/2024, Work, without Work/old
+      ~/A folder …ry long name: only a-very-long-name-a-…ng-name-a-very-long-name-
+
+      Server   https://sync.example.com   connected
+      Device   anna-laptop   3 devices in the account
+    ");
+}
+
+#[test]
 fn what_compression_saved() {
     let documents = FolderStatus {
         saved_bytes: 120 << 20,
