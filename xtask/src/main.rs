@@ -30,6 +30,8 @@ cargo xtask bench scale [--entries N] [--at DIR]
                                measure a folder of many files on two devices
 cargo xtask bench delta [--size BYTES] [--rounds N] [--fst PATH]
                                bytes that edits of a large file cost, through server and daemons
+cargo xtask bench peers [--groups G,…] [--tools T,…] [--rounds N] [--rate 1gbit] [--at DIR]
+                               the same work by rsync, rsync over ssh and unison, side by side
 cargo xtask bench server       measure one server under load, on SQLite and on PostgreSQL";
 
 fn main() -> ExitCode {

@@ -170,7 +170,7 @@ impl Pusher<'_> {
         let cuts: BTreeSet<usize> = cuts(self.remote_tree, ops).into_iter().collect();
         let mut uploader = Uploader::new(self.space, lanes, self.urgent);
         let mut batch: VecDeque<Ready> = VecDeque::new();
-        let mut start = 0;
+        let (mut start, mut bytes) = (0, 0);
         for (index, op) in ops.iter().enumerate() {
             let ready = match self.prepare(op, &mut uploader) {
                 Ok(ready) => ready,
@@ -188,7 +188,6 @@ impl Pusher<'_> {
                 let sketches = uploader.take_sketches();
                 self.db.transaction(|tx| tx.put_sketches(&sketches))?;
             }
-            let bytes: usize = batch.iter().map(Ready::len).sum();
             let is_full = batch.len() == limits::BATCH_OPS_MAX
                 || bytes + ready.len() > limits::BATCH_BYTES_MAX;
             if is_full {
@@ -201,8 +200,10 @@ impl Pusher<'_> {
                     return Ok(Pass::Ended);
                 }
                 done.extend(part.iter().map(|ready| ready.op.node));
+                bytes -= part.iter().map(Ready::len).sum::<usize>();
                 start = cut;
             }
+            bytes += ready.len();
             batch.push_back(ready);
         }
         let last = cuts.last().copied().unwrap_or(0).max(start);
