@@ -7,6 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use fst_proto::text::printable;
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 pub(crate) mod amounts;
 pub(crate) mod json;
@@ -67,6 +68,8 @@ pub(crate) enum Symbol {
     Off,
     /// Both ways.
     Both,
+    /// Under way in both.
+    Busy,
     /// To the server.
     Up,
     /// From the server.
@@ -84,6 +87,7 @@ impl Look {
             Symbol::Bad => ("✗", "x", 31),
             Symbol::Off => ("○", "o", 36),
             Symbol::Both => ("⇄", "<>", 0),
+            Symbol::Busy => ("⇅", "^v", 0),
             Symbol::Up => ("↑", "^", 0),
             Symbol::Down => ("↓", "v", 0),
             Symbol::Next => ("→", "->", 0),
@@ -113,14 +117,13 @@ impl Look {
     /// Cuts the middle out of a text that is too long.
     pub(crate) fn clip(&self, text: &str, width_max: usize) -> String {
         let text = printable(text.as_bytes());
-        let length = text.chars().count();
-        if length <= width_max {
+        if width(&text) <= width_max {
             return text;
         }
         let mark = if self.has_symbols { "…" } else { ".." };
-        let kept = width_max.saturating_sub(mark.chars().count());
-        let head: String = text.chars().take(kept / 2).collect();
-        let tail: String = text.chars().skip(length - (kept - kept / 2)).collect();
+        let kept = width_max.saturating_sub(width(mark));
+        let head = head(&text, kept / 2);
+        let tail = tail(&text, kept - width(head));
         format!("{head}{mark}{tail}")
     }
 
@@ -128,6 +131,38 @@ impl Look {
     pub(crate) fn next(&self, command: &str) -> String {
         format!("  {} {command}\n", self.symbol(Symbol::Next))
     }
+}
+
+/// Columns of a terminal that a text takes: two for wide characters, none for those that combine.
+pub(crate) fn width(text: &str) -> usize {
+    text.width()
+}
+
+/// The longest beginning that is no wider, with the marks that belong to its last character.
+fn head(text: &str, width_max: usize) -> &str {
+    let mut taken = 0;
+    let end = text.char_indices().find(|(_, char)| {
+        taken += char.width().unwrap_or(0);
+        taken > width_max
+    });
+    &text[..end.map_or(text.len(), |(at, _)| at)]
+}
+
+/// The longest end that is no wider and does not begin with a mark of a character before it.
+fn tail(text: &str, width_max: usize) -> &str {
+    let mut taken = 0;
+    let mut start = text.len();
+    for (at, char) in text.char_indices().rev() {
+        let columns = char.width().unwrap_or(0);
+        taken += columns;
+        if taken > width_max {
+            break;
+        }
+        if columns > 0 {
+            start = at;
+        }
+    }
+    &text[start..]
 }
 
 /// Quotes a word for a shell when it needs it; a leading `~/` stays outside so that it is expanded.
@@ -159,6 +194,26 @@ mod tests {
             Look::default().clip("~/Documents/long/name.txt", 12),
             "~/Doc..e.txt"
         );
+    }
+
+    #[test]
+    fn wide_and_combining_characters_take_the_columns_they_take() {
+        let look = Look {
+            has_symbols: true,
+            ..Look::default()
+        };
+        let wide = "日本語の長い名前.txt";
+        assert_eq!(width(wide), 20);
+        assert_eq!(look.clip(wide, 20), wide);
+        assert_eq!(look.clip(wide, 12), "日本…前.txt");
+        // The acute belongs to the letter before it, on either side of the cut.
+        let marked = "e\u{301}".repeat(8);
+        assert_eq!(width(&marked), 8);
+        let cut = look.clip(&marked, 5);
+        assert_eq!(cut, "e\u{301}e\u{301}…e\u{301}e\u{301}");
+        for width_max in 2..20 {
+            assert!(width(&look.clip(wide, width_max)) <= width_max);
+        }
     }
 
     #[test]

@@ -14,7 +14,8 @@ use fst_client::config::FolderConfig;
 use fst_client::folder::StatusHandle;
 use fst_proto::error::{ErrorCode, Problem};
 use fst_proto::ids::{DeviceId, SpaceId};
-use fst_proto::ipc::{DeviceStatus, FolderStatus, Pending, ServerStatus, Status};
+use fst_proto::ipc::{DeviceStatus, FolderStatus, LineStatus, Pending, ServerStatus, Status};
+use fst_proto::time::UnixMillis;
 
 use crate::DaemonError;
 use crate::status::{self, State};
@@ -31,6 +32,7 @@ const NOTES_PER_TURN: usize = 4;
 pub(crate) struct Board {
     seats: Mutex<Vec<Arc<Seat>>>,
     server: Mutex<ServerStatus>,
+    line: Mutex<LineStatus>,
     device: Mutex<DeviceStatus>,
     config: Mutex<Option<Problem>>,
 }
@@ -194,13 +196,22 @@ impl Board {
         let mut server = locked(&self.server);
         server.connected = true;
         server.reason = None;
+        server.lost_ms = 0;
     }
 
     /// The server did not answer.
-    pub(crate) fn disconnected(&self, reason: String) {
+    pub(crate) fn disconnected(&self, reason: String, now: UnixMillis) {
         let mut server = locked(&self.server);
+        if server.lost_ms == 0 {
+            server.lost_ms = now.0;
+        }
         server.connected = false;
         server.reason = Some(reason);
+    }
+
+    /// Notes how fast bytes flow.
+    pub(crate) fn note_line(&self, line: LineStatus) {
+        *locked(&self.line) = line;
     }
 
     /// Notes which server and device this is.
@@ -229,6 +240,7 @@ impl Board {
             folders,
             pending: sum(&amounts),
             server,
+            line: locked(&self.line).clone(),
             device: locked(&self.device).clone(),
             daemon_pid: std::process::id(),
             config: locked(&self.config).clone(),

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
+use fst_client::clock::SystemClock;
 use fst_client::dirs::Dirs;
 use fst_client::remote::http::RemoteEvent;
 use fst_client::remote::throttle::Throttle;
@@ -16,6 +17,7 @@ use fst_client::{Client, ClientError};
 use fst_engine::retry;
 use fst_proto::error::ErrorCode;
 use fst_proto::ids::{DeviceId, SpaceId};
+use fst_proto::time::Clock as _;
 
 use crate::board::Board;
 use crate::pace::Jitter;
@@ -120,7 +122,8 @@ impl Listener {
             Err(error) if error.code() == ErrorCode::NotInitialised => {},
             Err(error) => {
                 tracing::info!(code = %error.code(), "the event stream broke");
-                self.board.disconnected(error.problem().detail);
+                self.board
+                    .disconnected(error.problem().detail, SystemClock.now());
             },
         }
     }

@@ -4,17 +4,22 @@
 //! decided by [`fst_engine::rate`]; the local time is the system's zone at that moment. Invariant: the line obeys what
 //! [`Speed`] says last. Not here: waiting, pausing folders, bytes.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use fst_client::clock::SystemClock;
 use fst_client::config::Performance;
-use fst_client::remote::throttle::Throttle;
-use fst_engine::rate::{Civil, Limits, in_force};
+use fst_client::remote::throttle::{Passed, Throttle};
+use fst_engine::rate::{Civil, Limits, Rate, in_force};
+use fst_proto::ipc::LineStatus;
 use fst_proto::time::{Clock as _, UnixMillis};
 
 /// Windows begin and end with a minute.
 const MINUTE_MS: u64 = 60_000;
+
+/// Stretch of time over which speed is measured: long enough that a frame is no peak, short enough to follow.
+const MEASURED_MS: u64 = 10_000;
 
 /// Rest where no hours are given: nothing changes by itself.
 const NO_HOURS: Duration = Duration::from_secs(24 * 60 * 60);
@@ -25,6 +30,14 @@ pub(crate) struct Speed {
     line: Arc<Throttle>,
     performance: Performance,
     now: Limits,
+    seen: VecDeque<Seen>,
+}
+
+/// What had passed at a time of the line's clock.
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    at_ms: u64,
+    passed: Passed,
 }
 
 impl Speed {
@@ -52,6 +65,28 @@ impl Speed {
         self.line.set(self.now);
     }
 
+    /// How fast bytes flow, on average since a look that is [`MEASURED_MS`] old, and how fast they may. To be called
+    /// about once a second, which bounds what is kept.
+    pub(crate) fn measure(&mut self) -> LineStatus {
+        let now = Seen {
+            at_ms: self.line.now_ms(),
+            passed: self.line.passed(),
+        };
+        let is_old = |seen: &Seen| now.at_ms - seen.at_ms > MEASURED_MS;
+        while self.seen.front().is_some_and(is_old) {
+            self.seen.pop_front();
+        }
+        self.seen.push_back(now);
+        let first = self.seen.front().copied().unwrap_or(now);
+        let bits = |limit: Option<Rate>| limit.map(|limit| limit.bytes() * 8);
+        LineStatus {
+            upload: bits_per_second(first, now, |passed| passed.up),
+            download: bits_per_second(first, now, |passed| passed.down),
+            max_upload: bits(self.now.upload),
+            max_download: bits(self.now.download),
+        }
+    }
+
     /// Until the next minute begins, if other limits may hold then.
     pub(crate) fn rest(&self) -> Duration {
         if self.performance.windows.is_empty() {
@@ -60,6 +95,12 @@ impl Speed {
         let into_minute = SystemClock.now().0 % MINUTE_MS;
         Duration::from_millis(MINUTE_MS - into_minute)
     }
+}
+
+fn bits_per_second(first: Seen, now: Seen, of: impl Fn(Passed) -> u64) -> u64 {
+    let bytes = of(now.passed) - of(first.passed);
+    let ms = now.at_ms - first.at_ms;
+    (bytes * 8 * 1000).checked_div(ms).unwrap_or(0)
 }
 
 /// The minute by the clocks of this machine's zone, which may have changed since the last look.
@@ -108,11 +149,23 @@ mod tests {
         assert_eq!(line.upload_rate(), Rate::per_second(500));
         assert!(speed.rest() <= Duration::from_millis(MINUTE_MS) && !speed.rest().is_zero());
         assert!(!speed.is_paused());
+        assert_eq!(speed.measure().max_upload, Some(500 * 8));
         wanted.windows = vec![always(Limits {
             is_paused: true,
             ..Limits::default()
         })];
         speed.configure(&wanted);
         assert!(speed.is_paused());
+    }
+
+    #[test]
+    fn speed_is_what_passed_over_the_time_it_took() {
+        let seen = |at_ms, up| Seen {
+            at_ms,
+            passed: Passed { up, down: 0 },
+        };
+        let up = |first, now| bits_per_second(first, now, |passed| passed.up);
+        assert_eq!(up(seen(1000, 500), seen(3000, 2500)), 8000);
+        assert_eq!(up(seen(1000, 500), seen(1000, 500)), 0);
     }
 }

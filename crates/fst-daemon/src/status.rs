@@ -109,6 +109,7 @@ pub fn without_daemon(config: &Config) -> Status {
             url: config.server_url.clone().unwrap_or_default(),
             connected: false,
             reason: Some(problem.detail.clone()),
+            lost_ms: 0,
         },
         ..Status::default()
     }

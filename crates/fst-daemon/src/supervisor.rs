@@ -320,6 +320,7 @@ impl Supervisor {
                 Err(RecvTimeoutError::Timeout) => {
                     self.look_at_config();
                     self.minute();
+                    self.board.note_line(self.speed.measure());
                 },
                 Ok(Event::Signal) | Err(RecvTimeoutError::Disconnected) => {
                     return ExitReason::Signal;

@@ -11,12 +11,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 
+use fst_client::clock::SystemClock;
 use fst_client::dirs::Dirs;
 use fst_client::folder::Watched;
 use fst_client::remote::throttle::Throttle;
 use fst_client::{Client, ClientError, Folder, FolderError, Outcome};
 use fst_engine::settle::Touch;
 use fst_proto::error::{ErrorCode, Problem};
+use fst_proto::time::Clock as _;
 
 use crate::barrier::Ticket;
 use crate::board::{Board, Seat, View, is_network};
@@ -314,7 +316,8 @@ impl Running {
         );
         tracing::debug!(detail = fault.problem.detail, "cycle failed");
         if code.is_some_and(is_network) {
-            self.worker.board.disconnected(fault.problem.detail.clone());
+            let detail = fault.problem.detail.clone();
+            self.worker.board.disconnected(detail, SystemClock.now());
         }
         if code.is_some_and(needs_new_handles) {
             self.close();

@@ -55,7 +55,7 @@ pub enum Reply {
     /// Done.
     Done,
     /// State of everything.
-    Status(Status),
+    Status(Box<Status>),
     /// It did not work.
     Failed {
         /// Why, and what to do.
@@ -74,6 +74,9 @@ pub struct Status {
     pub pending: Pending,
     /// The server.
     pub server: ServerStatus,
+    /// How fast bytes flow, and how fast they may.
+    #[serde(default)]
+    pub line: LineStatus,
     /// This device.
     pub device: DeviceStatus,
     /// Process id of the daemon, 0 without one.
@@ -152,6 +155,22 @@ pub struct ServerStatus {
     pub connected: bool,
     /// Why not.
     pub reason: Option<String>,
+    /// Since when it does not answer, Unix milliseconds, 0 while it does.
+    #[serde(default)]
+    pub lost_ms: u64,
+}
+
+/// The way to the server; everything in bits a second.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LineStatus {
+    /// Sent in the last seconds, on average.
+    pub upload: u64,
+    /// Received in the last seconds, on average.
+    pub download: u64,
+    /// The limit of uploads that holds now, if one does.
+    pub max_upload: Option<u64>,
+    /// The limit of downloads that holds now, if one does.
+    pub max_download: Option<u64>,
 }
 
 /// This device.

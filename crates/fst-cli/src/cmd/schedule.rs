@@ -122,6 +122,13 @@ pub(super) fn pausing(config: &Config) -> Option<Pausing> {
     pausing::at(&config.performance.schedules, day, minute)
 }
 
+/// The rule that limits speed now, if one does.
+pub(super) fn limiting(config: &Config) -> Option<String> {
+    let limits = |rule: &&Schedule| rule.max_upload.or(rule.max_download).is_some();
+    let mut rules = config.performance.schedules.iter().filter(limits);
+    Some(rules.find(|rule| is_active(rule))?.name.clone())
+}
+
 /// Day from Monday and minute, by the clock on the wall.
 fn this_minute() -> Option<(u8, u16)> {
     let now = i64::try_from(Context::now().0).ok()?;

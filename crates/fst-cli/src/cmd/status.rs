@@ -18,6 +18,7 @@ pub(super) fn run(context: &Context, check: bool) -> Result<Answer, Failure> {
     let config = Config::load(&context.dirs).ok();
     let moment = Moment {
         pausing: config.as_ref().and_then(pausing),
+        limiting: config.as_ref().and_then(schedule::limiting),
         now: Context::now(),
         zone: TimeZone::system(),
     };

@@ -25,6 +25,39 @@ pub(crate) fn size(bytes: u64) -> String {
     format!("{whole}.{rest} {}", UNITS[scale])
 }
 
+/// `41.2 Mbit/s`: powers of 1000, as lines are sold and limits are written.
+pub(crate) fn rate(bits: u64) -> String {
+    const UNITS: [(&str, u64); 4] = [
+        ("Gbit/s", 1_000_000_000),
+        ("Mbit/s", 1_000_000),
+        ("kbit/s", 1000),
+        ("bit/s", 1),
+    ];
+    let (name, unit) = UNITS
+        .into_iter()
+        .find(|(_, unit)| bits >= *unit)
+        .unwrap_or(UNITS[3]);
+    let (whole, tenth) = (bits / unit, bits % unit * 10 / unit);
+    match tenth {
+        0 => format!("{whole} {name}"),
+        _ if whole >= 100 => format!("{whole} {name}"),
+        tenth => format!("{whole}.{tenth} {name}"),
+    }
+}
+
+/// `14:02` and how long ago that is, or the date where it was another day.
+pub(crate) fn since(now: UnixMillis, then: UnixMillis, zone: &TimeZone) -> String {
+    let minutes = now.0.saturating_sub(then.0) / 60_000;
+    let ago = match minutes {
+        0 => "just now".to_owned(),
+        1..60 => format!("{minutes} min"),
+        60..1440 => format!("{} h {} min", minutes / 60, minutes % 60),
+        _ => plural(minutes / 1440, "day"),
+    };
+    let at = date(now, then, zone);
+    format!("{} ({ago})", at.trim_start_matches("today "))
+}
+
 /// `12 408`.
 pub(crate) fn count(number: u64) -> String {
     let digits = number.to_string();
@@ -81,6 +114,37 @@ mod tests {
             shown,
             [
                 "0 B", "1023 B", "1.0 KiB", "1.5 KiB", "230 MiB", "18.2 GiB", "15.9 EiB"
+            ]
+        );
+    }
+
+    #[test]
+    fn rates_are_powers_of_1000() {
+        let shown = [0, 999, 10_000_000, 41_230_000, 980_500_000, 2_500_000_000].map(rate);
+        assert_eq!(
+            shown,
+            [
+                "0 bit/s",
+                "999 bit/s",
+                "10 Mbit/s",
+                "41.2 Mbit/s",
+                "980 Mbit/s",
+                "2.5 Gbit/s"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_stretch_of_time_says_when_it_began() {
+        let now = UnixMillis(1_709_546_400_000); // 2024-03-04 10:00 UTC
+        let of = |minutes: u64| since(now, UnixMillis(now.0 - minutes * 60_000), &TimeZone::UTC);
+        assert_eq!(
+            [0, 12, 150, 3000].map(of),
+            [
+                "10:00 (just now)",
+                "09:48 (12 min)",
+                "07:30 (2 h 30 min)",
+                "2024-03-02 08:00 (2 days)"
             ]
         );
     }

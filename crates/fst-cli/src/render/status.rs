@@ -1,19 +1,20 @@
 //! `fst status` for people: one headline, the folders, and for everything that stands still why and what to type.
 //!
-//! Takes the [`Status`] that the daemon gave (or the one without a daemon). Invariant: every state has a
-//! reason and every reason a next command; fits 80 columns. Not here: asking the daemon, exit codes.
+//! Takes the [`Status`] that the daemon gave (or the one without a daemon). Invariant: a function of its
+//! arguments; every state has a reason and every reason a next command; everything but a command to type
+//! fits 80 columns; no share of work is told without what is left of it. Not here: asking the daemon, exit codes.
 //! Source: docs/design/commands.md §3.
 
 use std::path::Path;
 
 use fst_daemon::status::State;
 use fst_proto::error::{ErrorCode, Problem};
-use fst_proto::ipc::{FolderStatus, PathProblem, Status};
+use fst_proto::ipc::{FolderStatus, LineStatus, PathProblem, Pending, Status};
 use fst_proto::time::UnixMillis;
 use jiff::tz::TimeZone;
 
 use super::table::{Side, Table};
-use super::{Look, Page, Symbol, amounts, quote};
+use super::{Look, Page, Symbol, amounts, quote, width};
 
 /// Problems shown per folder unless all are asked for.
 const PROBLEMS_SHOWN: usize = 10;
@@ -27,8 +28,20 @@ const CHOICE_WIDTH_MAX: usize = 50;
 /// Widest column of remote paths.
 const REMOTE_WIDTH_MAX: usize = 16;
 
+/// Narrowest column of remote paths that room is made in for folders.
+const REMOTE_WIDTH_MIN: usize = 8;
+
+/// Widest line.
+const WIDTH_MAX: usize = 80;
+
 /// Widest line of a text that stands four columns in.
 const TEXT_WIDTH_MAX: usize = 76;
+
+/// Widest name of a device, and of a rule in quotes.
+const NAME_WIDTH_MAX: usize = 24;
+
+/// Widest address of a server.
+const URL_WIDTH_MAX: usize = 50;
 
 /// Now, and where the reader is.
 #[derive(Debug, Clone)]
@@ -39,6 +52,8 @@ pub(crate) struct Moment {
     pub zone: TimeZone,
     /// The rule that pauses everything now.
     pub pausing: Option<Pausing>,
+    /// The rule that limits speed now.
+    pub limiting: Option<String>,
 }
 
 /// A rule of the schedule that pauses everything now.
@@ -76,9 +91,12 @@ pub(crate) fn draw(status: &Status, look: &Look, moment: &Moment) -> String {
         page.block(choices(status, look));
     }
     for folder in &status.folders {
-        page.block(troubles(folder, look));
+        page.block(troubles(folder, status, look));
     }
-    page.block(footer(status));
+    if is_offline(status) {
+        page.block(offline_block(status, look));
+    }
+    page.block(footer(status, look, moment));
     page.into_text()
 }
 
@@ -108,25 +126,40 @@ fn config_block(problem: &Problem, look: &Look) -> String {
     if problem.error_code() != Some(ErrorCode::NeedsRestart) {
         page.line("    The last good settings stay in force.");
     }
-    for line in wrapped(&problem.detail, TEXT_WIDTH_MAX) {
+    for line in wrapped(&problem.detail, look) {
         page.line(format!("    {line}"));
     }
     page.block(look.next(&problem.next));
     page.into_text()
 }
 
-/// Cuts a text between words; a word that is too long has a line of its own.
-fn wrapped(text: &str, width_max: usize) -> Vec<String> {
+/// Lines of a text that stands four columns in, cut between words; a word that is too long loses its middle.
+fn wrapped(text: &str, look: &Look) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split(' ') {
+        let word = look.clip(word, TEXT_WIDTH_MAX);
         match lines.last_mut() {
-            Some(line) if line.chars().count() + 1 + word.chars().count() <= width_max => {
-                line.extend([" ", word]);
+            Some(line) if width(line) + 1 + width(&word) <= TEXT_WIDTH_MAX => {
+                line.extend([" ", &word]);
             },
-            _ => lines.push(word.to_owned()),
+            _ => lines.push(word),
         }
     }
     lines
+}
+
+/// What something is called and what is said about it: on one line where that fits, else on several.
+fn titled(name: &str, words: &str, look: &Look) -> String {
+    let mut page = Page::default();
+    if 2 + width(name) + 3 + width(words) <= WIDTH_MAX {
+        page.line(format!("\n  {name}   {words}"));
+        return page.into_text();
+    }
+    page.line(format!("\n  {}", look.clip(name, TEXT_WIDTH_MAX)));
+    for line in wrapped(words, look) {
+        page.line(format!("    {line}"));
+    }
+    page.into_text()
 }
 
 fn headline(status: &Status, look: &Look, moment: &Moment) -> String {
@@ -139,13 +172,24 @@ fn headline(status: &Status, look: &Look, moment: &Moment) -> String {
     }
     let (symbol, words) = match State::parse(&status.state) {
         State::Idle => (Symbol::Good, up_to_date(status, moment)),
-        State::Syncing => (Symbol::Both, syncing(status)),
+        State::Syncing => (Symbol::Busy, syncing(status, look)),
         State::Paused => (Symbol::Off, paused(moment, look)),
-        State::Offline => (Symbol::Off, "Offline   your files stay usable".to_owned()),
+        State::Offline => (Symbol::Off, offline(status, moment)),
         State::Attention => (Symbol::Look, attention(status)),
         State::Error => (Symbol::Bad, stopped(status)),
     };
     format!("{} {words}\n", look.symbol(symbol))
+}
+
+fn offline(status: &Status, moment: &Moment) -> String {
+    let since = match status.server.lost_ms {
+        0 => String::new(),
+        lost => {
+            let since = amounts::since(moment.now, UnixMillis(lost), &moment.zone);
+            format!(" since {since}")
+        },
+    };
+    format!("Offline{since}   your files stay usable")
 }
 
 fn paused(moment: &Moment, look: &Look) -> String {
@@ -176,17 +220,38 @@ fn up_to_date(status: &Status, moment: &Moment) -> String {
     }
 }
 
-fn syncing(status: &Status) -> String {
+fn syncing(status: &Status, look: &Look) -> String {
     let pending = &status.pending;
-    if *pending == fst_proto::ipc::Pending::default() {
+    if *pending == Pending::default() {
         return "Syncing   looking for changes".to_owned();
     }
-    format!(
-        "Syncing   {} to send, {} to receive, {}",
-        amounts::count(pending.uploads),
-        amounts::count(pending.downloads),
-        amounts::size(pending.bytes)
-    )
+    format!("Syncing   {}{}", queue(pending), speed(&status.line, look))
+}
+
+/// What is still to be done; bytes are those to send.
+fn queue(pending: &Pending) -> String {
+    let amounts = [
+        (pending.uploads, "to send"),
+        (pending.downloads, "to receive"),
+    ];
+    let told = amounts.into_iter().filter(|(n, _)| *n > 0);
+    let mut words: Vec<String> = told
+        .map(|(n, what)| format!("{} {what}", amounts::count(n)))
+        .collect();
+    if pending.bytes > 0 {
+        words.push(amounts::size(pending.bytes));
+    }
+    words.join(", ")
+}
+
+/// How fast bytes flow, in the directions in which they do.
+fn speed(line: &LineStatus, look: &Look) -> String {
+    let flows = [(Symbol::Up, line.upload), (Symbol::Down, line.download)];
+    flows
+        .into_iter()
+        .filter(|(_, bits)| *bits > 0)
+        .map(|(way, bits)| format!("   {} {}", look.symbol(way), amounts::rate(bits)))
+        .collect()
 }
 
 fn attention(status: &Status) -> String {
@@ -243,6 +308,12 @@ fn folders(status: &Status, look: &Look) -> String {
             state_words(folder),
         ]);
     }
+    // The names give way: first those of the server, which mostly are those of the folders.
+    for (column, width_min) in [(1, REMOTE_WIDTH_MIN), (0, 0)] {
+        let over = table.total_width().saturating_sub(WIDTH_MAX);
+        let room = table.width(column).saturating_sub(over).max(width_min);
+        table.change(column, |name| look.clip(name, room));
+    }
     table.draw()
 }
 
@@ -287,10 +358,38 @@ fn is_no_daemon(folder: &FolderStatus) -> bool {
     stopped.and_then(Problem::error_code) == Some(ErrorCode::NoDaemon)
 }
 
-fn troubles(folder: &FolderStatus, look: &Look) -> String {
+fn is_offline(status: &Status) -> bool {
+    status.daemon_pid != 0 && State::parse(&status.state) == State::Offline
+}
+
+/// Why there is no way to the server, said once for all folders.
+fn offline_block(status: &Status, look: &Look) -> String {
+    let of_folder = || {
+        status
+            .folders
+            .iter()
+            .find_map(|folder| folder.stopped.as_ref())
+    };
+    let reason = status.server.reason.clone();
+    let reason = reason.or_else(|| of_folder().map(|problem| problem.detail.clone()));
+    let mut page = Page::default();
+    if let Some(reason) = reason {
+        page.block(titled("Reason", &reason, look));
+    }
+    let queue = queue(&status.pending);
+    if !queue.is_empty() {
+        page.line(format!("  Queue    {queue}; by themselves when it is back"));
+    }
+    page.block(look.next("fst doctor network"));
+    page.into_text()
+}
+
+fn troubles(folder: &FolderStatus, status: &Status, look: &Look) -> String {
     let path = Path::new(&folder.path);
     let mut page = Page::default();
-    if let Some(problem) = folder.stopped.as_ref().filter(|_| !is_no_daemon(folder)) {
+    let is_told = is_no_daemon(folder)
+        || (is_offline(status) && State::parse(&folder.state) == State::Offline);
+    if let Some(problem) = folder.stopped.as_ref().filter(|_| !is_told) {
         page.block(stop_block(path, problem, look));
     }
     if let Some(problem) = &folder.watch {
@@ -299,6 +398,7 @@ fn troubles(folder: &FolderStatus, look: &Look) -> String {
     if folder.conflicts > 0 {
         page.line("\n  Both versions of each file are kept until you decide.");
         page.block(look.next("fst conflicts list"));
+        page.block(look.next("fst conflicts resolve-all --strategy newest"));
     }
     let shown = if look.shows_all {
         folder.problems.len()
@@ -323,55 +423,83 @@ fn troubles(folder: &FolderStatus, look: &Look) -> String {
 fn stop_block(path: &Path, problem: &Problem, look: &Look) -> String {
     let next = problem.next.replace("PATH", &look.quoted(path));
     let mut page = Page::default();
-    page.line(format!(
-        "\n  {}   {} ({})",
-        look.tilde(path),
-        problem.title,
-        problem.code
-    ));
+    let words = format!("{} ({})", problem.title, problem.code);
+    page.block(titled(&look.tilde(path), &words, look));
     if problem.detail != problem.title {
-        page.line(format!("    {}", problem.detail));
+        for line in wrapped(&problem.detail, look) {
+            page.line(format!("    {line}"));
+        }
     }
     page.block(format!("  {}", look.next(&next)));
     page.into_text()
 }
 
 fn problem_block(folder: &Path, problem: &PathProblem, look: &Look) -> String {
-    let path = look.tilde(&folder.join(&problem.path));
+    let path = folder.join(&problem.path);
     let next = problem.next.replace("PATH", &look.quoted(folder));
-    format!(
-        "\n  {path}   {} ({})\n  {}",
-        problem.reason,
-        problem.code,
-        look.next(&next)
-    )
+    let words = format!("{} ({})", problem.reason, problem.code);
+    let mut page = Page::default();
+    page.block(titled(&look.tilde(&path), &words, look));
+    page.block(format!("  {}", look.next(&next)));
+    page.block(format!(
+        "  {}",
+        look.next(&format!("fst why {}", look.quoted(&path)))
+    ));
+    page.into_text()
 }
 
-fn footer(status: &Status) -> String {
+fn footer(status: &Status, look: &Look, moment: &Moment) -> String {
     let server = &status.server;
-    let link = match (&server.reason, server.connected) {
-        (_, true) => "connected".to_owned(),
-        (Some(reason), false) => format!("not connected: {reason}"),
-        (None, false) => "not connected".to_owned(),
+    let link = if server.connected {
+        "connected"
+    } else {
+        "not connected"
     };
     let mut page = Page::default();
-    page.line(format!("\n  Server   {}   {link}", server.url));
+    let url = look.clip(&server.url, URL_WIDTH_MAX);
+    page.line(format!("\n  Server   {url}   {link}"));
+    let reason = server.reason.as_ref().filter(|_| !server.connected);
+    if let Some(reason) = reason.filter(|_| status.daemon_pid != 0 && !is_offline(status)) {
+        for line in wrapped(reason, look) {
+            page.line(format!("    {line}"));
+        }
+    }
     let saved: u64 = status.folders.iter().map(|folder| folder.saved_bytes).sum();
     if saved > 0 {
-        page.line(format!(
-            "  Saved    {} by compression",
-            amounts::size(saved)
-        ));
+        let saved = amounts::size(saved);
+        page.line(format!("  Saved    {saved} by compression"));
     }
     let device = &status.device;
     if !device.name.is_empty() {
-        let devices = amounts::plural(device.devices.max(1), "device");
-        page.line(format!(
-            "  Device   {}   {devices} in the account",
-            device.name
-        ));
+        let name = look.clip(&device.name, NAME_WIDTH_MAX);
+        let devices = amounts::count(device.devices.max(1));
+        page.line(format!("  Device   {name} (1 of {devices})"));
     }
+    page.block(limits(&status.line, look, moment));
     page.into_text()
+}
+
+/// The limits that hold now, if some do, and the rule that makes them.
+fn limits(line: &LineStatus, look: &Look, moment: &Moment) -> String {
+    let limits = [
+        (Symbol::Up, line.max_upload),
+        (Symbol::Down, line.max_download),
+    ];
+    let told = limits.into_iter().filter_map(|(way, limit)| {
+        let limit = amounts::rate(limit?);
+        Some(format!("{} {limit}", look.symbol(way)))
+    });
+    let told: Vec<String> = told.collect();
+    if told.is_empty() {
+        return String::new();
+    }
+    let rule = moment.limiting.as_ref();
+    let rule = rule.map(|rule| format!("   \"{}\"", look.clip(rule, NAME_WIDTH_MAX)));
+    format!(
+        "  Limits   {}{}\n",
+        told.join("  "),
+        rule.unwrap_or_default()
+    )
 }
 
 #[cfg(test)]

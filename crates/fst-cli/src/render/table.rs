@@ -31,6 +31,18 @@ impl Table {
         self.rows.push(cells);
     }
 
+    /// Replaces the cells of a column below its heading.
+    pub(crate) fn change(&mut self, column: usize, change: impl Fn(&str) -> String) {
+        for row in self.rows.iter_mut().skip(1) {
+            row[column] = change(&row[column]);
+        }
+    }
+
+    /// Columns of the terminal that all of it takes.
+    pub(crate) fn total_width(&self) -> usize {
+        (0..self.sides.len()).map(|at| 2 + self.width(at)).sum()
+    }
+
     /// The table as lines, without trailing spaces.
     pub(crate) fn draw(&self) -> String {
         let widths: Vec<usize> = (0..self.sides.len()).map(|at| self.width(at)).collect();
@@ -38,7 +50,7 @@ impl Table {
         for row in &self.rows {
             let mut line = String::new();
             for ((cell, side), width) in row.iter().zip(&self.sides).zip(&widths) {
-                let gap = " ".repeat(width - cell.chars().count());
+                let gap = " ".repeat(width - super::width(cell));
                 let cell = match side {
                     Side::Left => format!("  {cell}{gap}"),
                     Side::Right => format!("  {gap}{cell}"),
@@ -51,10 +63,11 @@ impl Table {
         out
     }
 
-    fn width(&self, column: usize) -> usize {
+    /// Columns of the terminal that the widest cell takes.
+    pub(crate) fn width(&self, column: usize) -> usize {
         self.rows
             .iter()
-            .map(|row| row[column].chars().count())
+            .map(|row| super::width(&row[column]))
             .max()
             .unwrap_or(0)
     }
@@ -77,9 +90,11 @@ mod tests {
             "up to date".into(),
         ]);
         table.row(vec!["~/é".into(), "7".into(), "paused".into()]);
+        table.row(vec!["~/e\u{301}日本".into(), "8".into(), "paused".into()]);
         assert_eq!(
             table.draw(),
-            "  Folder        Files  State\n  ~/Documents  12 408  up to date\n  ~/é               7  paused\n"
+            "  Folder        Files  State\n  ~/Documents  12 408  up to date\n  ~/é               7  paused\n  \
+             ~/e\u{301}日本           8  paused\n"
         );
     }
 }

@@ -59,12 +59,18 @@ fn an_unknown_path_is_said_so() {
 fn a_server_that_answers_clears_the_reason() {
     let board = Board::default();
     board.introduce("http://127.0.0.1:1", "laptop");
-    board.disconnected("refused".to_owned());
-    assert_eq!(board.status().state, "offline");
+    board.disconnected("refused".to_owned(), UnixMillis(5));
+    board.disconnected("refused again".to_owned(), UnixMillis(9));
+    let status = board.status();
+    assert_eq!(
+        (status.state.as_str(), status.server.lost_ms),
+        ("offline", 5)
+    );
     board.connected();
     let status = board.status();
     assert_eq!(
         (status.state.as_str(), status.server.reason),
         ("idle", None)
     );
+    assert_eq!(status.server.lost_ms, 0);
 }

@@ -53,7 +53,7 @@ impl Connection {
     /// As [`Connection::ask`].
     pub fn status(&mut self) -> Result<Status, DaemonError> {
         match self.ask(&Request::Status)? {
-            Reply::Status(status) => Ok(status),
+            Reply::Status(status) => Ok(*status),
             Reply::Done | Reply::Failed { .. } => Err(protocol("a reply that is not a status")),
         }
     }

@@ -93,7 +93,7 @@ impl<E: From<Call>> Talk<E> {
 
     fn answer(&self, request: Result<Request, serde_json::Error>) -> Reply {
         match request {
-            Ok(Request::Status) => Reply::Status(self.board.status()),
+            Ok(Request::Status) => Reply::Status(Box::new(self.board.status())),
             Ok(Request::Wait { timeout_ms, path }) => {
                 let timeout = Duration::from_millis(timeout_ms).min(WAIT_MAX);
                 run_barrier(&self.board, path.map(PathBuf::from).as_deref(), timeout)

@@ -1,4 +1,4 @@
-use fst_proto::ipc::{DeviceStatus, Pending, ServerStatus};
+use fst_proto::ipc::{DeviceStatus, ServerStatus};
 
 use super::*;
 
@@ -21,7 +21,7 @@ fn status(state: State, folders: Vec<FolderStatus>) -> Status {
         server: ServerStatus {
             url: "https://sync.example.com".to_owned(),
             connected: true,
-            reason: None,
+            ..ServerStatus::default()
         },
         device: DeviceStatus {
             name: "anna-laptop".to_owned(),
@@ -32,33 +32,107 @@ fn status(state: State, folders: Vec<FolderStatus>) -> Status {
     }
 }
 
+/// A terminal that shows everything but colours.
+fn terminal() -> Look {
+    Look {
+        has_symbols: true,
+        home: "/h/anna".into(),
+        ..Look::default()
+    }
+}
+
+fn moment() -> Moment {
+    Moment {
+        pausing: None,
+        limiting: None,
+        now: UnixMillis(1_709_546_400_000), // 2024-03-04 10:00 UTC
+        zone: TimeZone::UTC,
+    }
+}
+
 fn drawn(status: &Status) -> String {
-    drawn_as(
-        status,
-        &Look {
-            has_symbols: true,
-            home: "/h/anna".into(),
-            ..Look::default()
-        },
-    )
+    drawn_as(status, &terminal())
 }
 
 fn drawn_as(status: &Status, look: &Look) -> String {
-    let now = UnixMillis(1_709_546_400_000); // 2024-03-04 10:00 UTC
-    let text = draw(
-        status,
-        look,
-        &Moment {
-            pausing: None,
-            now,
-            zone: TimeZone::UTC,
-        },
-    );
-    assert!(
-        text.lines().all(|line| line.chars().count() <= 80),
-        "wider than 80:\n{text}"
-    );
+    let text = draw(status, look, &moment());
+    narrow(&text);
     text
+}
+
+/// Everything fits but a command to type, which would be worth nothing without its middle.
+fn narrow(text: &str) {
+    let is_command = |line: &str| {
+        ["→ ", "-> "]
+            .iter()
+            .any(|mark| line.trim().starts_with(mark))
+    };
+    let is_narrow = |line: &str| width(line) <= WIDTH_MAX || is_command(line);
+    assert!(
+        text.lines().all(is_narrow),
+        "wider than {WIDTH_MAX}:\n{text}"
+    );
+}
+
+/// Everything beyond ASCII that is ours; names of files are the user's.
+const SYMBOLS: [char; 9] = ['✓', '✗', '○', '⇄', '⇅', '↑', '↓', '→', '…'];
+
+/// The same status on every kind of terminal, as `golden/NAME.snap` has it; `INSTA_UPDATE=always` writes it.
+fn golden(name: &str, status: &Status, moment: &Moment) {
+    let looks = [
+        ("UTF-8", terminal()),
+        (
+            "ASCII",
+            Look {
+                has_symbols: false,
+                ..terminal()
+            },
+        ),
+        (
+            "colours",
+            Look {
+                has_color: true,
+                ..terminal()
+            },
+        ),
+        (
+            "plain",
+            Look {
+                is_plain: true,
+                ..terminal()
+            },
+        ),
+    ];
+    let mut all = Page::default();
+    let [mut utf8, mut colours] = [String::new(), String::new()];
+    for (title, look) in looks {
+        let text = draw(status, &look, moment);
+        all.line(format!("=== {title}"));
+        all.block(text.replace('\u{1b}', "\\e"));
+        match title {
+            "UTF-8" => utf8.clone_from(&text),
+            "ASCII" => assert!(!text.contains(SYMBOLS), "{text}"),
+            "colours" => colours.clone_from(&text),
+            _ => {},
+        }
+        if !look.has_color && !look.is_plain {
+            narrow(&text);
+        }
+    }
+    // A colour is an extra: without it the text is the same.
+    for code in [
+        "\u{1b}[0m",
+        "\u{1b}[31m",
+        "\u{1b}[32m",
+        "\u{1b}[33m",
+        "\u{1b}[36m",
+    ] {
+        colours = colours.replace(code, "");
+    }
+    assert_eq!(utf8, colours);
+    insta::with_settings!({ snapshot_path => "golden", prepend_module_to_snapshot => false, omit_expression => true }, {
+        insta::assert_snapshot!(name, all.into_text());
+    });
 }
 
 #[test]
@@ -67,17 +141,19 @@ fn idle() {
         last_change_ms: 1_709_546_280_000,
         ..folder("Documents", "two-way", State::Idle)
     };
-    let photos = folder("Photos", "upload-only", State::Idle);
-    insta::assert_snapshot!(drawn(&status(State::Idle, vec![documents, photos])), @"
-    ✓ Up to date                                              last change 2 min ago
-
-      Folder       Remote      Mode   Files      Size  State
-      ~/Documents  /Documents  ⇄     12 408  18.2 GiB  up to date
-      ~/Photos     /Photos     ↑     12 408  18.2 GiB  up to date
-
-      Server   https://sync.example.com   connected
-      Device   anna-laptop   3 devices in the account
-    ");
+    let photos = FolderStatus {
+        files: 48_113,
+        bytes: 228 << 30,
+        ..folder("Photos", "upload-only", State::Idle)
+    };
+    let mut status = status(State::Idle, vec![documents, photos]);
+    status.line.max_upload = Some(10_000_000);
+    status.line.max_download = Some(50_000_000);
+    let moment = Moment {
+        limiting: Some("business-hours".to_owned()),
+        ..moment()
+    };
+    golden("idle", &status, &moment);
 }
 
 #[test]
@@ -90,59 +166,27 @@ fn a_choice_has_one_line() {
         choice: Some(format!("only {}", "a-very-long-name-".repeat(9))),
         ..folder("A folder with a very long name", "two-way", State::Idle)
     };
-    insta::assert_snapshot!(drawn(&status(State::Idle, vec![documents, long])), @"
-    ✓ Up to date
-
-      Folder                    Remote            Mode   Files      Size  State
-      ~/Documents               /Documents        ⇄     12 408  18.2 GiB  up to date
-      ~/A folder …ry long name  /A fold…ong name  ⇄     12 408  18.2 GiB  up to date
-      ~/Documents: only Photos/2024, Work, without Work/old
-      ~/A folder …ry long name: only a-very-long-name-a-…ng-name-a-very-long-name-
-
-      Server   https://sync.example.com   connected
-      Device   anna-laptop   3 devices in the account
-    ");
-}
-
-#[test]
-fn what_compression_saved() {
-    let documents = FolderStatus {
-        saved_bytes: 120 << 20,
-        ..folder("Documents", "two-way", State::Idle)
-    };
-    insta::assert_snapshot!(drawn(&status(State::Idle, vec![documents])), @"
-    ✓ Up to date
-
-      Folder       Remote      Mode   Files      Size  State
-      ~/Documents  /Documents  ⇄     12 408  18.2 GiB  up to date
-
-      Server   https://sync.example.com   connected
-      Saved    120 MiB by compression
-      Device   anna-laptop   3 devices in the account
-    ");
+    let status = status(State::Idle, vec![documents, long]);
+    golden("choice", &status, &moment());
 }
 
 #[test]
 fn syncing() {
     let busy = FolderStatus {
         phase: "sending changes".to_owned(),
+        saved_bytes: 120 << 20,
         ..folder("Documents", "two-way", State::Syncing)
     };
-    let mut status = status(State::Syncing, vec![busy]);
+    let photos = folder("Photos", "upload-only", State::Idle);
+    let mut status = status(State::Syncing, vec![busy, photos]);
     status.pending = Pending {
         uploads: 7,
         downloads: 2,
         bytes: 1_300_000_000,
     };
-    insta::assert_snapshot!(drawn(&status), @"
-    ⇄ Syncing   7 to send, 2 to receive, 1.2 GiB
-
-      Folder       Remote      Mode   Files      Size  State
-      ~/Documents  /Documents  ⇄     12 408  18.2 GiB  sending changes
-
-      Server   https://sync.example.com   connected
-      Device   anna-laptop   3 devices in the account
-    ");
+    status.line.upload = 41_230_000;
+    status.line.download = 900_000;
+    golden("syncing", &status, &moment());
 }
 
 #[test]
@@ -157,18 +201,11 @@ fn waiting_on_a_problem() {
         problems: vec![problem],
         ..folder("Documents", "two-way", State::Attention)
     };
-    insta::assert_snapshot!(drawn(&status(State::Attention, vec![documents])), @"
-    ! Waiting on 1 path   everything else is up to date
-
-      Folder       Remote      Mode   Files      Size  State
-      ~/Documents  /Documents  ⇄     12 408  18.2 GiB  1 problem
-
-      ~/Documents/outlook.pst   cannot be read: permission denied (FST-3002)
-        → change its permissions, or ignore it
-
-      Server   https://sync.example.com   connected
-      Device   anna-laptop   3 devices in the account
-    ");
+    golden(
+        "blocked-on-one-file",
+        &status(State::Attention, vec![documents]),
+        &moment(),
+    );
 }
 
 #[test]
@@ -178,19 +215,8 @@ fn conflicts() {
         ..folder("Documents", "two-way", State::Attention)
     };
     let photos = folder("Photos", "upload-only", State::Idle);
-    insta::assert_snapshot!(drawn(&status(State::Attention, vec![documents, photos])), @"
-    ! 2 conflicts need you   everything else is up to date
-
-      Folder       Remote      Mode   Files      Size  State
-      ~/Documents  /Documents  ⇄     12 408  18.2 GiB  2 conflicts
-      ~/Photos     /Photos     ↑     12 408  18.2 GiB  up to date
-
-      Both versions of each file are kept until you decide.
-      → fst conflicts list
-
-      Server   https://sync.example.com   connected
-      Device   anna-laptop   3 devices in the account
-    ");
+    let status = status(State::Attention, vec![documents, photos]);
+    golden("conflict", &status, &moment());
 }
 
 #[test]
@@ -199,26 +225,23 @@ fn offline() {
         ErrorCode::Unreachable,
         "talk to the server: connection refused",
     );
-    let documents = FolderStatus {
-        stopped: Some(problem),
-        ..folder("Documents", "two-way", State::Offline)
+    let away = |path| FolderStatus {
+        stopped: Some(problem.clone()),
+        ..folder(path, "two-way", State::Offline)
     };
-    let mut status = status(State::Offline, vec![documents]);
-    status.server.connected = false;
-    status.server.reason = Some("connection refused".to_owned());
-    insta::assert_snapshot!(drawn(&status), @"
-    ○ Offline   your files stay usable
-
-      Folder       Remote      Mode   Files      Size  State
-      ~/Documents  /Documents  ⇄     12 408  18.2 GiB  offline
-
-      ~/Documents   the server does not answer (FST-4001)
-        talk to the server: connection refused
-        → check the address and the network; it is tried again
-
-      Server   https://sync.example.com   not connected: connection refused
-      Device   anna-laptop   3 devices in the account
-    ");
+    let mut status = status(State::Offline, vec![away("Documents"), away("Photos")]);
+    status.server = ServerStatus {
+        connected: false,
+        reason: Some("talk to the server: connection refused".to_owned()),
+        lost_ms: 1_709_546_400_000 - 12 * 60_000,
+        ..status.server
+    };
+    status.pending = Pending {
+        uploads: 14,
+        downloads: 0,
+        bytes: 230 << 20,
+    };
+    golden("offline", &status, &moment());
 }
 
 #[test]
@@ -229,34 +252,8 @@ fn a_safety_stop() {
         ..folder("My Photos", "two-way", State::Error)
     };
     let documents = folder("Documents", "two-way", State::Idle);
-    insta::assert_snapshot!(drawn(&status(State::Error, vec![photos, documents])), @"
-    ✗ 1 folder stopped   your files are untouched
-
-      Folder       Remote      Mode   Files      Size  State
-      ~/My Photos  /My Photos  ⇄     12 408  18.2 GiB  stopped
-      ~/Documents  /Documents  ⇄     12 408  18.2 GiB  up to date
-
-      ~/My Photos   very many files vanished at once (FST-6002)
-        8412 of 48113 files vanished
-        → if that is right: fst resume ~/'My Photos' --accept-deletions
-
-      Server   https://sync.example.com   connected
-      Device   anna-laptop   3 devices in the account
-    ");
-}
-
-#[test]
-fn paused_and_download_only() {
-    let documents = folder("Documents", "download-only", State::Paused);
-    insta::assert_snapshot!(drawn(&status(State::Paused, vec![documents])), @"
-    ○ Paused   fst resume
-
-      Folder       Remote      Mode   Files      Size  State
-      ~/Documents  /Documents  ↓     12 408  18.2 GiB  paused
-
-      Server   https://sync.example.com   connected
-      Device   anna-laptop   3 devices in the account
-    ");
+    let status = status(State::Error, vec![photos, documents]);
+    golden("safety-stop", &status, &moment());
 }
 
 #[test]
@@ -274,14 +271,64 @@ fn without_a_daemon() {
     status.daemon_pid = 0;
     status.device = DeviceStatus::default();
     status.server.connected = false;
-    insta::assert_snapshot!(drawn(&status), @"
-    ✗ The sync daemon is not running
-      → fst daemon start
+    golden("no-daemon", &status, &moment());
+}
 
-      Folder       Remote      Mode  Files  Size  State
-      ~/Documents  /Documents  ⇄         -     -  not running
+#[test]
+fn long_names_in_any_script() {
+    let long = "a-very-long-folder-name-that-does-not-fit-into-its-column-at-all";
+    let wide = "とても長い名前のフォルダーで列に収まらないもの";
+    let problem = PathProblem {
+        path: format!("{wide}/{wide}/{long}.txt"),
+        code: "FST-3002".to_owned(),
+        reason: "cannot be read: permission denied".to_owned(),
+        next: "change its permissions, or ignore it".to_owned(),
+    };
+    let latin = FolderStatus {
+        phase: "comparing contents".to_owned(),
+        files: 1_000_000_000,
+        ..folder(long, "two-way", State::Syncing)
+    };
+    let japanese = FolderStatus {
+        problems: vec![problem],
+        ..folder(wide, "upload-only", State::Attention)
+    };
+    let combining = folder(&"e\u{301}".repeat(30), "two-way", State::Idle);
+    let mut status = status(State::Syncing, vec![latin, japanese, combining]);
+    status.server.url = format!("https://{long}.example.com:8765/and/a/path");
+    status.device.name = format!("{long}-laptop");
+    golden("long-names", &status, &moment());
+}
 
-      Server   https://sync.example.com   not connected
+#[test]
+fn what_compression_saved() {
+    let documents = FolderStatus {
+        saved_bytes: 120 << 20,
+        ..folder("Documents", "two-way", State::Idle)
+    };
+    insta::assert_snapshot!(drawn(&status(State::Idle, vec![documents])), @"
+    ✓ Up to date
+
+      Folder       Remote      Mode   Files      Size  State
+      ~/Documents  /Documents  ⇄     12 408  18.2 GiB  up to date
+
+      Server   https://sync.example.com   connected
+      Saved    120 MiB by compression
+      Device   anna-laptop (1 of 3)
+    ");
+}
+
+#[test]
+fn paused_and_download_only() {
+    let documents = folder("Documents", "download-only", State::Paused);
+    insta::assert_snapshot!(drawn(&status(State::Paused, vec![documents])), @"
+    ○ Paused   fst resume
+
+      Folder       Remote      Mode   Files      Size  State
+      ~/Documents  /Documents  ↓     12 408  18.2 GiB  paused
+
+      Server   https://sync.example.com   connected
+      Device   anna-laptop (1 of 3)
     ");
 }
 
@@ -294,7 +341,7 @@ fn no_folder_yet() {
       → fst add PATH --two-way
 
       Server   https://sync.example.com   connected
-      Device   anna-laptop   3 devices in the account
+      Device   anna-laptop (1 of 3)
     ");
 }
 
@@ -311,25 +358,6 @@ fn plain_is_for_cut_and_awk() {
     insta::assert_snapshot!(drawn_as(&status, &look), @"
     state	idle
     folder	/h/anna/Documents	/Documents	two-way	12408	19600000000	idle
-    ");
-}
-
-#[test]
-fn ascii_and_long_names() {
-    let name = "a-very-long-folder-name-that-does-not-fit-into-its-column-at-all";
-    let look = Look {
-        home: "/h/anna".into(),
-        ..Look::default()
-    };
-    let status = status(State::Idle, vec![folder(name, "two-way", State::Idle)]);
-    insta::assert_snapshot!(drawn_as(&status, &look), @"
-    ok Up to date
-
-      Folder                    Remote            Mode   Files      Size  State
-      ~/a-very-lo..lumn-at-all  /a-very..-at-all  <>    12 408  18.2 GiB  up to date
-
-      Server   https://sync.example.com   connected
-      Device   anna-laptop   3 devices in the account
     ");
 }
 
@@ -395,6 +423,6 @@ fn a_configuration_that_is_not_in_force() {
       ~/Documents  /Documents  ⇄     12 408  18.2 GiB  up to date
 
       Server   https://sync.example.com   connected
-      Device   anna-laptop   3 devices in the account
+      Device   anna-laptop (1 of 3)
     "#);
 }
