@@ -115,7 +115,7 @@ fn local_time(now: UnixMillis) -> Civil {
 
 #[cfg(test)]
 mod tests {
-    use fst_engine::rate::{Days, Rate, Window};
+    use fst_engine::rate::{Days, Window};
 
     use super::*;
 
