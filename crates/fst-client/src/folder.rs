@@ -54,6 +54,7 @@ mod space;
 mod status;
 mod watch;
 
+pub(crate) use choose::obey;
 use look::Look;
 pub use members::Members;
 pub use merging::Merges;
@@ -750,6 +751,7 @@ impl Folder {
         if plan.push.is_empty() {
             return Ok(Ran::All);
         }
+        self.doubt_choice(&plan.push)?;
         let saved = only_saves(&plan.push, &part.base, &part.local).unwrap_or_default();
         let saved: Vec<FileAt<'_>> = saved.iter().map(FileAt::Folder).collect();
         self.harden(&saved)?;

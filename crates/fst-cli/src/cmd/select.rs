@@ -48,7 +48,7 @@ fn add(context: &Context, args: &SubFolders) -> Result<Answer, Failure> {
     let draft = || client.draft_chosen(&folder.path, &dirs);
     let operation = noted::write(context, Name::new("select add", &subject), draft)
         .map_err(|failure| refused(context, &folder, failure))?;
-    reload_daemon(context)?;
+    take_effect(context, &folder)?;
     let look = &context.look;
     let said = match (&operation, dirs.iter().any(RelPath::is_root)) {
         (None, _) => format!("syncs {subject} on this device already"),
@@ -76,7 +76,7 @@ fn take_out(context: &Context, args: &SubFolders, flags: [bool; 2]) -> Result<An
         Copies::Clear | Copies::Keep => None,
     };
     let operation = noted::write(context, Name::new("select remove", &subject), draft)?;
-    reload_daemon(context)?;
+    take_effect(context, &folder)?;
     let (view, mut warnings) = view(context, &folder, &dirs)?;
     warnings.extend(late);
     let word = match copies {
@@ -150,6 +150,14 @@ fn copies(
             Err(failure.hint("say it: --keep or --remove"))
         },
     }
+}
+
+/// Now in a running daemon, else in the database that the next one goes by.
+fn take_effect(context: &Context, folder: &FolderConfig) -> Result<(), Failure> {
+    if !reload_daemon(context)? {
+        context.client()?.obey_choice(&folder.path)?;
+    }
+    Ok(())
 }
 
 /// Lets the daemon send what was not sent yet; says when that took too long.

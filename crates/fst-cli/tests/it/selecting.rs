@@ -210,3 +210,19 @@ fn a_choice_that_would_be_another_than_it_looks_is_refused() {
     let again = select(&bo, ["remove", "Wrok"]);
     assert!(again["undo"].is_null(), "{again}");
 }
+
+#[test]
+fn room_that_is_made_while_nothing_runs_is_no_deletion() {
+    let (_server, anna, bo) = pair();
+    let bo = bo.with_folder("Documents");
+    bo.wait();
+    bo.fst(["daemon", "stop"]).ok();
+    select(&bo, ["remove", "Photos"]);
+    std::fs::remove_dir_all(bo.path("Documents/Photos")).expect("removed");
+    select(&bo, ["add", "Photos"]);
+    bo.fst(["daemon", "start"]).ok();
+    bo.wait();
+    anna.wait();
+    assert_eq!(all(&anna), EVERYTHING);
+    assert_eq!(all(&bo), EVERYTHING);
+}

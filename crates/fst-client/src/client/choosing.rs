@@ -8,6 +8,8 @@ use std::path::Path;
 
 use fst_engine::ignore::{Copies, Refusal, Selection, Share};
 use fst_engine::tree::Tree;
+use fst_fs::real::RealVault;
+use fst_fs::vault::{Vault as _, VaultError};
 use fst_proto::path::RelPath;
 use fst_proto::text::printable;
 
@@ -58,6 +60,29 @@ impl Client {
         change(&mut selection).map_err(|refusal| refused(&refusal))?;
         *chosen = Chosen::of(&selection)?;
         config.draft(&self.dirs)
+    }
+
+    /// Lets the database of a folder that nobody syncs now go by what is chosen: else copies that a person removes before
+    /// somebody does could look like deletions when they are chosen again.
+    ///
+    /// # Errors
+    /// [`ErrorCode::UnknownFolder`], [`ErrorCode::BadState`], [`ErrorCode::RootMissing`].
+    pub fn obey_choice(&self, folder: &Path) -> Result<(), ClientError> {
+        let config = Config::load(&self.dirs)?;
+        let folder = &config.folders[super::folders::position(&config, folder)?];
+        let file = self.database(folder);
+        if !file.exists() {
+            return Ok(());
+        }
+        let _lock = match RealVault::open(&folder.path)?.lock() {
+            Ok(lock) => lock,
+            // Whoever syncs it sees to it.
+            Err(VaultError::Locked) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
+        let mut db = Db::open(&file)?;
+        crate::folder::obey(&mut db, &folder.chosen.selection()?)?;
+        Ok(())
     }
 
     /// What is chosen of a folder: its directories at the top, and those that the configuration names.

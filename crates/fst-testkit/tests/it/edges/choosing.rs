@@ -367,3 +367,34 @@ fn a_choice_beside_an_answer_that_is_still_out_is_obeyed_once_it_came() {
         assert_eq!(names(&scene, 0), all, "cut after {n} requests");
     }
 }
+
+#[test]
+fn s184_what_lies_beside_a_chosen_directory_comes_with_it_into_the_choice() {
+    let mut scene = Scene::new(44, 2);
+    for dir in ["a", "a/d", "a/e", "s"] {
+        scene.user(0, |vault| vault.user_mkdir(&path(dir)));
+        scene.write(0, &format!("{dir}/x"), dir.as_bytes());
+    }
+    choose(&mut scene, Selection::new(paths(&["a/d", "s"]), [], []));
+    scene.quiet();
+    assert_eq!(names(&scene, 1), ["a", "a/d", "a/d/x", "s", "s/x"]);
+    rename(&scene, 0, "a", "s/a");
+    scene.quiet();
+    scene.assert_equal();
+    assert_eq!(text(&scene, 1, "s/a/e/x"), "a/e");
+}
+
+#[test]
+fn s184_also_when_this_device_moves_it_there() {
+    let mut scene = Scene::new(45, 2);
+    for dir in ["a", "a/d", "a/e", "s"] {
+        scene.user(0, |vault| vault.user_mkdir(&path(dir)));
+        scene.write(0, &format!("{dir}/x"), dir.as_bytes());
+    }
+    choose(&mut scene, Selection::new(paths(&["a/d", "s"]), [], []));
+    scene.quiet();
+    rename(&scene, 1, "a", "s/a");
+    scene.quiet();
+    scene.assert_equal();
+    assert_eq!(text(&scene, 1, "s/a/e/x"), "a/e");
+}
