@@ -10,7 +10,7 @@ const SEEDS: u64 = 2_000;
 /// Worlds in which processes are killed all the time.
 const KILLING_SEEDS: u64 = 300;
 /// Worlds in which devices choose sub-folders all the time.
-const CHOOSING_SEEDS: u64 = 300;
+const CHOOSING_SEEDS: u64 = 200;
 /// Every so many seeds one is run twice and must give the same trace.
 const REPLAY_EVERY: u64 = 100;
 
