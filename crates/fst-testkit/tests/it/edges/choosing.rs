@@ -1,6 +1,7 @@
 //! Sub-folders that a device has chosen: what lies outside is left alone, here and there, whatever moves over the border.
 
 use fst_engine::ignore::Selection;
+use fst_fs::fake::PowerCut;
 
 use super::{Scene, assert_nothing_to_do, copies, names, path, text};
 
@@ -309,14 +310,20 @@ fn s187_a_chosen_directory_that_is_moved_there_stays_until_it_is_followed() {
 
 #[test]
 fn a_crash_at_any_moment_of_clearing_loses_and_deletes_nothing() {
-    for on_disk in [true, false] {
+    let ends = [
+        (true, None),
+        (true, Some(PowerCut::Everything)),
+        (true, Some(PowerCut::Contents)),
+        (false, None),
+    ];
+    for (on_disk, cut) in ends {
         for n in 1..60 {
             let mut scene = parted(&[]);
             scene.user(0, |vault| vault.user_mkdir(&path("b/deep")));
             scene.write(0, "b/deep/y", b"deep");
             scene.quiet();
             clear_b(&mut scene);
-            let is_killed = scene.devices[1].kill_in_sync(n, on_disk, None);
+            let is_killed = scene.devices[1].kill_in_sync(n, on_disk, cut);
             // Chosen again right after the crash: what went is fetched, not deleted.
             everything(&mut scene);
             let all = ["a", "a/x", "b", "b/deep", "b/deep/y", "b/x"];
