@@ -152,9 +152,10 @@ fn copies(
     }
 }
 
-/// Now in a running daemon, else in the database that the next one goes by.
+/// Now in a daemon that syncs the folder, else in the database by which the next one will.
 fn take_effect(context: &Context, folder: &FolderConfig) -> Result<(), Failure> {
-    if !reload_daemon(context)? {
+    let is_running = reload_daemon(context)?;
+    if !is_running || folder.paused {
         context.client()?.obey_choice(&folder.path)?;
     }
     Ok(())

@@ -225,4 +225,13 @@ fn room_that_is_made_while_nothing_runs_is_no_deletion() {
     anna.wait();
     assert_eq!(all(&anna), EVERYTHING);
     assert_eq!(all(&bo), EVERYTHING);
+    bo.fst(["pause"]).ok();
+    select(&bo, ["remove", "Work"]);
+    std::fs::remove_dir_all(bo.path("Documents/Work")).expect("removed");
+    select(&bo, ["add", "Work"]);
+    bo.fst(["resume"]).ok();
+    bo.wait();
+    anna.wait();
+    assert_eq!(all(&anna), EVERYTHING);
+    assert_eq!(all(&bo), EVERYTHING);
 }
