@@ -253,6 +253,11 @@ compared with what lies there now.")]
         /// Which shell
         shell: Shell,
     },
+    /// JSON Schemas of what --json prints; all names without one
+    Schema {
+        /// Such as status, or fst.status/1
+        name: Option<String>,
+    },
     /// The version
     Version,
 }

@@ -39,6 +39,7 @@ mod remove;
 mod restore;
 mod resync;
 mod schedule;
+mod schema;
 mod select;
 mod short;
 mod status;
@@ -105,6 +106,7 @@ fn run(command: Option<Command>, global: Global) -> Result<Answer, Failure> {
         Command::Doctor { topics } => doctor::run(&context, &topics),
         Command::Explain { topic } => explain::run(&topic),
         Command::Completions { shell } => Ok(completions::run(shell)),
+        Command::Schema { name } => schema::run(name.as_deref()),
         Command::Version => version::run(&context),
     }
 }

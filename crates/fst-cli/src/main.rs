@@ -15,6 +15,7 @@ mod context;
 mod noted;
 mod render;
 mod report;
+mod schema;
 mod screen;
 mod when;
 

@@ -149,6 +149,7 @@ fn every_device_lists_the_same_and_any_may_merge() {
         let shown = home.fst(["conflicts", "show", &id, "--json"]).ok().json();
         assert_eq!(shown["data"]["merge"], "clean", "{shown}");
     }
+    anna.fst(["conflicts", "diff", &id, "--json"]).ok();
     let diff = anna.fst(["conflicts", "diff", &id]).ok().out;
     assert!(
         diff.contains("-ONE\n") && diff.contains("+FIVE\n"),

@@ -58,6 +58,7 @@ fn help_starts_with_examples() {
       doctor       Look for what keeps this device from syncing well
       explain      What an error code means and what to do
       completions  Completions for a shell
+      schema       JSON Schemas of what --json prints; all names without one
       version      The version
 
     Options:

@@ -17,6 +17,7 @@ mod explaining;
 mod help;
 mod ignoring;
 mod problems;
+mod schemas;
 mod selecting;
 mod undoing;
 mod upping;

@@ -11,6 +11,8 @@ use fst_server::config::{Options, Tls};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::schemas;
+
 /// The command under test.
 pub(crate) const FST: &str = env!("CARGO_BIN_EXE_fst");
 
@@ -118,7 +120,10 @@ impl Home {
     pub(crate) fn fst<W: AsRef<OsStr>>(&self, words: impl IntoIterator<Item = W>) -> Run {
         let mut command = self.command(FST);
         command.args(words);
-        Run::from(&command.output().expect("the command runs"))
+        let run = Run::from(&command.output().expect("the command runs"));
+        let is_json = command.get_args().any(|word| word == "--json");
+        schemas::check(&run.out, &run.err, is_json);
+        run
     }
 
     /// Runs the command with something on standard input.
@@ -137,7 +142,9 @@ impl Home {
             .write_all(input.as_bytes())
             .expect("the command reads");
         drop(stdin);
-        Run::from(&child.wait_with_output().expect("the command ends"))
+        let run = Run::from(&child.wait_with_output().expect("the command ends"));
+        schemas::check(&run.out, &run.err, words.contains(&"--json"));
+        run
     }
 
     /// Runs a line in a shell that finds `fst`.
@@ -153,7 +160,9 @@ impl Home {
             .args(["-c", line])
             .env("PATH", path)
             .current_dir(self.dir.path());
-        Run::from(&command.output().expect("the shell runs"))
+        let run = Run::from(&command.output().expect("the shell runs"));
+        schemas::check(&run.out, &run.err, false);
+        run
     }
 
     /// A command in this home and no other.
