@@ -29,6 +29,9 @@ use crate::screen;
 /// Longest time in which what was not sent yet is sent before copies go; whatever is left then stays.
 const SEND_LIMIT: Duration = Duration::from_secs(30);
 
+/// Longest time for a daemon to begin a cycle, which it does at once unless a long step is under way.
+const SEE_LIMIT: Duration = Duration::from_secs(5);
+
 pub(super) fn run(context: &Context, command: &SelectCommand) -> Result<Answer, Failure> {
     match command {
         SelectCommand::Add(chosen) => add(context, chosen),
@@ -77,6 +80,7 @@ fn take_out(context: &Context, args: &SubFolders, flags: [bool; 2]) -> Result<An
     };
     let operation = noted::write(context, Name::new("select remove", &subject), draft)?;
     take_effect(context, &folder)?;
+    let_it_see(context, &folder)?;
     let (view, mut warnings) = view(context, &folder, &dirs)?;
     warnings.extend(late);
     let word = match copies {
@@ -157,6 +161,18 @@ fn take_effect(context: &Context, folder: &FolderConfig) -> Result<(), Failure> 
     let is_running = reload_daemon(context)?;
     if !is_running || folder.paused {
         context.client()?.obey_choice(&folder.path)?;
+    }
+    Ok(())
+}
+
+/// Gives the daemon the time to begin a cycle under the new choice: a script may remove copies right after this command,
+/// and choose them again.
+fn let_it_see(context: &Context, folder: &FolderConfig) -> Result<(), Failure> {
+    if let Some(mut daemon) = context.daemon_if_any()?.filter(|_| !folder.paused) {
+        // The choice holds from the beginning of a cycle on; whether that one comes to its end does not matter here.
+        daemon
+            .wait(Some(&folder.path), SEE_LIMIT)
+            .unwrap_or_default();
     }
     Ok(())
 }

@@ -235,3 +235,19 @@ fn room_that_is_made_while_nothing_runs_is_no_deletion() {
     assert_eq!(all(&anna), EVERYTHING);
     assert_eq!(all(&bo), EVERYTHING);
 }
+
+#[test]
+fn room_that_is_made_at_once_is_no_deletion() {
+    let (_server, anna, bo) = pair();
+    let bo = bo.with_folder("Documents");
+    bo.wait();
+    for _ in 0..5 {
+        select(&bo, ["remove", "Work"]);
+        std::fs::remove_dir_all(bo.path("Documents/Work")).expect("removed");
+        select(&bo, ["add", "Work"]);
+        bo.wait();
+        anna.wait();
+        assert_eq!(all(&anna), EVERYTHING);
+        assert_eq!(all(&bo), EVERYTHING);
+    }
+}
