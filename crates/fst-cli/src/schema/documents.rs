@@ -12,6 +12,7 @@ use super::shapes::{
 };
 
 mod afar;
+mod choosing;
 mod files;
 mod settings;
 
@@ -21,6 +22,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Document> {
         ACCOUNT,
         FOLDERS,
         files::FILES,
+        choosing::CHOICES,
         afar::AFAR,
         settings::CHANGES,
         settings::SETTINGS,
@@ -108,6 +110,10 @@ const FOLDERS: &[Document] = &[
                         &["two-way", "upload-only", "download-only"],
                         "Which ways changes flow",
                     ),
+                ),
+                (
+                    "only",
+                    texts("The only sub-folders that are synced on this device, if any"),
                 ),
             ])
         },
@@ -226,7 +232,14 @@ fn paused() -> Value {
 
 fn why() -> Value {
     let states = &[
-        "synced", "pending", "held", "ignored", "problem", "deleted", "unknown",
+        "synced",
+        "pending",
+        "held",
+        "ignored",
+        "unselected",
+        "problem",
+        "deleted",
+        "unknown",
     ];
     object([
         ("folder", text("The folder")),

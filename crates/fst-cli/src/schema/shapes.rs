@@ -183,6 +183,10 @@ pub(super) fn folder() -> Value {
                 "Which ways changes flow",
             ),
         ),
+        (
+            "choice?",
+            text("Which of its sub-folders this device syncs, unless it is all of them"),
+        ),
         ("state", word(STATES, "What it is doing")),
         (
             "phase",
