@@ -109,6 +109,10 @@ const FOLDERS: &[Document] = &[
                         "Which ways changes flow",
                     ),
                 ),
+                (
+                    "only",
+                    texts("The only sub-folders that are synced; all when empty"),
+                ),
             ])
         },
     },

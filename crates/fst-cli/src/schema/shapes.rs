@@ -201,6 +201,10 @@ pub(super) fn folder() -> Value {
         ),
         ("stopped", or_null(problem())),
         ("watch?", said(problem(), "Why changes are noticed late")),
+        (
+            "choice?",
+            text("Which of its sub-folders this device syncs, unless it is all of them"),
+        ),
         ("last_change_ms", time("Last change, 0 for none")),
     ])
 }
@@ -465,5 +469,27 @@ pub(super) fn schedule() -> Value {
         ),
         ("pause", flag("Whether everything stands still")),
         ("active", flag("Whether it holds now")),
+    ])
+}
+
+/// What a device has chosen of a folder.
+pub(super) fn choice() -> Value {
+    let sub_folder = object([
+        ("path", text("Path inside the folder, printable")),
+        (
+            "chosen",
+            word(&["all", "part", "none", "cleared"], "How much is synced"),
+        ),
+        ("is_here", flag("Something of this name lies on this disk")),
+        ("files", whole("Files in it at the server")),
+        ("bytes", whole("Their bytes")),
+    ]);
+    object([
+        ("folder", text("The folder")),
+        ("is_everything", flag("Nothing is left out")),
+        ("only", texts("The only ones that are synced")),
+        ("except", texts("Not synced; copies stay")),
+        ("cleared", texts("Not synced; synced copies go")),
+        ("sub_folders", list(sub_folder, "Sorted by path")),
     ])
 }

@@ -13,6 +13,7 @@ mod demos;
 mod doctor;
 mod encrypted;
 mod enrolling;
+mod exits;
 mod explaining;
 mod help;
 mod ignoring;

@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use crate::schema::Document;
 use crate::schema::shapes::{
-    code, either, flag, json_schema, list, object, operation, or_null, schedule, setting, text,
-    whole, with, word,
+    choice, code, either, flag, json_schema, list, object, operation, or_null, schedule, setting,
+    text, whole, with, word,
 };
 
 /// What commands changed.
@@ -112,6 +112,33 @@ pub(super) const SETTINGS: &[Document] = &[
         commands: &["config schema"],
         about: "The JSON Schema of the configuration",
         data: json_schema,
+    },
+    Document {
+        name: "fst.select.list/1",
+        commands: &["select list"],
+        about: "Sub-folders that this device syncs, and those that it leaves out",
+        data: || object([("folders", list(choice(), "The folders"))]),
+    },
+    Document {
+        name: "fst.select.add/1",
+        commands: &["select add"],
+        about: "Sub-folders are synced on this device from now on",
+        data: || object([("folder", text("The folder")), ("choice", choice())]),
+    },
+    Document {
+        name: "fst.select.remove/1",
+        commands: &["select remove"],
+        about: "Sub-folders are not synced on this device any more",
+        data: || {
+            object([
+                ("folder", text("The folder")),
+                (
+                    "copies",
+                    word(&["keep", "remove"], "What becomes of copies that are here"),
+                ),
+                ("choice", choice()),
+            ])
+        },
     },
     Document {
         name: "fst.schedule.list/1",
