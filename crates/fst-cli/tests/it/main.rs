@@ -18,6 +18,7 @@ mod explaining;
 mod help;
 mod ignoring;
 mod problems;
+mod recorded;
 mod schemas;
 mod selecting;
 mod undoing;
