@@ -81,8 +81,8 @@ fn join_words(client: &Client, join: &str) -> String {
 
 /// What to say when only this machine can use the line.
 pub(crate) fn loopback_note() -> &'static str {
-    "This address works on this machine only. For other machines run the server with an\n\
-     address they can reach: fst-server start --listen ADDR:PORT"
+    "This address works on this machine only. For other machines run the server with\n\
+     an address they can reach: fst-server start --listen ADDR:PORT"
 }
 
 /// Lets a running daemon read the configuration again; `false` when none runs.

@@ -229,7 +229,11 @@ fn answer(
     };
     let n = amounts::plural(n_done, "conflict");
     let mut text: String = settled.iter().map(line).collect();
-    text.extend([n.as_str(), " ", verb, "\n"]);
+    let symbol = match (n_open, is_dry) {
+        (0, false) => context.look.symbol(Symbol::Good) + " ",
+        _ => String::new(),
+    };
+    text.extend([symbol.as_str(), &n, " ", verb, "\n"]);
     let data = json!({ "resolved": drawn::value(&settled), "dry_run": is_dry });
     let mut answer = Answer::new("fst.resolved/1", data, text);
     if let Some(number) = settled.iter().find_map(|one| one.version_before)

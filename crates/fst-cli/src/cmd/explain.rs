@@ -7,7 +7,7 @@ use crate::render::Page;
 use crate::report::{Answer, Failure, commands_in, exit_of};
 
 /// Every exit code, in order, with its meaning.
-const EXITS: [(Exit, &str); 15] = [
+const EXITS: [(Exit, &str); 16] = [
     (Exit::Done, "done"),
     (Exit::Failed, "failed, see message"),
     (Exit::Usage, "wrong usage"),
@@ -26,6 +26,7 @@ const EXITS: [(Exit, &str); 15] = [
     (Exit::WrongKey, "wrong key, cannot decrypt"),
     (Exit::Policy, "refused by quota or server policy"),
     (Exit::TimedOut, "timed out"),
+    (Exit::Interrupted, "interrupted"),
 ];
 
 pub(super) fn run(topic: &str) -> Result<Answer, Failure> {
@@ -95,7 +96,7 @@ fn exit_codes() -> Answer {
         page.line(format!("  {:>3}  {meaning}", exit as u8));
         data.push(json!({ "exit": exit as u8, "meaning": meaning }));
     }
-    page.line("  130  interrupted\n\nfst status --check\n");
+    page.line("\nfst status --check\n");
     page.line("  0 up to date   20 syncing   21 conflict   22 offline   23 error   24 paused");
     page.line("  8 daemon not running");
     Answer::new(

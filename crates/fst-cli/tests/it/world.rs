@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use fst_proto::error::{ErrorCode, Problem};
 use fst_server::Embedded;
 use fst_server::config::{Options, Tls};
 use serde_json::Value;
@@ -344,14 +345,32 @@ impl Server {
 
 /// Something that speaks HTTP but is no server of ours.
 pub(crate) fn stranger() -> String {
+    always("200 OK", "text/html", "<html>hi</html")
+}
+
+/// A server that takes less than this client sends.
+pub(crate) fn too_small() -> String {
+    let problem = Problem::new(ErrorCode::TooLarge, "request body");
+    let problem = serde_json::to_string(&problem).expect("JSON");
+    always(
+        "413 Content Too Large",
+        "application/problem+json",
+        &problem,
+    )
+}
+
+/// Something that gives every request the same answer.
+fn always(status: &str, kind: &str, body: &str) -> String {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let answer = format!(
+        "HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+        body.len()
+    );
     std::thread::spawn(move || {
         for mut stream in listener.incoming().flatten() {
             let _asked = stream.read(&mut [0; 4096]);
-            let page = "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 14\r\n\
-                        connection: close\r\n\r\n<html>hi</html";
-            let _answered = stream.write_all(page.as_bytes());
+            let _answered = stream.write_all(answer.as_bytes());
         }
     });
     url

@@ -1,13 +1,15 @@
 //! History of all folders, read from their databases.
 
-use fst_proto::ids::SpaceId;
+use fst_proto::ids::{DeviceId, SpaceId};
 use fst_proto::merkle::Head;
 
 use super::{Arc, Client, ClientError, Db, FolderConfig, Members, Path};
+use crate::db::HistoryLine;
 use crate::views::HistoryItem;
 
 impl Client {
-    /// Newest lines of history, newest first, of one folder or all.
+    /// Newest lines of history, newest first, of one folder or all. The server is asked only for the name of a device
+    /// that joined after this one; without an answer the start of its id stands there.
     ///
     /// # Errors
     /// [`ClientError`] when a database is damaged.
@@ -16,23 +18,32 @@ impl Client {
         folder: Option<&Path>,
         limit: usize,
     ) -> Result<Vec<HistoryItem>, ClientError> {
-        let members = self.known_members();
-        let mut items = Vec::new();
+        let mut lines = Vec::new();
         for (config, db) in self.databases(folder)? {
-            for line in db.read().history(limit)? {
-                items.push(HistoryItem {
-                    time_ms: line.time_ms,
-                    device: members.name(line.device),
-                    action: line.action,
-                    path: line.path.to_string(),
-                    folder: config.path.clone(),
-                    idx: line.idx,
-                });
-            }
+            let found = db.read().history(limit)?;
+            lines.extend(found.into_iter().map(|line| (config, line)));
         }
-        items.sort_by(|a, b| b.time_ms.cmp(&a.time_ms).then(b.idx.cmp(&a.idx)));
-        items.truncate(limit);
-        Ok(items)
+        lines.sort_by(|(_, a), (_, b)| b.time_ms.cmp(&a.time_ms).then(b.idx.cmp(&a.idx)));
+        lines.truncate(limit);
+        let members = self.naming(lines.iter().map(|(_, line)| line.device));
+        let item = |(config, line): (&FolderConfig, HistoryLine)| HistoryItem {
+            time_ms: line.time_ms,
+            device: members.name(line.device),
+            action: line.action,
+            path: line.path.to_string(),
+            folder: config.path.clone(),
+            idx: line.idx,
+        };
+        Ok(lines.into_iter().map(item).collect())
+    }
+
+    /// Members that have names for these devices, as far as that can be known now.
+    fn naming(&self, mut devices: impl Iterator<Item = DeviceId>) -> Members {
+        let known = self.known_members();
+        if devices.all(|device| known.knows(device)) {
+            return known;
+        }
+        self.members().unwrap_or(known)
     }
 
     pub(super) fn known_members(&self) -> Members {

@@ -32,6 +32,12 @@ impl Members {
         state.is_some_and(|state| state.revoked_at.is_none())
     }
 
+    /// True for a device that has ever been one of the account, as far as the chain is known.
+    #[must_use]
+    pub fn knows(&self, device: DeviceId) -> bool {
+        self.chain.devices.contains_key(&device)
+    }
+
     /// Opens the device names of a verified chain.
     #[must_use]
     pub fn new(chain: Chain, enrolled: Arc<Enrolled>) -> Self {
