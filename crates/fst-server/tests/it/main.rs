@@ -6,6 +6,7 @@
     reason = "helpers fail the test that calls them"
 )]
 
+mod access;
 mod accounts;
 mod backups;
 mod binary;
