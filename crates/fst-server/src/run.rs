@@ -202,6 +202,7 @@ impl Server {
         let app = App::new(Arc::clone(&service), is_stopping)
             .on_setup_code_used(forget)
             .showing(certificate.clone())
+            .kept_in(&options.data)
             .ready_while(Arc::new(move || welcome.is_welcome()));
         let data = options.data.clone();
         Ok(Self {

@@ -35,7 +35,7 @@ const ROUTES: &str = "
 ";
 
 /// Routes with a method each, naming this space.
-fn routes(space: SpaceId) -> Vec<(Method, String)> {
+pub(crate) fn routes(space: SpaceId) -> Vec<(Method, String)> {
     let lines = ROUTES
         .lines()
         .filter_map(|line| line.trim().split_once(' '));

@@ -18,6 +18,7 @@ mod events;
 mod farm;
 mod faults;
 mod fsyncs;
+mod hostile;
 mod http;
 mod metrics;
 mod objects;
