@@ -89,6 +89,10 @@ codes! {
     AlreadyInitialised = 1106, Refused, 409, "this device is set up already", "fst status";
     /// Recovery words are wrong.
     BadRecovery = 1107, WrongKey, 403, "the recovery words do not fit this server", "check the 24 words and the server address";
+    /// The administrator disabled the account.
+    AccountDisabled = 1108, Permission, 403, "the administrator disabled this account", "nothing is deleted; ask the administrator for: fst-server user enable ACCOUNT";
+    /// The administrator bars the device.
+    DeviceBarred = 1109, Permission, 403, "the administrator bars this device", "nothing is deleted; ask the administrator for: fst-server device admit DEVICE";
     /// Nothing there.
     NotFound = 1201, NotFound, 404, "not found", "fst status";
     /// Folder is not synced.

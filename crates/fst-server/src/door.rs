@@ -6,6 +6,7 @@
 //! Source: docs/adr/0040-tls.md.
 
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,11 +26,12 @@ use tokio_rustls::server::TlsStream;
 
 use crate::tls::Certificate;
 
+mod greetings;
+
+use greetings::Greetings;
+
 /// Connections open at the same time: twice the event streams, of which each device has one.
 const CONNECTIONS_MAX: usize = 8192;
-
-/// Handshakes under way at the same time: at some 30 KiB each they take no more memory than a large body.
-const HANDSHAKES_MAX: usize = 1024;
 
 /// Longest time for a handshake, with the wait for a place: three round trips by satellite, and packets lost.
 const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(10);
@@ -56,22 +58,23 @@ impl Door {
     /// Serves until `stopping` is true and the requests that had begun have ended.
     pub(crate) async fn serve(mut self, mut stopping: watch::Receiver<bool>) {
         let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-        let handshakes = Arc::new(Semaphore::new(HANDSHAKES_MAX));
+        let greetings = Greetings::new();
         let graceful = GracefulShutdown::new();
         let stop = stopping.clone();
         loop {
             let next = async {
                 // Never closed; without a place whoever comes waits in the system's queue.
                 let place = Arc::clone(&places).acquire_owned().await.ok()?;
-                Some((place, Listener::accept(&mut self.listener).await.0))
+                Some((place, Listener::accept(&mut self.listener).await))
             };
-            let (place, stream) = tokio::select! {
+            let (place, (stream, from)) = tokio::select! {
                 Some(next) = next => next,
                 _ = stopping.wait_for(|is_stopping| *is_stopping) => break,
             };
             let visit = Visit {
                 certificate: self.certificate.clone(),
-                handshakes: Arc::clone(&handshakes),
+                greetings: Arc::clone(&greetings),
+                from: from.ip(),
                 stopping: stop.clone(),
                 router: self.router.clone(),
                 watcher: graceful.watcher(),
@@ -89,7 +92,8 @@ impl Door {
 /// One connection.
 struct Visit {
     certificate: Option<Arc<Certificate>>,
-    handshakes: Arc<Semaphore>,
+    greetings: Arc<Greetings>,
+    from: IpAddr,
     stopping: watch::Receiver<bool>,
     router: Router,
     watcher: Watcher,
@@ -106,7 +110,7 @@ impl Visit {
             return self.talk(stream).await;
         };
         let greeted = tokio::select! {
-            greeted = greet(&self.handshakes, &certificate, stream) => greeted,
+            greeted = greet(&self.greetings, self.from, &certificate, stream) => greeted,
             _ = self.stopping.wait_for(|is_stopping| *is_stopping) => return,
         };
         match greeted {
@@ -129,12 +133,13 @@ impl Visit {
 }
 
 async fn greet(
-    handshakes: &Semaphore,
+    greetings: &Arc<Greetings>,
+    from: IpAddr,
     certificate: &Certificate,
     stream: TcpStream,
 ) -> io::Result<TlsStream<TcpStream>> {
     let greeting = async {
-        let _place = handshakes.acquire().await.map_err(io::Error::other)?;
+        let _place = greetings.place(from).await;
         TlsAcceptor::from(certificate.config()).accept(stream).await
     };
     let late = |_| io::Error::from(io::ErrorKind::TimedOut);

@@ -4,6 +4,7 @@
 //! document; a request is refused on its headers, before its body is read, wherever that is possible.
 //! Not here: decisions ([`crate::service`]). Source: docs/design/wire.md.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use axum::Router;
@@ -12,6 +13,7 @@ use axum::http::{HeaderValue, Method, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{any, get, post};
+use fst_proto::error::ErrorCode;
 use fst_proto::text::to_hex;
 use tokio::sync::{Semaphore, watch};
 use tower_http::catch_panic::CatchPanicLayer;
@@ -59,6 +61,7 @@ pub struct App {
     on_setup_code_used: Option<OnSetupCodeUsed>,
     ready_while: Option<ReadyWhile>,
     certificate: Option<Arc<Certificate>>,
+    data: Option<Arc<Path>>,
 }
 
 impl std::fmt::Debug for App {
@@ -82,6 +85,7 @@ impl App {
             on_setup_code_used: None,
             ready_while: None,
             certificate: None,
+            data: None,
         }
     }
 
@@ -103,6 +107,13 @@ impl App {
     #[must_use]
     pub(crate) fn showing(mut self, certificate: Option<Arc<Certificate>>) -> Self {
         self.certificate = certificate;
+        self
+    }
+
+    /// The same, telling of the last backup of this data folder.
+    #[must_use]
+    pub(crate) fn kept_in(mut self, data: &Path) -> Self {
+        self.data = Some(data.into());
         self
     }
 
@@ -166,6 +177,9 @@ async fn observe(State(app): State<App>, request: Request, next: Next) -> Respon
     };
     if let Some(failure) = response.extensions().get::<reply::Failed>() {
         app.metrics.error(failure.kind);
+        if failure.code == ErrorCode::RateLimited {
+            app.metrics.rate_limited();
+        }
         let code = failure.code;
         tracing::debug!(%id, %route, method, %code, "refused");
     }

@@ -13,12 +13,17 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use fst_proto::error::ErrorCode;
+use fst_proto::ids::{AccountId, DeviceId};
+use fst_proto::time::UnixMillis;
 use fst_server::config::{self, Asked, BadConfig, Database, Options, PlainHttp, Storage, Tls};
 use fst_server::health::{self, Address};
 use fst_server::run::{self, RunError, Server};
+use fst_server::service::Pruned;
+use fst_server::upkeep::access;
 use fst_server::upkeep::backup::{self, Step};
 use fst_server::upkeep::restore::{self, Losses};
 use fst_server::upkeep::verify::{self, Depth};
+use fst_store::meta::Subject;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -105,10 +110,81 @@ enum Command {
         #[command(flatten)]
         place: Place,
     },
+    /// Lists, disables and enables accounts; may run beside the server.
+    User {
+        #[command(subcommand)]
+        action: User,
+    },
+    /// Lists devices, bars them and lets them in again; may run beside the server.
+    Device {
+        #[command(subcommand)]
+        action: Device,
+    },
+    /// Deletes what no rule of any space keeps, as the server does every hour; may run beside it.
+    Gc {
+        /// Deletes nothing; tells what would go.
+        #[arg(long)]
+        dry_run: bool,
+        #[command(flatten)]
+        place: Place,
+    },
     /// Manages set-up codes.
     SetupCode {
         #[command(subcommand)]
         action: SetupCode,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum User {
+    /// Lists accounts.
+    List {
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Refuses an account from now on; nothing of it is deleted.
+    Disable {
+        /// Account, 32 hex digits.
+        #[arg(value_parser = account_id)]
+        account: AccountId,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Serves a disabled account again.
+    Enable {
+        /// Account, 32 hex digits.
+        #[arg(value_parser = account_id)]
+        account: AccountId,
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum Device {
+    /// Lists devices.
+    List {
+        /// Only those of this account.
+        #[arg(long, value_name = "ACCOUNT", value_parser = account_id)]
+        account: Option<AccountId>,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Refuses a device from now on; its keys stay valid until its account revokes it.
+    Revoke {
+        /// Device, 32 hex digits.
+        #[arg(value_parser = device_id)]
+        device: DeviceId,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Serves a device again that was refused by `revoke`.
+    Admit {
+        /// Device, 32 hex digits.
+        #[arg(value_parser = device_id)]
+        device: DeviceId,
+        #[command(flatten)]
+        place: Place,
     },
 }
 
@@ -213,6 +289,9 @@ fn execute(command: &Command) -> Result<(), Failure> {
             backup: Some(from), ..
         } => verify_backup(from),
         Command::Verify { deep, .. } => verify(&options, *deep),
+        Command::User { action } => user(&options, action),
+        Command::Device { action } => device(&options, action),
+        Command::Gc { dry_run, .. } => gc(&options, *dry_run),
         Command::SetupCode { .. } => {
             let code = block_on(None, run::new_setup_code(&options))??;
             print(&format!("{code}\n"))
@@ -253,6 +332,14 @@ fn asked(command: &Command) -> Asked {
         | Command::Backup { place, .. }
         | Command::Restore { place, .. }
         | Command::Verify { place, .. }
+        | Command::Gc { place, .. }
+        | Command::User {
+            action: User::List { place } | User::Disable { place, .. } | User::Enable { place, .. },
+        }
+        | Command::Device {
+            action:
+                Device::List { place, .. } | Device::Revoke { place, .. } | Device::Admit { place, .. },
+        }
         | Command::SetupCode {
             action: SetupCode::New { place },
         } => at(place),
@@ -340,6 +427,85 @@ fn restore(options: &Options, from: &Path, accept_losses: bool) -> Result<(), Fa
     let moved = block_on(None, work)??;
     let to = options.data.display();
     print(&format!("restored to {to}: {moved}"))
+}
+
+fn account_id(text: &str) -> Result<AccountId, &'static str> {
+    AccountId::parse(text).ok_or("an account is 32 hex digits: see fst-server user list")
+}
+
+fn device_id(text: &str) -> Result<DeviceId, &'static str> {
+    DeviceId::parse(text).ok_or("a device is 32 hex digits: see fst-server device list")
+}
+
+fn user(options: &Options, action: &User) -> Result<(), Failure> {
+    let (account, what, told) = match action {
+        User::List { .. } => {
+            let rows = block_on(None, access::accounts(options))??;
+            let lines = rows.iter().map(|row| {
+                let (account, devices, spaces) = (row.account, row.devices, row.spaces);
+                let state = since("disabled", row.disabled);
+                format!("{account}  devices {devices}  spaces {spaces}  {state}\n")
+            });
+            return print(&lines.collect::<String>());
+        },
+        User::Disable { account, .. } => (account, access::Change::Bar, "disabled"),
+        User::Enable { account, .. } => (account, access::Change::Admit, "enabled"),
+    };
+    let subject = Subject::Account(*account);
+    block_on(None, access::change(options, subject, what))??;
+    print(&format!("account {account}: {told}\n"))
+}
+
+fn device(options: &Options, action: &Device) -> Result<(), Failure> {
+    let (device, what, told) = match action {
+        Device::List { account, .. } => {
+            let rows = block_on(None, access::devices(options, *account))??;
+            let lines = rows.iter().map(|row| {
+                let (device, account) = (row.device, row.account);
+                let state = if row.is_revoked {
+                    "revoked by its account".to_owned()
+                } else {
+                    since("refused", row.barred)
+                };
+                format!("{device}  account {account}  {state}\n")
+            });
+            return print(&lines.collect::<String>());
+        },
+        Device::Revoke { device, .. } => (device, access::Change::Bar, "refused"),
+        Device::Admit { device, .. } => (device, access::Change::Admit, "admitted"),
+    };
+    let subject = Subject::Device(*device);
+    block_on(None, access::change(options, subject, what))??;
+    print(&format!("device {device}: {told}\n"))
+}
+
+fn since(what: &str, time: Option<UnixMillis>) -> String {
+    time.map_or_else(
+        || "open".to_owned(),
+        |time| {
+            let at = time.to_civil();
+            let (year, month, day) = (at.year, at.month, at.day);
+            let (hour, minute, second) = (at.hour, at.minute, at.second);
+            format!("{what} since {year}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+        },
+    )
+}
+
+fn gc(options: &Options, is_dry: bool) -> Result<(), Failure> {
+    if is_dry {
+        let Pruned { objects, bytes, .. } = block_on(None, access::garbage(options))??;
+        return print(&format!(
+            "to delete: objects {objects}  bytes {bytes}; of them uploads of the last three days stay\n"
+        ));
+    }
+    let Pruned {
+        objects,
+        bytes,
+        blobs,
+    } = block_on(None, access::gc(options))??;
+    print(&format!(
+        "deleted: objects {objects}  bytes {bytes}  blobs {blobs}\n"
+    ))
 }
 
 /// Shows on a terminal how far the work is.

@@ -100,6 +100,7 @@ pub struct Metrics {
     conflicts: [AtomicU64; ConflictOutcome::TEXTS.len()],
     commits: [AtomicU64; CommitResult::TEXTS.len()],
     changing: AtomicU64,
+    rate_limited: AtomicU64,
     requests: Mutex<BTreeMap<(String, &'static str, &'static str), u64>>,
     active: Mutex<BTreeMap<DeviceId, UnixMillis>>,
 }
@@ -113,6 +114,12 @@ pub struct Readings {
     pub fsyncs: u64,
     /// End of the TLS certificate, seconds since 1970.
     pub certificate_ends: Option<u64>,
+    /// Devices of all accounts, revoked ones too.
+    pub devices: u64,
+    /// Event streams open now.
+    pub streams: u64,
+    /// When a backup became whole last, seconds since 1970.
+    pub last_backup: Option<u64>,
     /// Time now.
     pub now: UnixMillis,
 }
@@ -141,6 +148,11 @@ impl Metrics {
     /// Counts a request that changed something.
     pub fn changed(&self) {
         self.changing.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a request that came too early.
+    pub fn rate_limited(&self) {
+        self.rate_limited.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Counts a request by its route template.
@@ -266,6 +278,24 @@ impl Metrics {
                 "Requests that changed something.",
                 changing,
             ),
+            (
+                "fst_rate_limited_total",
+                "counter",
+                "Requests refused because they came too often.",
+                self.rate_limited.load(Ordering::Relaxed),
+            ),
+            (
+                "fst_devices_registered",
+                "gauge",
+                "Devices of all accounts, revoked ones too.",
+                readings.devices,
+            ),
+            (
+                "fst_streams",
+                "gauge",
+                "Event streams open now.",
+                readings.streams,
+            ),
         ];
         for (name, kind, help, value) in singles {
             head(out, name, kind, help);
@@ -275,6 +305,11 @@ impl Metrics {
             let name = "fst_tls_certificate_expiry_timestamp_seconds";
             head(out, name, "gauge", "When the TLS certificate ends.");
             line(out, name, "", ends);
+        }
+        if let Some(time) = readings.last_backup {
+            let name = "fst_backup_last_success_timestamp_seconds";
+            head(out, name, "gauge", "When a backup became whole last.");
+            line(out, name, "", time);
         }
         head(out, "fst_build_info", "gauge", "Version of the server.");
         let version = concat!("{version=\"", env!("CARGO_PKG_VERSION"), "\"}");

@@ -18,6 +18,12 @@ pub enum Refusal {
     /// No valid token, or the device is not accepted.
     #[error("{0}")]
     Unauthorized(&'static str),
+    /// The administrator disabled the account.
+    #[error("the administrator disabled this account; nothing is deleted")]
+    Disabled,
+    /// The administrator bars the device.
+    #[error("the administrator bars this device; nothing is deleted")]
+    Barred,
     /// A client key came over the wire; it is not a secret any more.
     #[error("client_key_on_wire: a client key must never be sent to a server; revoke it")]
     ClientKeyOnWire,
@@ -90,6 +96,8 @@ impl Refusal {
     pub fn code(&self) -> ErrorCode {
         match self {
             Self::Unauthorized(_) | Self::ClientKeyOnWire => ErrorCode::Unauthorized,
+            Self::Disabled => ErrorCode::AccountDisabled,
+            Self::Barred => ErrorCode::DeviceBarred,
             Self::SetupCode => ErrorCode::BadSetupCode,
             Self::Slot => ErrorCode::BadJoin,
             Self::NotFound(_) => ErrorCode::NotFound,
@@ -114,6 +122,8 @@ impl Refusal {
             Self::NoSuchMethod => 405,
             Self::Unauthorized(_)
             | Self::ClientKeyOnWire
+            | Self::Disabled
+            | Self::Barred
             | Self::SetupCode
             | Self::Slot
             | Self::NotFound(_)

@@ -105,6 +105,9 @@ pub enum RunError {
     /// The service.
     #[error("open the server's storage")]
     Service(#[from] Refusal),
+    /// A command on the database that was refused.
+    #[error("{0}")]
+    Refused(#[source] Refusal),
     /// The thread or runtime of an embedded server.
     #[error("serve")]
     Serve(#[source] io::Error),
@@ -118,6 +121,7 @@ impl RunError {
             Self::Locked(_) | Self::NotAlone(_) => ErrorCode::Locked,
             Self::Lacks(_) | Self::NotHere(_) | Self::Tls(_) => ErrorCode::BadConfig,
             Self::Backup(error) => error.code(),
+            Self::Refused(refusal) => refusal.code(),
             Self::Full { .. } => ErrorCode::NoSpace,
             Self::InsecureHttp(_) => ErrorCode::InsecureHttp,
             Self::Io { .. } | Self::Listen { .. } | Self::Serve(_) => ErrorCode::Io,
@@ -198,6 +202,7 @@ impl Server {
         let app = App::new(Arc::clone(&service), is_stopping)
             .on_setup_code_used(forget)
             .showing(certificate.clone())
+            .kept_in(&options.data)
             .ready_while(Arc::new(move || welcome.is_welcome()));
         let data = options.data.clone();
         Ok(Self {
@@ -352,7 +357,11 @@ async fn prune_forever(service: Arc<Service>, data: PathBuf, mut stopping: watch
         };
         match service.prune().await {
             Ok(pruned) if pruned == Pruned::default() => {},
-            Ok(Pruned { objects, blobs }) => tracing::info!(objects, blobs, "pruned"),
+            Ok(Pruned {
+                objects,
+                bytes,
+                blobs,
+            }) => tracing::info!(objects, bytes, blobs, "pruned"),
             Err(error) => tracing::warn!(%error, "nothing was pruned"),
         }
     }

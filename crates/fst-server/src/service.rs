@@ -26,6 +26,7 @@ use tokio::sync::broadcast::Receiver;
 use crate::refusal::Refusal;
 use crate::seams::{self, Random};
 
+mod access;
 mod accounts;
 mod commit;
 mod keys;
@@ -35,6 +36,7 @@ mod retention;
 mod spaces;
 mod tokens;
 
+pub use access::{AccountRow, DeviceRow};
 pub use objects::{ByteRange, ObjectPart};
 pub use retention::Pruned;
 pub use spaces::ServedChanges;

@@ -84,7 +84,12 @@ pub(crate) async fn open(options: &Options) -> Result<Opened, RunError> {
 /// [`RunError`].
 pub(crate) async fn open_meta_only(options: &Options) -> Result<Service, RunError> {
     restore::check_finished(options)?;
-    let (blobs, cache) = (Arc::new(MemoryBlobs::new()), Arc::new(LocalCache::new()));
+    open_meta(options, Arc::new(MemoryBlobs::new())).await
+}
+
+/// A service on the database that hears and tells no other worker.
+async fn open_meta(options: &Options, blobs: Arc<dyn BlobStore>) -> Result<Service, RunError> {
+    let cache = Arc::new(LocalCache::new());
     match &options.database {
         Database::Sqlite(path) => {
             service(options, Arc::new(open_sqlite(path)?), blobs, cache).await
@@ -102,6 +107,24 @@ pub(crate) async fn open_meta_only(options: &Options) -> Result<Service, RunErro
         #[cfg(not(feature = "shared-stores"))]
         Database::Postgres(_) => Err(RunError::Lacks("PostgreSQL")),
     }
+}
+
+/// A service beside running servers that reads and deletes blobs, and writes none.
+///
+/// # Errors
+/// [`RunError`].
+pub(crate) async fn open_beside(options: &Options) -> Result<Service, RunError> {
+    restore::check_finished(options)?;
+    let blobs: Arc<dyn BlobStore> = match &options.storage {
+        Storage::Local(folder) => Arc::new(FsBlobs::beside(folder)),
+        Storage::S3(_) => open_blobs(&options.storage)?,
+        Storage::Memory => {
+            return Err(RunError::NotHere(
+                "a server in memory leaves nothing to prune",
+            ));
+        },
+    };
+    open_meta(options, blobs).await
 }
 
 /// Creates the database when it is missing and brings it to this program's version; returns the steps that ran.

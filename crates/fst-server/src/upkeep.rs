@@ -14,6 +14,7 @@ use fst_proto::ids::SpaceId;
 use crate::config::{Database, Options, Storage};
 use crate::run::{RunError, io_error};
 
+pub mod access;
 pub mod backup;
 mod folder;
 mod manifest;

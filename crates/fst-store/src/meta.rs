@@ -16,12 +16,14 @@ use fst_proto::wire::SpaceInfo;
 use crate::blob::BlobKey;
 use crate::error::StoreResult;
 
+mod access;
 mod lead;
 pub mod memory;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 pub mod sqlite;
 
+pub use access::Subject;
 pub use lead::{Held, Lead};
 
 /// Payloads up to this size stay with the metadata; larger ones go to a pack, so that the write-ahead log
@@ -334,6 +336,31 @@ pub trait MetaStore: Send + Sync + std::fmt::Debug {
     /// Failures of the backend.
     async fn device_account(&self, device: DeviceId) -> StoreResult<Option<AccountId>>;
 
+    /// Accounts in the order of their ids, those after `after`, at most `n_max`.
+    ///
+    /// # Errors
+    /// Failures of the backend.
+    async fn accounts(&self, after: Option<AccountId>, n_max: usize)
+    -> StoreResult<Vec<AccountId>>;
+
+    /// Bars an account or device; nothing of it is deleted. Who is barred already stays so since then.
+    ///
+    /// # Errors
+    /// Failures of the backend.
+    async fn bar(&self, subject: Subject, since: UnixMillis) -> StoreResult<Outcome>;
+
+    /// Ends that; [`Outcome::Repeated`] when it was not barred.
+    ///
+    /// # Errors
+    /// Failures of the backend.
+    async fn unbar(&self, subject: Subject) -> StoreResult<Outcome>;
+
+    /// Since when it is barred, if it is.
+    ///
+    /// # Errors
+    /// Failures of the backend.
+    async fn barred_since(&self, subject: Subject) -> StoreResult<Option<UnixMillis>>;
+
     /// Creates a space with its first entry.
     ///
     /// # Errors
@@ -424,6 +451,13 @@ pub trait MetaStore: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// Failures of the backend.
     async fn totals(&self) -> StoreResult<Totals>;
+}
+
+impl Outcome {
+    /// What a statement did that changed `n` rows.
+    fn of(n: usize) -> Self {
+        if n == 0 { Self::Repeated } else { Self::New }
+    }
 }
 
 impl Payload {

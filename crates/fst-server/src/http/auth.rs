@@ -33,10 +33,12 @@ impl FromRequestParts<App> for Authed {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Failure> {
-        let value = parts
-            .headers
-            .get(header::AUTHORIZATION)
-            .and_then(|value| value.to_str().ok());
+        // Of two, a proxy in front may have looked at the other one.
+        let mut values = parts.headers.get_all(header::AUTHORIZATION).iter();
+        let value = match (values.next(), values.next()) {
+            (Some(value), None) => value.to_str().ok(),
+            (None | Some(_), _) => None,
+        };
         let token = value.and_then(|value| value.strip_prefix("Bearer "));
         let token = token.ok_or(Refusal::Unauthorized("a bearer token is needed"))?;
         let caller = app.service.verify_token(token).await?;

@@ -8,6 +8,7 @@ use super::App;
 use super::reply::{self, Answer, Failure};
 use crate::metrics::Readings;
 use crate::refusal::Refusal;
+use crate::upkeep::backup;
 
 /// The process runs.
 pub(super) async fn healthz() -> &'static str {
@@ -37,8 +38,13 @@ pub(super) async fn readyz(State(app): State<App>) -> Answer {
 
 /// Prometheus text.
 pub(super) async fn metrics(State(app): State<App>) -> Answer {
+    let totals = app.service.totals().await?;
+    let open_streams = super::STREAMS_MAX - app.streams.available_permits();
     let readings = Readings {
-        stored_bytes: app.service.totals().await?.bytes,
+        stored_bytes: totals.bytes,
+        devices: totals.devices,
+        streams: open_streams as u64,
+        last_backup: last_backup(&app).await,
         fsyncs: app.service.blob_fsyncs(),
         certificate_ends: app.certificate.as_ref().and_then(|shown| shown.ends()),
         now: app.service.clock().now(),
@@ -48,6 +54,13 @@ pub(super) async fn metrics(State(app): State<App>) -> Answer {
         "text/plain; version=0.0.4; charset=utf-8",
     )];
     Ok((kind, app.metrics.render(readings)).into_response())
+}
+
+/// Read each time: a backup runs in a process of its own.
+async fn last_backup(app: &App) -> Option<u64> {
+    let data = app.data.clone()?;
+    let read = tokio::task::spawn_blocking(move || backup::last(&data));
+    read.await.ok().flatten()
 }
 
 /// Who answers.

@@ -119,7 +119,9 @@ impl IntoResponse for Failure {
             Refusal::NeedsClient | Refusal::TooLarge { .. } | Refusal::SlowBody => {
                 headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
             },
-            Refusal::SetupCode
+            Refusal::Disabled
+            | Refusal::Barred
+            | Refusal::SetupCode
             | Refusal::Slot
             | Refusal::NotFound(_)
             | Refusal::Malformed(_)
@@ -137,7 +139,9 @@ fn kind(refusal: &Refusal) -> ErrorKind {
         | Refusal::ClientKeyOnWire
         | Refusal::SetupCode
         | Refusal::Slot => ErrorKind::Auth,
-        Refusal::NotFound(_) | Refusal::NeedsClient => ErrorKind::Permission,
+        Refusal::NotFound(_) | Refusal::NeedsClient | Refusal::Disabled | Refusal::Barred => {
+            ErrorKind::Permission
+        },
         Refusal::Malformed(_) | Refusal::NoSuchMethod | Refusal::Range { .. } => {
             ErrorKind::Integrity
         },

@@ -98,12 +98,13 @@ impl Service {
     /// What a joining device needs; whoever knows the slot's id may read it.
     ///
     /// # Errors
-    /// [`Refusal::Slot`] when it is unknown, used or expired.
+    /// [`Refusal::Slot`] when it is unknown, used or expired; [`Refusal::Disabled`].
     pub async fn get_slot(&self, slot: SlotId) -> Served<SlotReply> {
         let stored = self.parts.meta.slot(slot).await?.ok_or(Refusal::Slot)?;
         if !stored.is_open(self.clock().now()) {
             return Err(Refusal::Slot);
         }
+        self.check_enabled(stored.account).await?;
         let chain = self.parts.meta.account_entries(stored.account, 0).await?;
         Ok(SlotReply {
             account: stored.account,
@@ -115,7 +116,7 @@ impl Service {
     /// Adds a device by a slot. The same entry again gives the same answer.
     ///
     /// # Errors
-    /// [`Refusal::Slot`]; [`Refusal::Malformed`]; `Conflict::Exists` when the chain moved on: read the slot
+    /// [`Refusal::Slot`]; [`Refusal::Disabled`]; [`Refusal::Malformed`]; `Conflict::Exists` when the chain moved on: read the slot
     /// again and sign anew.
     pub async fn join(&self, slot: SlotId, request: Join) -> Served<Outcome> {
         let entry = request.entry;
@@ -132,6 +133,7 @@ impl Service {
         if !fits || header.account != stored.account {
             return Err(Refusal::malformed("the join is not signed for this slot"));
         }
+        self.check_enabled(stored.account).await?;
         let adds = Some(record.device);
         let tx = AppendAccountTx {
             account: stored.account,

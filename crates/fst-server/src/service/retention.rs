@@ -5,7 +5,7 @@
 //! first, blobs after. A crash in between leaves unused blobs, not damage. Not here: the rules
 //! (`fst_engine::retention`); entries and their payloads, which stay. Source: docs/design/versions.md §4.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use fst_engine::retention::{Held, Ledger};
 use fst_proto::control::{Control, Policy, Retention};
@@ -23,8 +23,19 @@ use crate::refusal::Refusal;
 pub struct Pruned {
     /// Objects that nothing kept references any more.
     pub objects: u64,
+    /// Bytes of their envelopes.
+    pub bytes: u64,
     /// Blobs deleted.
     pub blobs: u64,
+}
+
+/// Whether pruning deletes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pruning {
+    /// It does.
+    Delete,
+    /// It only tells what nothing keeps.
+    Tell,
 }
 
 /// What a log says about keeping.
@@ -42,11 +53,24 @@ impl Service {
     /// # Errors
     /// [`Refusal::Storage`] when the spaces cannot be listed.
     pub async fn prune(&self) -> Served<Pruned> {
+        self.each_space(Pruning::Delete).await
+    }
+
+    /// What [`Service::prune`] would free if no upload were leased; deletes nothing.
+    ///
+    /// # Errors
+    /// As [`Service::prune`].
+    pub async fn prunable(&self) -> Served<Pruned> {
+        self.each_space(Pruning::Tell).await
+    }
+
+    async fn each_space(&self, pruning: Pruning) -> Served<Pruned> {
         let mut total = Pruned::default();
         for space in self.parts.meta.all_spaces().await? {
-            match self.prune_space(space).await {
+            match self.prune_space(space, pruning).await {
                 Ok(pruned) => {
                     total.objects += pruned.objects;
+                    total.bytes += pruned.bytes;
                     total.blobs += pruned.blobs;
                 },
                 Err(error) => tracing::warn!(%space, %error, "a space was not pruned"),
@@ -55,11 +79,8 @@ impl Service {
         Ok(total)
     }
 
-    /// Prunes one space.
-    ///
-    /// # Errors
-    /// [`Refusal::Storage`]; what was forgotten before stays forgotten.
-    pub async fn prune_space(&self, space: SpaceId) -> Served<Pruned> {
+    /// Prunes one space; what was forgotten before a failure stays forgotten.
+    async fn prune_space(&self, space: SpaceId, pruning: Pruning) -> Served<Pruned> {
         let now = self.clock().now();
         let read = self.read_log(space).await?;
         let held = self.held(space, &read).await?;
@@ -70,12 +91,13 @@ impl Service {
             .collect();
         let mut pruned = Pruned::default();
         for ids in dead.chunks(limits::IDS_PER_REQUEST_MAX) {
-            let missing = self.parts.meta.missing_objects(space, ids.to_vec()).await?;
-            let ids: Vec<_> = ids
-                .iter()
-                .filter(|id| !missing.contains(id))
-                .copied()
-                .collect();
+            let stored = self.parts.meta.locate_objects(space, ids.to_vec()).await?;
+            let ids: Vec<_> = stored.iter().map(|object| object.id).collect();
+            if pruning == Pruning::Tell {
+                pruned.objects += stored.len() as u64;
+                pruned.bytes += stored.iter().map(|object| object.len).sum::<u64>();
+                continue;
+            }
             let tx = ForgetTx {
                 space,
                 size: read.size,
@@ -86,8 +108,18 @@ impl Service {
             let Some(packs) = self.parts.meta.forget_objects(tx).await? else {
                 break;
             };
-            let left = self.parts.meta.missing_objects(space, ids).await?;
-            pruned.objects += left.len() as u64;
+            let gone: BTreeSet<_> = self
+                .parts
+                .meta
+                .missing_objects(space, ids)
+                .await?
+                .into_iter()
+                .collect();
+            let gone = stored.iter().filter(|object| gone.contains(&object.id));
+            for object in gone {
+                pruned.objects += 1;
+                pruned.bytes += object.len;
+            }
             for pack in packs {
                 self.discard(pack).await;
                 pruned.blobs += 1;

@@ -77,6 +77,8 @@ impl Service {
             let cap = Duration::from_secs(limits::LONG_POLL_SECONDS_MAX);
             let woken = tokio::time::timeout(wait.min(cap), hints.next()).await;
             if woken.is_ok() {
+                // Much may have happened to the caller during the wait.
+                self.check_device(caller).await?;
                 page = self.read_page(space, since).await?;
             }
         }

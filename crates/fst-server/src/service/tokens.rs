@@ -59,7 +59,7 @@ impl Service {
     ///
     /// # Errors
     /// [`Refusal::Unauthorized`] when the nonce is unknown, used or late, the signature is wrong, or the
-    /// device is revoked.
+    /// device is revoked; [`Refusal::Disabled`]; [`Refusal::Barred`].
     pub async fn token(&self, request: TokenRequest) -> Served<Token> {
         const REFUSED: Refusal = Refusal::Unauthorized("the device could not sign in");
         let now = self.clock().now();
@@ -85,6 +85,9 @@ impl Service {
         if !is_signed_by(&key, &message, &request.sig) {
             return Err(REFUSED);
         }
+        // Told only to who proved to be this device.
+        self.check_enabled(account).await?;
+        self.check_admitted(request.device).await?;
         let iat = now.0 / 1000;
         let jti = to_hex(&seams::bytes::<16>(self.random()));
         let exp = iat + limits::TOKEN_SECONDS;
@@ -127,7 +130,7 @@ impl Service {
     /// Checks that a device is still part of its account.
     ///
     /// # Errors
-    /// [`Refusal::Unauthorized`] when it is revoked or unknown.
+    /// [`Refusal::Unauthorized`] when it is revoked or unknown; [`Refusal::Disabled`]; [`Refusal::Barred`].
     pub async fn check_device(&self, caller: Caller) -> Served<()> {
         const REVOKED: Refusal = Refusal::Unauthorized("the device is not part of the account");
         let chain = match self.chain(caller.account).await {
@@ -136,8 +139,9 @@ impl Service {
         };
         chain
             .device_key_at(caller.device, chain.len)
-            .map(|_| ())
-            .ok_or(REVOKED)
+            .ok_or(REVOKED)?;
+        self.check_enabled(caller.account).await?;
+        self.check_admitted(caller.device).await
     }
 
     /// True when a text carries a client key, which must never be sent.

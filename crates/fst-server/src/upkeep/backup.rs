@@ -137,6 +137,12 @@ async fn run(options: &Options, to: &Path, tell: Listener<'_>) -> Result<Moved, 
     })
 }
 
+/// When a backup of this data folder became whole last, Unix seconds.
+pub(crate) fn last(data: &Path) -> Option<u64> {
+    let text = std::fs::read_to_string(data.join(LAST_BACKUP_FILE)).ok()?;
+    text.trim().parse().ok()
+}
+
 /// Bytes of everything that a manifest lists.
 pub(super) fn bytes(manifest: &Manifest) -> u64 {
     let blobs = manifest.blobs.iter().map(|(_, digest)| digest.bytes);

@@ -6,6 +6,7 @@
     reason = "helpers fail the test that calls them"
 )]
 
+mod access;
 mod accounts;
 mod backups;
 mod binary;
@@ -17,6 +18,7 @@ mod events;
 mod farm;
 mod faults;
 mod fsyncs;
+mod hostile;
 mod http;
 mod metrics;
 mod objects;

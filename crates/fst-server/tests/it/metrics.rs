@@ -1,8 +1,11 @@
 //! `/metrics` and the health routes.
 
+use std::collections::BTreeSet;
+
 use reqwest::StatusCode;
 
-use crate::client::TestServer;
+use crate::binary::run;
+use crate::client::{Process, TestServer};
 use crate::support::{put, put_with};
 
 async fn text(server: &TestServer) -> String {
@@ -74,6 +77,9 @@ async fn every_series_is_there_from_the_start() {
         "fst_storage_used_bytes",
         "fst_storage_fsyncs_total",
         "fst_changing_requests_total",
+        "fst_rate_limited_total",
+        "fst_devices_registered",
+        "fst_streams",
     ];
     for name in singles {
         assert_eq!(value(&text, name), 0);
@@ -81,11 +87,60 @@ async fn every_series_is_there_from_the_start() {
     assert!(text.contains("# TYPE fst_bandwidth_usage_bytes untyped\n"));
     assert!(text.contains("# TYPE fst_files_synced_total counter\n"));
     assert!(text.contains("fst_build_info{version=\"3.2.0\"} 1\n"));
-    // Each series of the text has a type before it.
-    for line in text.lines().filter(|line| !line.starts_with('#')) {
-        let name = line.split(['{', ' ']).next().unwrap();
-        assert!(text.contains(&format!("# TYPE {name} ")), "{line}");
+    check_exposition(&text);
+}
+
+/// Checks a text as a scraper reads it: the series of a name stand together behind one help and one type, whose kind fits
+/// the name; none comes twice; each has a number.
+fn check_exposition(text: &str) {
+    let (mut current, mut names, mut series) = (("", ""), BTreeSet::new(), BTreeSet::new());
+    let mut helped = "";
+    for line in text.lines() {
+        if let Some(help) = line.strip_prefix("# HELP ") {
+            let (name, words) = help.split_once(' ').unwrap();
+            assert!(names.insert(name) && words.ends_with('.'), "{line}");
+            helped = name;
+        } else if let Some(kind) = line.strip_prefix("# TYPE ") {
+            current = kind.split_once(' ').unwrap();
+            assert_eq!(current.0, helped, "{line}");
+            assert_eq!(
+                current.1 == "counter",
+                current.0.ends_with("_total"),
+                "{line}"
+            );
+        } else {
+            let (name, value) = line.rsplit_once(' ').unwrap();
+            assert_eq!(name.split('{').next(), Some(current.0), "{line}");
+            assert!(series.insert(name), "twice: {line}");
+            value.parse::<u64>().unwrap();
+        }
     }
+    assert!(!series.is_empty());
+}
+
+#[tokio::test]
+async fn the_last_backup_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let server = Process::start(&data);
+    let text = async || {
+        server
+            .http()
+            .get("/metrics", "")
+            .await
+            .text()
+            .await
+            .unwrap()
+    };
+    let name = "fst_backup_last_success_timestamp_seconds";
+    assert!(!text().await.contains(name), "there is none yet");
+    let to = dir.path().join("backup");
+    let (code, _, err) = run(&data, &["backup", "--to", to.to_str().unwrap()]);
+    assert_eq!(code, Some(0), "{err}");
+    let text = text().await;
+    check_exposition(&text);
+    let noted = std::fs::read_to_string(data.join("last-backup")).unwrap();
+    assert_eq!(value(&text, name).to_string(), noted.trim());
 }
 
 #[tokio::test]

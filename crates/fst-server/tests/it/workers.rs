@@ -156,7 +156,10 @@ async fn init_makes_the_database_once_and_migrate_tells() {
     assert_eq!(code, Some(9));
     assert!(err.contains("run fst-server migrate"), "{err}");
     let (code, out, _) = farm.admin(&["migrate", "--plan"]);
-    assert_eq!((code, out.as_str()), (Some(0), "to do  0001_init\n"));
+    assert_eq!(
+        (code, out.as_str()),
+        (Some(0), "to do  0001_init\nto do  0002_barred\n")
+    );
     assert_eq!(
         farm.admin(&["migrate", "--check"]).0,
         Some(9),

@@ -14,6 +14,7 @@ use crate::meta::{
     CommitTx, Committed, ForgetTx, LEASE_MS, MetaStore, Outcome, PageLimit, Payload,
 };
 
+mod access;
 mod accounts;
 mod prune;
 
@@ -39,6 +40,8 @@ pub async fn all<M: MetaStore>(fresh: impl AsyncFn() -> M) {
     accounts::invitations_work_once(&fresh().await).await;
     accounts::invitations_end(&fresh().await).await;
     accounts::recovery_slots_stay(&fresh().await).await;
+    access::accounts_are_listed_in_pages(&fresh().await).await;
+    access::the_barred_are_known(&fresh().await).await;
     spaces_begin_and_repeat(&fresh().await).await;
     commits_give_merkle_heads(&fresh().await).await;
     commits_repeat(&fresh().await).await;

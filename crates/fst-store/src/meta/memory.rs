@@ -2,7 +2,9 @@
 //!
 //! Invariant: every method takes one lock and leaves the state whole. Not here: durability.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use fst_proto::account::AccountEntry;
@@ -16,7 +18,7 @@ use super::lead::{Lead, LocalRoles};
 use super::{
     AppendAccountTx, CommitTx, Committed, CreateAccountTx, CreateSpaceTx, ForgetTx, LEASE_MS,
     Located, MetaStore, Outcome, PackTx, Page, PageLimit, Payload, SlotKind, StoredEntry,
-    StoredSlot, Totals,
+    StoredSlot, Subject, Totals,
 };
 use crate::blob::BlobKey;
 use crate::error::{Refused, StoreResult};
@@ -36,6 +38,7 @@ struct State {
     accounts: BTreeMap<AccountId, Vec<AccountEntry>>,
     devices: BTreeMap<DeviceId, AccountId>,
     slots: BTreeMap<SlotId, StoredSlot>,
+    barred: BTreeMap<Subject, UnixMillis>,
     spaces: BTreeMap<SpaceId, Space>,
     order: Vec<SpaceId>,
     bytes: u64,
@@ -137,6 +140,36 @@ impl MetaStore for MemoryMeta {
 
     async fn device_account(&self, device: DeviceId) -> StoreResult<Option<AccountId>> {
         Ok(self.state().devices.get(&device).copied())
+    }
+
+    async fn accounts(
+        &self,
+        after: Option<AccountId>,
+        n_max: usize,
+    ) -> StoreResult<Vec<AccountId>> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let state = self.state();
+        let ids = state.accounts.range((from, Bound::Unbounded));
+        Ok(ids.map(|(account, _)| *account).take(n_max).collect())
+    }
+
+    async fn bar(&self, subject: Subject, since: UnixMillis) -> StoreResult<Outcome> {
+        match self.state().barred.entry(subject) {
+            Entry::Occupied(_) => Ok(Outcome::Repeated),
+            Entry::Vacant(place) => {
+                place.insert(since);
+                Ok(Outcome::New)
+            },
+        }
+    }
+
+    async fn unbar(&self, subject: Subject) -> StoreResult<Outcome> {
+        let before = self.state().barred.remove(&subject);
+        Ok(Outcome::of(usize::from(before.is_some())))
+    }
+
+    async fn barred_since(&self, subject: Subject) -> StoreResult<Option<UnixMillis>> {
+        Ok(self.state().barred.get(&subject).copied())
     }
 
     async fn create_space(&self, tx: CreateSpaceTx) -> StoreResult<Committed> {

@@ -20,12 +20,13 @@ use tokio_postgres::{Config, Row};
 
 use super::{
     AppendAccountTx, CommitTx, Committed, CreateAccountTx, CreateSpaceTx, ForgetTx, Lead, Located,
-    MetaStore, Outcome, PackTx, Page, PageLimit, StoredSlot, Totals,
+    MetaStore, Outcome, PackTx, Page, PageLimit, StoredSlot, Subject, Totals,
 };
 use crate::blob::BlobKey;
 use crate::cache::ShortValues;
 use crate::error::{StoreError, StoreResult};
 
+mod access;
 mod accounts;
 mod locks;
 mod log;
@@ -228,6 +229,26 @@ impl MetaStore for PostgresMeta {
 
     async fn device_account(&self, device: DeviceId) -> StoreResult<Option<AccountId>> {
         accounts::device_account(&self.pool.reader().await?, device).await
+    }
+
+    async fn accounts(
+        &self,
+        after: Option<AccountId>,
+        n_max: usize,
+    ) -> StoreResult<Vec<AccountId>> {
+        access::accounts(&self.pool.reader().await?, after, n_max).await
+    }
+
+    async fn bar(&self, subject: Subject, since: UnixMillis) -> StoreResult<Outcome> {
+        self.pool.write(&access::Bar { subject, since }).await
+    }
+
+    async fn unbar(&self, subject: Subject) -> StoreResult<Outcome> {
+        self.pool.write(&access::Unbar(subject)).await
+    }
+
+    async fn barred_since(&self, subject: Subject) -> StoreResult<Option<UnixMillis>> {
+        access::barred_since(&self.pool.reader().await?, subject).await
     }
 
     async fn create_space(&self, request: CreateSpaceTx) -> StoreResult<Committed> {

@@ -17,11 +17,12 @@ use rusqlite::{Connection, OpenFlags, Row, TransactionBehavior, types};
 use super::lead::{Lead, LocalRoles};
 use super::{
     AppendAccountTx, CommitTx, Committed, CreateAccountTx, CreateSpaceTx, ForgetTx, Located,
-    MetaStore, Outcome, PackTx, Page, PageLimit, StoredSlot, Totals,
+    MetaStore, Outcome, PackTx, Page, PageLimit, StoredSlot, Subject, Totals,
 };
 use crate::blob::BlobKey;
 use crate::error::{StoreError, StoreResult};
 
+mod access;
 mod accounts;
 pub mod holdings;
 mod log;
@@ -39,6 +40,10 @@ const MIGRATIONS: &[(&str, &str)] = &[
     (
         "0002_forget",
         include_str!("../../migrations/sqlite/0002_forget.sql"),
+    ),
+    (
+        "0003_barred",
+        include_str!("../../migrations/sqlite/0003_barred.sql"),
     ),
 ];
 
@@ -194,6 +199,32 @@ impl MetaStore for SqliteMeta {
     async fn device_account(&self, device: DeviceId) -> StoreResult<Option<AccountId>> {
         self.readers
             .run(move |tx| accounts::device_account(tx, device))
+            .await
+    }
+
+    async fn accounts(
+        &self,
+        after: Option<AccountId>,
+        n_max: usize,
+    ) -> StoreResult<Vec<AccountId>> {
+        self.readers
+            .run(move |tx| access::accounts(tx, after, n_max))
+            .await
+    }
+
+    async fn bar(&self, subject: Subject, since: UnixMillis) -> StoreResult<Outcome> {
+        self.writer
+            .run(move |tx| access::bar(tx, subject, since))
+            .await
+    }
+
+    async fn unbar(&self, subject: Subject) -> StoreResult<Outcome> {
+        self.writer.run(move |tx| access::unbar(tx, subject)).await
+    }
+
+    async fn barred_since(&self, subject: Subject) -> StoreResult<Option<UnixMillis>> {
+        self.readers
+            .run(move |tx| access::barred_since(tx, subject))
             .await
     }
 

@@ -22,11 +22,18 @@ pub struct Migration {
 }
 
 /// Steps in order; `fst_version` counts those that the database has seen.
-const MIGRATIONS: &[Migration] = &[Migration {
-    version: 1,
-    name: "0001_init",
-    sql: include_str!("../../../migrations/postgres/0001_init.sql"),
-}];
+const MIGRATIONS: &[Migration] = &[
+    Migration {
+        version: 1,
+        name: "0001_init",
+        sql: include_str!("../../../migrations/postgres/0001_init.sql"),
+    },
+    Migration {
+        version: 2,
+        name: "0002_barred",
+        sql: include_str!("../../../migrations/postgres/0002_barred.sql"),
+    },
+];
 
 /// Key of the lock that migrations take: "fst" and 1.
 const LOCK: i64 = 0x0066_7374_0000_0001;
