@@ -58,6 +58,8 @@ impl ClientError {
                 | ErrorCode::Untrusted
                 | ErrorCode::ServerFailed
                 | ErrorCode::Stopping
+                | ErrorCode::AccountDisabled
+                | ErrorCode::DeviceBarred
         )
     }
 

@@ -188,7 +188,13 @@ impl RemoteError {
             Self::WrongPin { .. } | Self::Untrusted { .. } => true,
             Self::PlainHttp { .. } | Self::BadUrl(_) | Self::Roots { .. } => false,
             Self::Refused(problem) => {
-                problem.status >= 500 || problem.status == 429 || problem.conflict.is_some()
+                // Who is barred is let in again without anybody acting on this device.
+                let is_barred = matches!(
+                    problem.error_code(),
+                    Some(ErrorCode::AccountDisabled | ErrorCode::DeviceBarred)
+                );
+                let is_passing = problem.status >= 500 || problem.status == 429;
+                is_passing || is_barred || problem.conflict.is_some()
             },
         }
     }
