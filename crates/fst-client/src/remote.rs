@@ -215,3 +215,16 @@ impl RemoteError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_barred_tries_again_and_who_is_revoked_does_not() {
+        let is_tried = |code| RemoteError::Refused(Box::new(Problem::new(code, ""))).is_retryable();
+        assert!(is_tried(ErrorCode::AccountDisabled));
+        assert!(is_tried(ErrorCode::DeviceBarred));
+        assert!(!is_tried(ErrorCode::Unauthorized));
+    }
+}
