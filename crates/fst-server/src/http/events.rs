@@ -153,7 +153,12 @@ impl Listener {
             if self.ready.is_empty() {
                 match self.wait().await {
                     Woken::Look => {},
-                    Woken::Told(event) => return Some(event),
+                    Woken::Told(event) => {
+                        // Who was shut out or revoked since the last look is told nothing.
+                        let service = &self.app.service;
+                        service.check_device(self.authed.caller).await.ok()?;
+                        return Some(event);
+                    },
                     Woken::Stopping => return None,
                 }
             }
@@ -179,6 +184,10 @@ impl Listener {
 
     /// Waits for a hint, a note or a tick.
     async fn wait(&mut self) -> Woken {
+        // One tick for the whole wait: notes of other spaces must not put off the next look at the token.
+        // tidy: real-time wait, because a silent stream must be told from a dead one.
+        let tick = tokio::time::sleep(TICK);
+        tokio::pin!(tick);
         loop {
             select! {
                 _ = self.hints.next() => return Woken::Look,
@@ -190,8 +199,7 @@ impl Listener {
                     Err(RecvError::Lagged(_)) => {},
                     Err(RecvError::Closed) => return Woken::Stopping,
                 },
-                // tidy: real-time wait, because a silent stream must be told from a dead one.
-                () = tokio::time::sleep(TICK) => return Woken::Look,
+                () = &mut tick => return Woken::Look,
                 () = self.app.stopped() => return Woken::Stopping,
             }
         }
