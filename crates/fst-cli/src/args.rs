@@ -253,6 +253,11 @@ compared with what lies there now.")]
         /// Which shell
         shell: Shell,
     },
+    /// Manual pages: that of fst, or all of them into a directory
+    Man {
+        /// The directory; it is made when it does not exist
+        dir: Option<PathBuf>,
+    },
     /// JSON Schemas of what --json prints; all names without one
     Schema {
         /// Such as status, or fst.status/1

@@ -32,6 +32,7 @@ mod history;
 mod ignore;
 mod init;
 mod local;
+mod man;
 mod operations;
 mod pause;
 mod planned;
@@ -106,6 +107,7 @@ fn run(command: Option<Command>, global: Global) -> Result<Answer, Failure> {
         Command::Doctor { topics } => doctor::run(&context, &topics),
         Command::Explain { topic } => explain::run(&topic),
         Command::Completions { shell } => Ok(completions::run(shell)),
+        Command::Man { dir } => man::run(&context, dir.as_deref()),
         Command::Schema { name } => schema::run(name.as_deref()),
         Command::Version => version::run(&context),
     }

@@ -325,6 +325,22 @@ const PROGRAM: &[Document] = &[
         },
     },
     Document {
+        name: "fst.man/1",
+        commands: &["man"],
+        about: "Manual pages",
+        data: || {
+            object([
+                (
+                    "page",
+                    or_null(text(
+                        "The page of fst, in roff; null when pages were written",
+                    )),
+                ),
+                ("pages", texts("Files that were written")),
+            ])
+        },
+    },
+    Document {
         name: "fst.schemas/1",
         commands: &["schema"],
         about: "The documents that have a schema",

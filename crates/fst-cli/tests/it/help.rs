@@ -58,6 +58,7 @@ fn help_starts_with_examples() {
       doctor       Look for what keeps this device from syncing well
       explain      What an error code means and what to do
       completions  Completions for a shell
+      man          Manual pages: that of fst, or all of them into a directory
       schema       JSON Schemas of what --json prints; all names without one
       version      The version
 
@@ -149,4 +150,20 @@ fn every_shell_gets_completions() {
         let script = Home::new().fst(["completions", shell]).ok().out;
         assert!(script.contains("conflicts"), "{shell}");
     }
+}
+
+#[test]
+fn every_command_has_a_manual_page() {
+    let home = Home::new();
+    let page = home.fst(["man"]).ok().out;
+    assert!(page.contains(".TH fst 1"), "{page}");
+    let dir = home.path("man1").to_string_lossy().into_owned();
+    let told = home.fst(["man", &dir, "--json"]).ok().json();
+    let pages = told["data"]["pages"].as_array().expect("a list").len();
+    let files: Vec<_> = std::fs::read_dir(&dir).expect("a directory").collect();
+    assert!(files.len() > 60 && files.len() == pages, "{told}");
+    let restore = home.read("man1/fst-restore.1");
+    assert!(restore.contains("As it was at this time"), "{restore}");
+    assert!(!home.path("man1/fst-daemon-start-help.1").exists());
+    assert!(home.path("man1/fst-config-get.1").exists());
 }
