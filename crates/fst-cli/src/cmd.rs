@@ -28,6 +28,7 @@ mod doctor;
 mod editor;
 mod embedded;
 mod explain;
+mod help;
 mod history;
 mod ignore;
 mod init;
@@ -105,6 +106,7 @@ fn run(command: Option<Command>, global: Global) -> Result<Answer, Failure> {
         Command::Schedule(command) => schedule::run(&context, &command),
         Command::Demo => demo::run(&context),
         Command::Doctor { topics } => doctor::run(&context, &topics),
+        Command::Help { words } => help::run(&words),
         Command::Explain { topic } => explain::run(&topic),
         Command::Completions { shell } => Ok(completions::run(shell)),
         Command::Man { dir } => man::run(&context, dir.as_deref()),

@@ -56,6 +56,7 @@ fn help_starts_with_examples() {
       schedule     Limits at some hours of the week
       demo         See it work: a private server and two devices in a temporary folder
       doctor       Look for what keeps this device from syncing well
+      help         Help for a command, or on a topic; all of them without one
       explain      What an error code means and what to do
       completions  Completions for a shell
       man          Manual pages: that of fst, or all of them into a directory
@@ -76,7 +77,8 @@ fn help_starts_with_examples() {
           --no-input                   Never ask: fail instead
       -y, --yes                        Answer every question with yes
 
-    Exit codes, errors: fst explain FST-nnnn, fst explain exit-codes
+    Topics: fst help times, remote, ignore, schedules, configuration, exit-codes; errors: fst explain
+    FST-nnnn
     ");
 }
 
@@ -166,4 +168,25 @@ fn every_command_has_a_manual_page() {
     assert!(restore.contains("As it was at this time"), "{restore}");
     assert!(!home.path("man1/fst-daemon-start-help.1").exists());
     assert!(home.path("man1/fst-config-get.1").exists());
+}
+
+#[test]
+fn help_knows_commands_topics_and_slips() {
+    let home = Home::new();
+    let merge = home.fst(["help", "conflicts", "merge"]).ok().out;
+    assert_eq!(merge, home.fst(["conflicts", "merge", "--help"]).ok().out);
+    let all = home.fst(["help"]).ok().out;
+    for topic in ["times", "remote", "ignore", "schedules", "configuration"] {
+        let text = home.fst(["help", "topic", topic]).ok().out;
+        assert!(
+            text.lines().all(|line| line.chars().count() <= 80),
+            "{text}"
+        );
+        assert!(text.len() > 200 && all.contains(topic), "{text}");
+    }
+    let run = home.fst(["help", "confilcts"]);
+    run.failed("FST-1201", 5);
+    assert!(run.err.contains("fst help conflicts"), "{}", run.err);
+    let run = home.fst(["help", "conflicts", "mrege"]);
+    assert!(run.err.contains("fst help conflicts merge"), "{}", run.err);
 }
