@@ -50,7 +50,7 @@ Examples:
     version,
     help_template = TEMPLATE,
     before_help = EXAMPLES,
-    after_help = "Exit codes, errors: fst explain FST-nnnn, fst explain exit-codes",
+    after_help = "Topics: fst help times, remote, ignore, schedules, configuration, exit-codes; errors: fst explain FST-nnnn",
     disable_help_subcommand = true,
     max_term_width = 100
 )]
@@ -243,6 +243,11 @@ compared with what lies there now.")]
         #[arg(value_parser = parse_topic())]
         topics: Vec<Topic>,
     },
+    /// Help for a command, or on a topic; all of them without one
+    Help {
+        /// A command such as conflicts merge, or a topic such as times
+        words: Vec<String>,
+    },
     /// What an error code means and what to do
     Explain {
         /// FST-nnnn, nnnn or exit-codes
@@ -252,6 +257,11 @@ compared with what lies there now.")]
     Completions {
         /// Which shell
         shell: Shell,
+    },
+    /// Manual pages: that of fst, or all of them into a directory
+    Man {
+        /// The directory; it is made when it does not exist
+        dir: Option<PathBuf>,
     },
     /// JSON Schemas of what --json prints; all names without one
     Schema {

@@ -28,10 +28,12 @@ mod doctor;
 mod editor;
 mod embedded;
 mod explain;
+mod help;
 mod history;
 mod ignore;
 mod init;
 mod local;
+mod man;
 mod operations;
 mod pause;
 mod planned;
@@ -104,8 +106,10 @@ fn run(command: Option<Command>, global: Global) -> Result<Answer, Failure> {
         Command::Schedule(command) => schedule::run(&context, &command),
         Command::Demo => demo::run(&context),
         Command::Doctor { topics } => doctor::run(&context, &topics),
+        Command::Help { words } => help::run(&words),
         Command::Explain { topic } => explain::run(&topic),
         Command::Completions { shell } => Ok(completions::run(shell)),
+        Command::Man { dir } => man::run(&context, dir.as_deref()),
         Command::Schema { name } => schema::run(name.as_deref()),
         Command::Version => version::run(&context),
     }

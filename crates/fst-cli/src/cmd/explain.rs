@@ -88,7 +88,7 @@ fn meaning(exit: Exit) -> &'static str {
         .map_or("failed", |(_, meaning)| meaning)
 }
 
-fn exit_codes() -> Answer {
+pub(super) fn exit_codes() -> Answer {
     let mut page = Page::default();
     page.line("Exit codes\n");
     let mut data: Vec<Value> = Vec::new();

@@ -275,9 +275,9 @@ const PROGRAM: &[Document] = &[
     },
     Document {
         name: "fst.help/1",
-        commands: &[""],
-        about: "The first commands to type",
-        data: || object([]),
+        commands: &["", "help"],
+        about: "The first commands to type, or help on a command or topic",
+        data: || object([("help?", text("Help on what was asked for"))]),
     },
     Document {
         name: "fst.explain/1",
@@ -297,7 +297,7 @@ const PROGRAM: &[Document] = &[
     },
     Document {
         name: "fst.exit-codes/1",
-        commands: &["explain"],
+        commands: &["explain", "help"],
         about: "All exit codes",
         data: || {
             let exit = object([
@@ -321,6 +321,22 @@ const PROGRAM: &[Document] = &[
             object([
                 ("shell", text("The shell")),
                 ("script", text("What the shell is to read")),
+            ])
+        },
+    },
+    Document {
+        name: "fst.man/1",
+        commands: &["man"],
+        about: "Manual pages",
+        data: || {
+            object([
+                (
+                    "page",
+                    or_null(text(
+                        "The page of fst, in roff; null when pages were written",
+                    )),
+                ),
+                ("pages", texts("Files that were written")),
             ])
         },
     },

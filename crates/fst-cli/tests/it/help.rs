@@ -56,8 +56,10 @@ fn help_starts_with_examples() {
       schedule     Limits at some hours of the week
       demo         See it work: a private server and two devices in a temporary folder
       doctor       Look for what keeps this device from syncing well
+      help         Help for a command, or on a topic; all of them without one
       explain      What an error code means and what to do
       completions  Completions for a shell
+      man          Manual pages: that of fst, or all of them into a directory
       schema       JSON Schemas of what --json prints; all names without one
       version      The version
 
@@ -75,7 +77,8 @@ fn help_starts_with_examples() {
           --no-input                   Never ask: fail instead
       -y, --yes                        Answer every question with yes
 
-    Exit codes, errors: fst explain FST-nnnn, fst explain exit-codes
+    Topics: fst help times, remote, ignore, schedules, configuration, exit-codes; errors: fst explain
+    FST-nnnn
     ");
 }
 
@@ -149,4 +152,41 @@ fn every_shell_gets_completions() {
         let script = Home::new().fst(["completions", shell]).ok().out;
         assert!(script.contains("conflicts"), "{shell}");
     }
+}
+
+#[test]
+fn every_command_has_a_manual_page() {
+    let home = Home::new();
+    let page = home.fst(["man"]).ok().out;
+    assert!(page.contains(".TH fst 1"), "{page}");
+    let dir = home.path("man1").to_string_lossy().into_owned();
+    let told = home.fst(["man", &dir, "--json"]).ok().json();
+    let pages = told["data"]["pages"].as_array().expect("a list").len();
+    let files: Vec<_> = std::fs::read_dir(&dir).expect("a directory").collect();
+    assert!(files.len() > 60 && files.len() == pages, "{told}");
+    let restore = home.read("man1/fst-restore.1");
+    assert!(restore.contains("As it was at this time"), "{restore}");
+    assert!(!home.path("man1/fst-daemon-start-help.1").exists());
+    assert!(home.path("man1/fst-config-get.1").exists());
+}
+
+#[test]
+fn help_knows_commands_topics_and_slips() {
+    let home = Home::new();
+    let merge = home.fst(["help", "conflicts", "merge"]).ok().out;
+    assert_eq!(merge, home.fst(["conflicts", "merge", "--help"]).ok().out);
+    let all = home.fst(["help"]).ok().out;
+    for topic in ["times", "remote", "ignore", "schedules", "configuration"] {
+        let text = home.fst(["help", "topic", topic]).ok().out;
+        assert!(
+            text.lines().all(|line| line.chars().count() <= 80),
+            "{text}"
+        );
+        assert!(text.len() > 200 && all.contains(topic), "{text}");
+    }
+    let run = home.fst(["help", "confilcts"]);
+    run.failed("FST-1201", 5);
+    assert!(run.err.contains("fst help conflicts"), "{}", run.err);
+    let run = home.fst(["help", "conflicts", "mrege"]);
+    assert!(run.err.contains("fst help conflicts merge"), "{}", run.err);
 }

@@ -127,6 +127,9 @@ const TOUR: &str = "\
     schema                                        fst.schemas/1
     schema status                                 fst.schema/1
     version                                       fst.version/1
+    man                                           fst.man/1
+    help times                                    fst.help/1
+    help exit-codes                               fst.exit-codes/1
     config path                                   fst.config.path/1
     config schema                                 fst.config.schema/1
     config set max_upload 5mbps                   fst.config.set/1
