@@ -17,10 +17,12 @@ use fst_proto::value;
 pub(crate) use afar::AfarCommand;
 pub(crate) use config::{ConfigCommand, ScheduleAdd, ScheduleCommand};
 pub(crate) use select::{SelectCommand, SubFolders};
+pub(crate) use verify::Verify;
 
 mod afar;
 mod config;
 mod select;
+mod verify;
 
 const TEMPLATE: &str = "\
 {before-help}{about}
@@ -243,6 +245,8 @@ compared with what lies there now.")]
         #[arg(value_parser = parse_topic())]
         topics: Vec<Topic>,
     },
+    /// Check the server's log and data, and the files here, from end to end
+    Verify(Verify),
     /// What an error code means and what to do
     Explain {
         /// FST-nnnn, nnnn or exit-codes

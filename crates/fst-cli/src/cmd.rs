@@ -46,6 +46,7 @@ mod status;
 mod sync;
 mod trash;
 mod up;
+mod verify;
 mod version;
 mod versions;
 mod wait;
@@ -104,6 +105,7 @@ fn run(command: Option<Command>, global: Global) -> Result<Answer, Failure> {
         Command::Schedule(command) => schedule::run(&context, &command),
         Command::Demo => demo::run(&context),
         Command::Doctor { topics } => doctor::run(&context, &topics),
+        Command::Verify(args) => verify::run(&context, &args),
         Command::Explain { topic } => explain::run(&topic),
         Command::Completions { shell } => Ok(completions::run(shell)),
         Command::Schema { name } => schema::run(name.as_deref()),

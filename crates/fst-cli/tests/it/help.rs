@@ -56,6 +56,7 @@ fn help_starts_with_examples() {
       schedule     Limits at some hours of the week
       demo         See it work: a private server and two devices in a temporary folder
       doctor       Look for what keeps this device from syncing well
+      verify       Check the server's log and data, and the files here, from end to end
       explain      What an error code means and what to do
       completions  Completions for a shell
       schema       JSON Schemas of what --json prints; all names without one
