@@ -17,10 +17,12 @@ use fst_proto::value;
 pub(crate) use afar::AfarCommand;
 pub(crate) use config::{ConfigCommand, ScheduleAdd, ScheduleCommand};
 pub(crate) use select::{SelectCommand, SubFolders};
+pub(crate) use verify::Verify;
 
 mod afar;
 mod config;
 mod select;
+mod verify;
 
 const TEMPLATE: &str = "\
 {before-help}{about}
@@ -50,7 +52,7 @@ Examples:
     version,
     help_template = TEMPLATE,
     before_help = EXAMPLES,
-    after_help = "Topics: fst help times, remote, ignore, schedules, configuration, exit-codes; errors: fst explain FST-nnnn",
+    after_help = "More: fst help times|remote|ignore|schedules|configuration|exit-codes, fst explain FST-nnnn",
     disable_help_subcommand = true,
     max_term_width = 100
 )]
@@ -243,6 +245,8 @@ compared with what lies there now.")]
         #[arg(value_parser = parse_topic())]
         topics: Vec<Topic>,
     },
+    /// Check the server's log and data, and the files here, from end to end
+    Verify(Verify),
     /// Help for a command, or on a topic; all of them without one
     Help {
         /// A command such as conflicts merge, or a topic such as times

@@ -48,6 +48,7 @@ mod status;
 mod sync;
 mod trash;
 mod up;
+mod verify;
 mod version;
 mod versions;
 mod wait;
@@ -106,6 +107,7 @@ fn run(command: Option<Command>, global: Global) -> Result<Answer, Failure> {
         Command::Schedule(command) => schedule::run(&context, &command),
         Command::Demo => demo::run(&context),
         Command::Doctor { topics } => doctor::run(&context, &topics),
+        Command::Verify(args) => verify::run(&context, &args),
         Command::Help { words } => help::run(&words),
         Command::Explain { topic } => explain::run(&topic),
         Command::Completions { shell } => Ok(completions::run(shell)),

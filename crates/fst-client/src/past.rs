@@ -35,6 +35,7 @@ use crate::versions::{self, Deleted, Keeping, NodeHistory};
 mod afar;
 pub(crate) mod files;
 mod space;
+pub mod verify;
 
 pub use afar::{Change, Changed, Intended, Item, Place};
 

@@ -217,10 +217,46 @@ const FOLDERS: &[Document] = &[
             ])
         },
     },
+    Document {
+        name: "fst.verify/1",
+        commands: &["verify"],
+        about: "Whether log, data and files are what they should be",
+        data: verified,
+    },
 ];
 
 fn folders() -> Value {
     object([("folders", list(folder(), "The folders"))])
+}
+
+fn verified() -> Value {
+    let troubles = &["unchecked", "local", "remote", "log", "rollback"];
+    let parts = &["log", "state", "refs", "data", "local"];
+    let finding = object([
+        ("part", word(parts, "Which look found it")),
+        ("trouble", word(troubles, "What kind it is")),
+        ("path", or_null(text("The file concerned"))),
+        ("text", text("What was seen")),
+    ]);
+    let n = || or_null(whole("How many; null when not looked at"));
+    let checked = parts.map(|part| (part, n()));
+    let folder = object([
+        ("path", text("The folder")),
+        ("checked", object(checked)),
+        (
+            "changed",
+            whole("Files changed here that are not synced yet"),
+        ),
+        (
+            "findings",
+            list(finding, "In the order in which they were found"),
+        ),
+        ("more", whole("Findings beyond those that are listed")),
+    ]);
+    object([
+        ("trouble", or_null(word(troubles, "The worst finding"))),
+        ("folders", list(folder, "The folders")),
+    ])
 }
 
 fn paused() -> Value {

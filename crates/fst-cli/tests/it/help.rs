@@ -56,6 +56,7 @@ fn help_starts_with_examples() {
       schedule     Limits at some hours of the week
       demo         See it work: a private server and two devices in a temporary folder
       doctor       Look for what keeps this device from syncing well
+      verify       Check the server's log and data, and the files here, from end to end
       help         Help for a command, or on a topic; all of them without one
       explain      What an error code means and what to do
       completions  Completions for a shell
@@ -77,8 +78,7 @@ fn help_starts_with_examples() {
           --no-input                   Never ask: fail instead
       -y, --yes                        Answer every question with yes
 
-    Topics: fst help times, remote, ignore, schedules, configuration, exit-codes; errors: fst explain
-    FST-nnnn
+    More: fst help times|remote|ignore|schedules|configuration|exit-codes, fst explain FST-nnnn
     ");
 }
 

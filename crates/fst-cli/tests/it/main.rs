@@ -23,5 +23,6 @@ mod schemas;
 mod selecting;
 mod undoing;
 mod upping;
+mod verifying;
 mod versions;
 mod world;

@@ -26,7 +26,7 @@ use crate::config::FolderConfig;
 use crate::db::Db;
 use crate::error::ClientError;
 use crate::fetch::Flat;
-use crate::folder::{Folder, Settings};
+use crate::folder::{Folder, Settings, Space};
 use crate::ignore::Ignore;
 use crate::versions;
 
@@ -104,8 +104,31 @@ impl Client {
         let lock = File::create(dir.join("lock")).map_err(failed)?;
         // Another command that reads the same space is waited for; it pulls and goes on without the lock.
         rustix::fs::flock(&lock, FlockOperation::LockExclusive).map_err(|e| failed(e.into()))?;
-        let mut db = Db::open(&dir.join("log.db"))?;
+        let db = Db::open(&dir.join("log.db"))?;
         let folder = &place.folder;
+        let (space, db) = self.replayed(folder, dir, db)?;
+        let (_, tree) = db.trees()?;
+        Ok(Past {
+            folder,
+            path: place.path.clone(),
+            client: self,
+            db,
+            space,
+            tree,
+        })
+    }
+
+    /// The space of a folder, with its verified log in `db` brought up to the server's head; no file of the user is
+    /// looked at. `dir` is a private directory.
+    ///
+    /// # Errors
+    /// As [`Client::past_afar`]: the log has to hold every head that a folder of this device has verified.
+    pub(super) fn replayed(
+        &self,
+        folder: &FolderConfig,
+        dir: PathBuf,
+        mut db: Db,
+    ) -> Result<(Space, Db), ClientError> {
         let opened = self
             .spaces()
             .open(&folder.remote_path, &mut db, &OsRandom)?;
@@ -127,16 +150,7 @@ impl Client {
             path: dir,
             ..FolderConfig::default()
         })?;
-        let (space, db) = Folder::open_to_look(space, seams, settings, db)?.refreshed()?;
-        let (_, tree) = db.trees()?;
-        Ok(Past {
-            folder,
-            path: place.path.clone(),
-            client: self,
-            db,
-            space,
-            tree,
-        })
+        Ok(Folder::open_to_look(space, seams, settings, db)?.refreshed()?)
     }
 
     /// Where the copy of a space's log lies.
