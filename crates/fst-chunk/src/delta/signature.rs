@@ -227,17 +227,6 @@ impl SignatureBuilder {
         }
     }
 
-    /// Takes `len` zero bytes.
-    pub fn update_zeros(&mut self, len: u64) {
-        static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
-        let mut left = len;
-        while left > 0 {
-            let take = usize::try_from(left).unwrap_or(usize::MAX).min(ZEROS.len());
-            self.update(&ZEROS[..take]);
-            left -= take as u64;
-        }
-    }
-
     fn push(&mut self, bytes: &[u8]) {
         let hash = BlockHash {
             weak: Weak::of(bytes).bits(),

@@ -407,21 +407,24 @@ fn unset_takes_one_line_away() {
     assert_eq!(again.unwrap_err().code(), ErrorCode::NotFound);
 }
 
+/// Lines that saving an edit of the configuration changes in its file.
+fn saved(dirs: &Dirs, edit: &dyn Fn(&mut Config)) -> Vec<String> {
+    let before = std::fs::read_to_string(dirs.config_file()).expect("a file");
+    let mut config = Config::load(dirs).expect("a good file");
+    edit(&mut config);
+    config.save(dirs).expect("saved");
+    let now = std::fs::read_to_string(dirs.config_file()).expect("a file");
+    assert_eq!(
+        Config::load(dirs).expect("a good file").folders,
+        config.folders
+    );
+    diff(&before, &now)
+}
+
 #[test]
 fn commands_change_only_what_they_are_about() {
     let (_home, dirs) = on_disk(SAMPLE);
-    let change = |edit: &dyn Fn(&mut Config)| {
-        let before = std::fs::read_to_string(dirs.config_file()).expect("a file");
-        let mut config = Config::load(&dirs).expect("a good file");
-        edit(&mut config);
-        config.save(&dirs).expect("saved");
-        let now = std::fs::read_to_string(dirs.config_file()).expect("a file");
-        assert_eq!(
-            Config::load(&dirs).expect("a good file").folders,
-            config.folders
-        );
-        diff(&before, &now)
-    };
+    let change = |edit: &dyn Fn(&mut Config)| saved(&dirs, edit);
     assert_eq!(change(&|_| {}), [""; 0]);
     assert_eq!(
         change(&|config| config.folders[0].paused = true),

@@ -35,18 +35,8 @@ fn a_name_that_is_no_sub_folder_is_a_mistake() {
 #[test]
 fn choosing_changes_its_own_lists_only() {
     let (_home, dirs) = on_disk(FILE);
-    let change = |edit: &dyn Fn(&mut Chosen)| {
-        let before = std::fs::read_to_string(dirs.config_file()).expect("a file");
-        let mut config = Config::load(&dirs).expect("a good file");
-        edit(&mut config.folders[0].chosen);
-        config.save(&dirs).expect("saved");
-        let now = std::fs::read_to_string(dirs.config_file()).expect("a file");
-        assert_eq!(
-            Config::load(&dirs).expect("a good file").folders,
-            config.folders
-        );
-        diff(&before, &now)
-    };
+    let change =
+        |edit: &dyn Fn(&mut Chosen)| saved(&dirs, &|config| edit(&mut config.folders[0].chosen));
     assert_eq!(
         change(&|chosen| chosen.only.push("Music".to_owned())),
         [
