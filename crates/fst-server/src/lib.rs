@@ -21,6 +21,7 @@ pub mod embedded;
 pub mod health;
 pub mod http;
 pub mod metrics;
+pub mod openapi;
 pub mod refusal;
 pub mod run;
 pub mod seams;

@@ -17,6 +17,7 @@ use fst_proto::ids::{AccountId, DeviceId};
 use fst_proto::time::UnixMillis;
 use fst_server::config::{self, Asked, BadConfig, Database, Options, PlainHttp, Storage, Tls};
 use fst_server::health::{self, Address};
+use fst_server::openapi;
 use fst_server::run::{self, RunError, Server};
 use fst_server::service::Pruned;
 use fst_server::upkeep::access;
@@ -133,6 +134,8 @@ enum Command {
         #[command(subcommand)]
         action: SetupCode,
     },
+    #[command(about = "Prints the OpenAPI description of what this server answers")]
+    Openapi,
 }
 
 #[derive(Debug, Subcommand)]
@@ -269,33 +272,33 @@ fn main() -> ExitCode {
 }
 
 fn execute(command: &Command) -> Result<(), Failure> {
-    let asked = asked(command);
-    let options = config::resolve(&asked, |name| std::env::var(name).ok())?;
+    let options = || config::resolve(&asked(command), |name| std::env::var(name).ok());
     match command {
-        Command::Init { place, .. } => init(place, &options),
-        Command::Start { .. } => start(&options),
-        Command::Health { listen, .. } => health(&options, *listen),
-        Command::Migrate { check, plan, .. } => migrate(&options, *check, *plan),
+        Command::Init { place, .. } => init(place, &options()?),
+        Command::Start { .. } => start(&options()?),
+        Command::Health { listen, .. } => health(&options()?, *listen),
+        Command::Migrate { check, plan, .. } => migrate(&options()?, *check, *plan),
         Command::Backup { to, .. } => {
-            let moved = block_on(None, backup::backup(&options, to, &mut progress()))??;
+            let moved = block_on(None, backup::backup(&options()?, to, &mut progress()))??;
             print(&format!("backed up to {}: {moved}", to.display()))
         },
         Command::Restore {
             from,
             accept_losses,
             ..
-        } => restore(&options, from, *accept_losses),
+        } => restore(&options()?, from, *accept_losses),
         Command::Verify {
             backup: Some(from), ..
         } => verify_backup(from),
-        Command::Verify { deep, .. } => verify(&options, *deep),
-        Command::User { action } => user(&options, action),
-        Command::Device { action } => device(&options, action),
-        Command::Gc { dry_run, .. } => gc(&options, *dry_run),
+        Command::Verify { deep, .. } => verify(&options()?, *deep),
+        Command::User { action } => user(&options()?, action),
+        Command::Device { action } => device(&options()?, action),
+        Command::Gc { dry_run, .. } => gc(&options()?, *dry_run),
         Command::SetupCode { .. } => {
-            let code = block_on(None, run::new_setup_code(&options))??;
+            let code = block_on(None, run::new_setup_code(&options()?))??;
             print(&format!("{code}\n"))
         },
+        Command::Openapi => print(&format!("{:#}\n", openapi::document())),
     }
 }
 
@@ -343,6 +346,7 @@ fn asked(command: &Command) -> Asked {
         | Command::SetupCode {
             action: SetupCode::New { place },
         } => at(place),
+        Command::Openapi => Asked::default(),
     }
 }
 

@@ -4,6 +4,7 @@ use fst_proto::account::Body;
 use fst_proto::error::ErrorCode;
 use fst_proto::ids::{DeviceId, SlotId, SpaceId};
 use fst_proto::wire::{self, ChallengeRequest, ObjectIds};
+use fst_server::openapi::ROUTES;
 use fst_server::refusal::Refusal;
 use fst_store::meta::Subject;
 use reqwest::{Method, Response};
@@ -14,34 +15,15 @@ use crate::support::{
     Device, World, assert_refused, expires, frame_of, invite, join, object, put, record,
 };
 
-/// Every route of a signed-in device, as `METHOD PATH`.
-const ROUTES: &str = "
-    GET /v1/account/entries
-    POST /v1/account/entries
-    GET /v1/spaces
-    POST /v1/spaces
-    GET /v1/events
-    POST /v1/spaces/{space}/commit
-    GET /v1/spaces/{space}/changes
-    GET /v1/spaces/{space}/changes?since=1&wait=1
-    GET /v1/spaces/{space}/heads/1
-    GET /v1/spaces/{space}/events
-    POST /v1/spaces/{space}/notes
-    POST /v1/spaces/{space}/objects
-    POST /v1/spaces/{space}/objects/missing
-    POST /v1/spaces/{space}/objects/get
-    GET /v1/spaces/{space}/objects/{object}
-    HEAD /v1/spaces/{space}/objects/{object}
-";
-
-/// Routes with a method each, naming this space.
+/// Routes of a signed-in device with a method each, naming this space.
 pub(crate) fn routes(space: SpaceId) -> Vec<(Method, String)> {
-    let lines = ROUTES
-        .lines()
-        .filter_map(|line| line.trim().split_once(' '));
-    let named = lines.map(|(method, path)| {
+    let kept = ROUTES.iter().filter(|route| !route.is_open);
+    let described = kept.map(|route| (route.method, route.path));
+    let waiting = ("GET", "/v1/spaces/{space}/changes?since=1&wait=1");
+    let named = described.chain([waiting]).map(|(method, path)| {
         let path = path.replace("{space}", &space.to_hex());
-        let path = path.replace("{object}", &object(1).to_hex());
+        let path = path.replace("{id}", &object(1).to_hex());
+        let path = path.replace("{size}", "1");
         (method.parse().unwrap(), path)
     });
     named.collect()

@@ -22,6 +22,7 @@ mod hostile;
 mod http;
 mod metrics;
 mod objects;
+mod openapi;
 mod prune;
 mod support;
 mod tls;
