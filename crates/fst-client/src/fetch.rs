@@ -2,7 +2,7 @@
 //!
 //! [`crate::exec`] asks for them page by page. Invariant: bytes are handed on only after they opened in their own
 //! context, and a whole file only when its content id fits. Bytes that the old version on the disk has are copied from
-//! it and not fetched (module `own`); a file that its sender is still sending is written ahead (module `early`). Memory: `CACHE_BYTES_MAX` and two pages of objects, one of them on its way.
+//! it and not fetched (module `own`); a file that its sender is still sending is written ahead (module `early`). Memory: the objects kept (module `cache`) and two pages of them, one on its way.
 //! Not here: deciding what to fetch, writing to the folder.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,17 +28,16 @@ use crate::sketch::Sketch;
 use crate::versions;
 
 mod ahead;
+mod cache;
 mod early;
 mod own;
 mod sink;
 
 use ahead::{Ahead, Line};
+use cache::Cache;
 pub use early::Early;
 pub use own::{Own, READ_OLD};
 use sink::{Sink, Sums};
-
-/// Plain bytes of objects kept for the extents to come: a file that was edited often uses few bytes of each of many.
-const CACHE_BYTES_MAX: usize = 16 << 20;
 
 /// Fetches contents of one space.
 #[derive(Debug)]
@@ -46,8 +45,7 @@ pub struct Fetcher<'a> {
     space: &'a Space,
     remote: &'a dyn Remote,
     db: Reader<'a>,
-    page: BTreeMap<ObjectId, Vec<u8>>,
-    page_bytes: usize,
+    cache: Cache,
     /// Parts of recipes that were asked for together.
     recipes: BTreeMap<ObjectId, Vec<u8>>,
     /// The old version of the file that is being written.
@@ -119,8 +117,7 @@ impl<'a> Fetcher<'a> {
             space,
             remote,
             db,
-            page: BTreeMap::new(),
-            page_bytes: 0,
+            cache: Cache::default(),
             recipes: BTreeMap::new(),
             own: None,
             draft: None,
@@ -137,7 +134,7 @@ impl<'a> Fetcher<'a> {
         self
     }
 
-    /// Fetches the objects that these versions need into the page, as far as one page holds.
+    /// Fetches the objects that these versions need, as far as one page holds.
     ///
     /// # Errors
     /// [`FolderError`]; what is not fetched here is fetched one by one later.
@@ -330,7 +327,7 @@ impl<'a> Fetcher<'a> {
             Some(Extent::Hole { len }) => sink.hole(*len),
             Some(extent @ Extent::Data { object, .. }) => {
                 let at = self.own.as_ref().and_then(|own| own.find(extent));
-                let is_here = at.is_some() || self.page.contains_key(object);
+                let is_here = at.is_some() || self.cache.contains(object);
                 if !is_here && !self.take_from_draft(extent, sink.at()) {
                     self.load_run(extents, ahead)?;
                 }
@@ -339,7 +336,7 @@ impl<'a> Fetcher<'a> {
         }
     }
 
-    /// Puts the object of an extent into the page when the draft has it at this place; whatever else lies there is fetched.
+    /// Keeps the object of an extent when the draft has it at this place; whatever else lies there is fetched.
     fn take_from_draft(&mut self, extent: &Extent, at: u64) -> bool {
         let (
             Some(draft),
@@ -356,9 +353,8 @@ impl<'a> Fetcher<'a> {
         let is_object = own::read_exact_at(draft.as_ref(), at, &mut bytes)
             && sealed::chunk_id(self.space, &bytes) == *object;
         if is_object {
-            self.make_room();
-            self.page_bytes += bytes.len();
-            self.page.insert(*object, bytes);
+            self.cache.make_room(std::slice::from_ref(extent));
+            self.cache.insert(*object, bytes);
         }
         is_object
     }
@@ -385,7 +381,7 @@ impl<'a> Fetcher<'a> {
             }
             return Ok(());
         }
-        let plain = self.page.get(object).ok_or_else(|| missing(*object))?;
+        let plain = self.cache.get(object).ok_or_else(|| missing(*object))?;
         let start = *offset as usize;
         let bytes = plain.get(start..start.saturating_add(*len as usize));
         let beyond = || FolderError::Sealed(format!("extent reaches beyond object {object}"));
@@ -454,7 +450,7 @@ impl<'a> Fetcher<'a> {
         ahead: &mut Ahead<'_, '_>,
     ) -> Result<(), FolderError> {
         let page = ahead.page(self.next_page(extents))?;
-        self.make_room();
+        self.cache.make_room(extents);
         self.take_in(&page.asked, &page.frame)?;
         ahead.begin(self.next_page(extents));
         Ok(())
@@ -473,7 +469,7 @@ impl<'a> Fetcher<'a> {
             let Some(object) = extent.object().filter(|_| !is_own) else {
                 continue;
             };
-            if self.page.contains_key(&object) {
+            if self.cache.contains(&object) {
                 continue;
             }
             if seen.insert(object) {
@@ -493,33 +489,24 @@ impl<'a> Fetcher<'a> {
         if wanted.is_empty() {
             return Ok(());
         }
-        self.make_room();
+        self.cache.make_room(&[]);
         let frame = self.remote.objects(self.space.id, wanted)?;
         self.take_in(wanted, &frame)
     }
 
-    /// Opens what was asked for into the page.
+    /// Opens what was asked for and keeps it.
     fn take_in(&mut self, wanted: &[ObjectId], frame: &[u8]) -> Result<(), FolderError> {
         let items =
             frame::parse(frame).map_err(|e| FolderError::Sealed(format!("answered frame: {e}")))?;
         for item in items {
             // An object nobody asked for is ignored: the server may not fill our memory.
             // Small envelopes may hold large objects: what is too much at once is asked for again.
-            if wanted.contains(&item.id) && self.page_bytes <= CACHE_BYTES_MAX {
+            if wanted.contains(&item.id) && !self.cache.is_full() {
                 let plain = sealed::open_chunk(self.space, item.id, item.envelope)?;
-                self.page_bytes += plain.len();
-                self.page.insert(item.id, plain);
+                self.cache.insert(item.id, plain);
             }
         }
         Ok(())
-    }
-
-    /// So that the next page fits whole: what of it did not would be fetched twice.
-    fn make_room(&mut self) {
-        if self.page_bytes > CACHE_BYTES_MAX - limits::PAGE_BYTES_TARGET {
-            self.page.clear();
-            self.page_bytes = 0;
-        }
     }
 }
 

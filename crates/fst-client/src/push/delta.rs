@@ -22,8 +22,13 @@ use crate::error::FolderError;
 use crate::scan::{Run, for_each_run};
 use crate::sketch::Sketch;
 
-/// Small new stretches are gathered into objects of this size: a power of two, which sealing does not pad.
-const GATHERED_LEN: usize = 1 << 20;
+/// Small new stretches are gathered into objects of this size: a power of two, which sealing does not pad. Scattered edits
+/// lay it over many times as many bytes of the file, and whoever reads the file goes through all versions at once: the objects
+/// of twenty of them have to fit into memory together.
+const GATHERED_LEN: usize = 256 << 10;
+
+/// Read at a time of a stretch that is cut by content.
+const CUT_READ_LEN: usize = 1 << 20;
 
 /// New stretches from this size on are cut by content, because they may lie elsewhere too.
 const CUT_MIN: u64 = 4 << 20;
@@ -188,7 +193,7 @@ impl Sender<'_, '_, '_> {
         loop {
             let take = usize::try_from(left)
                 .unwrap_or(usize::MAX)
-                .min(GATHERED_LEN);
+                .min(CUT_READ_LEN);
             self.read(at, take, &mut buffer)?;
             at += take as u64;
             left -= take as u64;
