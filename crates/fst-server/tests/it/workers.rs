@@ -7,9 +7,8 @@ use std::time::Duration;
 use fst_proto::ids::SpaceId;
 use fst_proto::wire::{Changes, Commit, Receipt};
 use fst_store::conformance::servers::look_again;
-use reqwest::StatusCode;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::client::{Process, read};
 use crate::farm::{Farm, Shares, commit_at_last, payloads};
@@ -24,7 +23,7 @@ const WOKEN: Duration = Duration::from_secs(10);
 /// Longest time until clients go on after the database is back.
 const RESUMED: Duration = Duration::from_secs(10);
 
-/// How often the database dies in one run; a long run says more by [`KILLS_VAR`].
+/// How often something dies in one run; a long run says more by [`KILLS_VAR`].
 const KILLS: usize = 20;
 const KILLS_VAR: &str = "FST_TEST_KILLS";
 
@@ -290,14 +289,33 @@ async fn a_rolling_restart_under_load_shows_no_error() {
     assert!(n_commits >= 56, "{n_commits}");
 }
 
+/// A choice of the next thing to die: the same kills in the same order for the same seed.
+struct Dice(u64);
+
+impl Dice {
+    fn throw(&mut self, sides: u64) -> u64 {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        (self.0 >> 33) % sides
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_acknowledged_is_lost_when_anything_dies() {
     let farm = Arc::new(Farm::start().await);
     let mut workers = vec![farm.join(), farm.join()];
     let load = Arc::new(Load::default());
     let tasks = writers(&farm, 3, &load, Errors::TryAgain).await;
-    for round in 0..9 {
-        match round % 3 {
+    let n_kills = n_kills();
+    let mut dice = Dice(n_kills as u64);
+    let mut slowest = Duration::ZERO;
+    for n in 0..n_kills {
+        // At other moments of a commit each time.
+        progress(&load, 1 + n % 5).await;
+        let died = Instant::now();
+        match dice.throw(4) {
             0 => {
                 let dead = workers.remove(0);
                 let url = dead.url.clone();
@@ -309,30 +327,37 @@ async fn nothing_acknowledged_is_lost_when_anything_dies() {
                 farm.postgres.crash();
                 farm.postgres.restart();
             },
-            _ => {
+            2 => {
                 farm.redis.crash();
                 farm.redis.restart();
             },
+            _ => {
+                farm.s3.crash().await;
+                farm.s3.restart().await;
+            },
         }
-        // One more commit of this round's own shows that the farm works again.
-        let (mut device, mut token, space) = farm_device(&farm, 100 + round).await;
-        let commit = sample(&device, space, 1);
-        let resumed = commit_at_last(&farm.balancer, &device, &mut token, space, &commit);
-        let receipt = timeout(SOON, resumed).await.expect("it works again");
-        device.wrote(&commit, receipt.head);
+        let resumed = timeout(RESUMED, progress(&load, 1)).await;
+        resumed.unwrap_or_else(|_| panic!("clients do not go on after kill {n}"));
+        slowest = slowest.max(died.elapsed());
     }
     load.is_over.store(true, Ordering::Relaxed);
-    check(&workers[0], tasks).await;
+    let n_commits = check(&workers[0], tasks).await;
+    assert!(n_commits > n_kills, "{n_commits}");
+    println!("{n_kills} kills, {n_commits} commits, clients went on within {slowest:?}");
+}
+
+fn n_kills() -> usize {
+    let asked = std::env::var(KILLS_VAR).map(|n| n.parse().unwrap());
+    asked.unwrap_or(KILLS)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_database_that_dies_under_load_loses_nothing() {
-    let kills = std::env::var(KILLS_VAR).map(|n| n.parse().unwrap());
     let farm = Arc::new(Farm::start().await);
     let mut workers = [farm.join(), farm.join()];
     let load = Arc::new(Load::default());
     let tasks = writers(&farm, 3, &load, Errors::TryAgain).await;
-    let n_kills = kills.unwrap_or(KILLS);
+    let n_kills = n_kills();
     for n in 0..n_kills {
         // At other moments of a commit each time.
         progress(&load, 1 + n % 5).await;
@@ -376,21 +401,4 @@ async fn whatever_redis_does_no_client_sees_an_error() {
     load.is_over.store(true, Ordering::Relaxed);
     check(&workers[0], tasks).await;
     assert_eq!(farm.balancer.n_broken(), 0);
-}
-
-/// A device whose requests may meet a database that is just coming back.
-async fn farm_device(farm: &Farm, n: u8) -> (Device, String, SpaceId) {
-    let ready = timeout(SOON, async {
-        while farm
-            .balancer
-            .send(reqwest::Method::GET, "/readyz", "", Vec::new())
-            .await
-            .0
-            != StatusCode::OK
-        {
-            look_again().await;
-        }
-    });
-    ready.await.expect("ready again");
-    farm.device(n).await
 }

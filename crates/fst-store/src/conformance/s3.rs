@@ -22,7 +22,7 @@ use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s_fs::FileSystem;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
 use crate::blob::s3::{Credentials, Patience, S3Place, Style};
 
@@ -56,7 +56,8 @@ pub enum S3Fault {
 pub struct PrivateS3 {
     address: SocketAddr,
     faults: Plan,
-    task: JoinHandle<()>,
+    server: S3Service,
+    task: Mutex<JoinHandle<()>>,
     _root: TempDir,
 }
 
@@ -74,13 +75,33 @@ impl PrivateS3 {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let faults = Plan::default();
-        let task = tokio::spawn(accept(listener, builder.build(), Arc::clone(&faults)));
+        let server = builder.build();
+        let task = tokio::spawn(accept(listener, server.clone(), Arc::clone(&faults)));
         Self {
             address,
             faults,
-            task,
+            server,
+            task: Mutex::new(task),
             _root: root,
         }
+    }
+
+    /// Ends it in the middle of whatever it does; what it wrote stays.
+    pub async fn crash(&self) {
+        let task = {
+            let mut task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::replace(&mut *task, tokio::spawn(async {}))
+        };
+        task.abort();
+        // It holds the address until it is gone.
+        task.await.unwrap_or_default();
+    }
+
+    /// Starts it again after [`PrivateS3::crash`], at the same address.
+    pub async fn restart(&self) {
+        let listener = TcpListener::bind(self.address).await.unwrap();
+        let task = accept(listener, self.server.clone(), Arc::clone(&self.faults));
+        *self.task.lock().unwrap_or_else(PoisonError::into_inner) = tokio::spawn(task);
     }
 
     /// URL of the server.
@@ -128,12 +149,16 @@ impl PrivateS3 {
 
 impl Drop for PrivateS3 {
     fn drop(&mut self) {
-        self.task.abort();
+        let task = self.task.get_mut().unwrap_or_else(PoisonError::into_inner);
+        task.abort();
     }
 }
 
+/// Serves until it is aborted, which ends every connection too.
 async fn accept(listener: TcpListener, server: S3Service, faults: Plan) {
+    let mut connections = JoinSet::new();
     loop {
+        while connections.try_join_next().is_some() {}
         let Ok((stream, _)) = listener.accept().await else {
             return;
         };
@@ -148,7 +173,7 @@ async fn accept(listener: TcpListener, server: S3Service, faults: Plan) {
         });
         let connection = hyper::server::conn::http1::Builder::new()
             .serve_connection(TokioIo::new(stream), service);
-        tokio::spawn(async move { connection.await.unwrap_or_default() });
+        connections.spawn(async move { connection.await.unwrap_or_default() });
     }
 }
 
