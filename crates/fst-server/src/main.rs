@@ -670,7 +670,11 @@ fn report(failure: &Failure) -> ExitCode {
     let mut text = format!("error[{code}]: {failure}");
     let mut cause = std::error::Error::source(failure);
     while let Some(error) = cause {
-        write!(text, ": {error}").unwrap_or_default();
+        // Some libraries print their own cause too.
+        let said = error.to_string();
+        if !text.contains(&said) {
+            write!(text, ": {said}").unwrap_or_default();
+        }
         cause = error.source();
     }
     // Nobody is left to tell when stderr is closed.

@@ -99,6 +99,18 @@ pub enum RunError {
     /// Something that this build does not have.
     #[error("{0} is not supported by this build: use the fst-server program")]
     Lacks(&'static str),
+    /// The bucket.
+    #[error(
+        "the bucket `{bucket}` cannot be used: check storage.s3_bucket, storage.s3_endpoint and the credentials \
+         (storage.s3_access_key_id, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY)"
+    )]
+    Bucket {
+        /// Its name.
+        bucket: String,
+        /// What S3 says.
+        #[source]
+        source: StoreError,
+    },
     /// The stores.
     #[error("open the server's storage")]
     Storage(#[from] StoreError),
@@ -119,7 +131,9 @@ impl RunError {
     pub fn code(&self) -> ErrorCode {
         match self {
             Self::Locked(_) | Self::NotAlone(_) => ErrorCode::Locked,
-            Self::Lacks(_) | Self::NotHere(_) | Self::Tls(_) => ErrorCode::BadConfig,
+            Self::Lacks(_) | Self::NotHere(_) | Self::Tls(_) | Self::Bucket { .. } => {
+                ErrorCode::BadConfig
+            },
             Self::Backup(error) => error.code(),
             Self::Refused(refusal) => refusal.code(),
             Self::Full { .. } => ErrorCode::NoSpace,

@@ -54,6 +54,8 @@ impl Member {
 pub(crate) async fn open(options: &Options) -> Result<Opened, RunError> {
     restore::check_finished(options)?;
     let blobs = open_blobs(&options.storage)?;
+    #[cfg(feature = "shared-stores")]
+    shared::look_at_bucket(&options.storage, blobs.as_ref()).await?;
     match &options.database {
         Database::Sqlite(path) => {
             let cache = open_cache(options, None).await?;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use fst_store::blob::BlobStore;
 use fst_store::blob::s3::{Credentials, Patience, S3Blobs, S3Place, Style};
 use fst_store::cache::ShortValues;
 use fst_store::cache::redis::RedisCache;
@@ -146,6 +147,21 @@ pub(super) fn open_s3(place: &S3) -> StoreResult<S3Blobs> {
         prefix: place.prefix.clone(),
         credentials: keys.map(|(id, secret, token)| Credentials { id, secret, token }),
         patience: Patience::default(),
+    })
+}
+
+/// Finds out at the start what is wrong with bucket or credentials: else each upload of every device would.
+pub(super) async fn look_at_bucket(
+    storage: &Storage,
+    blobs: &dyn BlobStore,
+) -> Result<(), RunError> {
+    let Storage::S3(place) = storage else {
+        return Ok(());
+    };
+    let listed = blobs.list(None, 1).await;
+    listed.map(drop).map_err(|source| RunError::Bucket {
+        bucket: place.bucket.clone(),
+        source,
     })
 }
 

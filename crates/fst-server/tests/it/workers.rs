@@ -200,6 +200,31 @@ async fn workers_that_share_too_little_do_not_start_together() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bucket_that_cannot_be_used_is_told_at_the_start() {
+    let farm = Farm::start().await;
+    for (right, wrong, cause) in [
+        ("s3_bucket: fst-test", "s3_bucket: nowhere", "NoSuchBucket"),
+        (
+            "s3_access_key_id: AKID",
+            "s3_access_key_id: NOT",
+            "403 Forbidden",
+        ),
+    ] {
+        let mut worker = farm.worker_command(Shares::All);
+        let config = worker.get_args().last().unwrap().to_owned();
+        let text = std::fs::read_to_string(&config).unwrap();
+        assert!(text.contains(right), "{text}");
+        std::fs::write(&config, text.replace(right, wrong)).unwrap();
+        let ended = tokio::task::spawn_blocking(move || worker.output()).await;
+        let ended = ended.unwrap().unwrap();
+        let err = String::from_utf8_lossy(&ended.stderr);
+        assert_eq!(ended.status.code(), Some(9), "{err}");
+        assert!(err.contains("cannot be used: check storage"), "{err}");
+        assert!(err.contains(cause), "{err}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn polls_and_streams_go_on_at_another_worker() {
     let farm = Farm::start().await;
     let (one, two) = (farm.join(), farm.join());
