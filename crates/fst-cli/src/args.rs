@@ -414,6 +414,14 @@ pub(crate) enum DaemonCommand {
     },
     /// Whether it runs, and where
     Status,
+    /// Have systemd start it at login and again when it dies
+    Install {
+        /// Replace a unit of this name that is not ours; it is kept as fst.service.old
+        #[arg(long)]
+        force: bool,
+    },
+    /// Stop it and do not start it at login any more
+    Uninstall,
 }
 
 /// `fst versions`.

@@ -33,6 +33,7 @@ mod history;
 mod ignore;
 mod init;
 mod local;
+mod login;
 mod man;
 mod operations;
 mod pause;
