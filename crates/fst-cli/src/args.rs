@@ -258,6 +258,9 @@ compared with what lies there now.")]
         topic: String,
     },
     /// Completions for a shell
+    #[command(after_help = "\
+The last line of the script says how to install it. At every Tab it asks fst for folders, conflicts, settings and \
+the like; fst then only reads files.")]
     Completions {
         /// Which shell
         shell: Shell,

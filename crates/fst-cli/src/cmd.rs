@@ -58,6 +58,8 @@ mod why;
 /// Exit code for wrong usage.
 const EXIT_USAGE: u8 = 2;
 
+pub(crate) use help::topic_names;
+
 /// Runs a command line and returns its exit code.
 pub(crate) fn run_line(words: &[OsString]) -> u8 {
     let line = match Line::try_parse_from(words) {

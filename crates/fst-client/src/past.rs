@@ -90,6 +90,28 @@ impl Client {
         })
     }
 
+    /// Numbers of the versions that the file at a path has, or the last one that was there, oldest first, with the devices
+    /// that wrote them. For those who choose among them: unlike [`Client::past`], its cost does not grow with the tree.
+    ///
+    /// # Errors
+    /// As [`Client::past`].
+    pub fn version_numbers(&self, path: &Path) -> Result<Vec<(u32, String)>, ClientError> {
+        let (folder, inside) = self.inside(path)?;
+        let file = self.database(folder);
+        let opened = match file.exists() {
+            true => Db::open_read_only(&file)?,
+            false => None,
+        };
+        let db = opened.ok_or_else(|| in_no_folder(path))?;
+        let Some(node) = db.read().nodes_seen_at(&inside)?.into_iter().next() else {
+            return Ok(Vec::new());
+        };
+        let members = self.known_members();
+        let versions = versions::of_node(db.read(), node)?.versions.into_iter();
+        let named = versions.map(|it| (it.number, members.name(it.revision.device)));
+        Ok(named.collect())
+    }
+
     /// The folder that a path lies in, and the path inside of it.
     fn inside(&self, path: &Path) -> Result<(&FolderConfig, RelPath), ClientError> {
         let real = match std::fs::canonicalize(path) {

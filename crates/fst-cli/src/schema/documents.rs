@@ -375,6 +375,7 @@ const PROGRAM: &[Document] = &[
             object([
                 ("shell", text("The shell")),
                 ("script", text("What the shell is to read")),
+                ("install", text("What has new shells read it")),
             ])
         },
     },
