@@ -258,6 +258,9 @@ compared with what lies there now.")]
         topic: String,
     },
     /// Completions for a shell
+    #[command(after_help = "\
+The last line of the script says how to install it. At every Tab it asks fst for folders, conflicts, settings and \
+the like; fst then only reads files.")]
     Completions {
         /// Which shell
         shell: Shell,
@@ -414,6 +417,14 @@ pub(crate) enum DaemonCommand {
     },
     /// Whether it runs, and where
     Status,
+    /// Have systemd start it at login and again when it dies
+    Install {
+        /// Replace a unit of this name that is not ours; it is kept as fst.service.old
+        #[arg(long)]
+        force: bool,
+    },
+    /// Stop it and do not start it at login any more
+    Uninstall,
 }
 
 /// `fst versions`.

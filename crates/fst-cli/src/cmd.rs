@@ -33,6 +33,7 @@ mod history;
 mod ignore;
 mod init;
 mod local;
+mod login;
 mod man;
 mod operations;
 mod pause;
@@ -56,6 +57,8 @@ mod why;
 
 /// Exit code for wrong usage.
 const EXIT_USAGE: u8 = 2;
+
+pub(crate) use help::topic_names;
 
 /// Runs a command line and returns its exit code.
 pub(crate) fn run_line(words: &[OsString]) -> u8 {

@@ -11,6 +11,7 @@ use std::process::ExitCode;
 mod afar;
 mod args;
 mod cmd;
+mod complete;
 mod context;
 mod noted;
 mod render;
@@ -24,5 +25,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let words: Vec<_> = std::env::args_os().collect();
+    if complete::answer(&words) {
+        return ExitCode::SUCCESS;
+    }
     ExitCode::from(cmd::run_line(&words))
 }

@@ -57,6 +57,7 @@ impl ClientError {
                 | ErrorCode::WrongPin
                 | ErrorCode::Untrusted
                 | ErrorCode::ServerFailed
+                | ErrorCode::DataLost
                 | ErrorCode::Stopping
                 | ErrorCode::AccountDisabled
                 | ErrorCode::DeviceBarred

@@ -1,7 +1,7 @@
 //! The long life of the client: one supervised thread per folder, the control socket, the embedded server.
 //!
 //! [`Daemon::run`] is what `fst daemon start --foreground` calls; [`ipc::Connection`] is what every other
-//! command talks through; [`launch`] puts a daemon into the background.
+//! command talks through; [`launch`] puts a daemon into the background, [`login`] has it started at login.
 //! Invariant: a folder that fails never stops another one; the daemon may be killed at any moment.
 //! Not here: what a cycle does (`fst-client`), rendering (`fst-cli`), the server itself: it comes in
 //! through [`Hooks`].
@@ -20,6 +20,7 @@
 pub mod ipc;
 pub mod launch;
 pub mod log;
+pub mod login;
 pub mod record;
 pub mod status;
 

@@ -215,6 +215,8 @@ codes! {
     CutShort = 7005, Damage, 409, "a backup or a restore was cut short", "run the same fst-server command again";
     /// A server's data, or a backup of it, is not as it was written.
     DataDamaged = 7006, Damage, 500, "stored data is damaged", "fst-server verify --deep names what is; restore it from a backup";
+    /// The server's storage lacks what it acknowledged. A 5xx: a device tries again, a disk may come back.
+    DataLost = 7007, Damage, 500, "the server's storage lacks data that it acknowledged", "bring the server's storage back, or restore it from a backup; fst-server verify names what is missing";
     /// Internal.
     Internal = 9001, Failed, 500, "an internal error", "report it with the message above";
 }

@@ -80,6 +80,9 @@ pub enum Refusal {
     /// Another worker took the database that this one needs for itself.
     #[error("another worker uses the database of this one")]
     NotAlone,
+    /// A blob that the database names is gone, or cut short.
+    #[error("the server's storage lacks data that it acknowledged")]
+    Lost(#[source] StoreError),
     /// A store failed; the outcome is unknown.
     #[error("the server's storage failed")]
     Storage(#[source] StoreError),
@@ -109,6 +112,7 @@ impl Refusal {
             Self::RateLimited { .. } => ErrorCode::RateLimited,
             Self::NeedsClient => ErrorCode::NeedsClient,
             Self::Stopping | Self::NotAlone => ErrorCode::Stopping,
+            Self::Lost(_) => ErrorCode::DataLost,
             Self::Storage(_) => ErrorCode::ServerFailed,
         }
     }
@@ -134,6 +138,7 @@ impl Refusal {
             | Self::NeedsClient
             | Self::Stopping
             | Self::NotAlone
+            | Self::Lost(_)
             | Self::Storage(_) => self.code().http_status(),
         }
     }
@@ -158,6 +163,7 @@ impl From<StoreError> for Refusal {
             StoreError::Refused(Refused::Slot) => Self::Slot,
             StoreError::Refused(Refused::NoAccount) => Self::NotFound("no such account"),
             StoreError::Refused(Refused::NoSpace) => Self::NotFound("no such space"),
+            lost @ (StoreError::NoBlob | StoreError::Range) => Self::Lost(lost),
             other => Self::Storage(other),
         }
     }

@@ -34,7 +34,7 @@ struct LogFlags {
 
 #[derive(Debug, Args)]
 struct ContentFlags {
-    /// Fetch and open the current files, or so many percent of them, and keep nothing
+    /// Fetch and open current files and kept versions, or so many percent of them, and keep nothing
     #[arg(long, value_name = "PERCENT", num_args = 0..=1, require_equals = true, default_missing_value = "100%", value_parser = parse_percent)]
     data: Option<u8>,
     /// Read the files on the disk and find what has rotted

@@ -1,4 +1,4 @@
-//! `fst daemon start | stop | restart | status`.
+//! `fst daemon start | stop | restart | status | install | uninstall`.
 //!
 //! Invariant: `start` returns when the daemon can be talked to, or says why it cannot. Under systemd, as
 //! process 1 and with `--foreground` it does not return until the daemon ends.
@@ -11,7 +11,7 @@ use fst_daemon::{Daemon, DaemonError, Hooks};
 use fst_proto::error::ErrorCode;
 use serde_json::json;
 
-use super::embedded;
+use super::{embedded, login};
 use crate::args::DaemonCommand;
 use crate::context::{Context, shown, var};
 use crate::render::{Symbol, json as drawn};
@@ -30,6 +30,8 @@ pub(super) fn run(context: &Context, command: &DaemonCommand) -> Result<Answer, 
         DaemonCommand::Stop { force } => stop(context, force_of(*force)),
         DaemonCommand::Restart { force } => restart(context, force_of(*force)),
         DaemonCommand::Status => status(context),
+        DaemonCommand::Install { force } => login::install(context, *force),
+        DaemonCommand::Uninstall => login::uninstall(context),
     }
 }
 

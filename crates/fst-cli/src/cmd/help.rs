@@ -123,7 +123,8 @@ fn names(command: &clap::Command) -> Vec<String> {
     below.map(|command| command.get_name().to_owned()).collect()
 }
 
-fn topic_names() -> Vec<String> {
+/// Topics that have a text.
+pub(crate) fn topic_names() -> Vec<String> {
     let names = TOPICS.iter().map(|(name, _)| *name);
     names.chain([EXIT_CODES]).map(str::to_owned).collect()
 }

@@ -2,6 +2,7 @@
 
 use fst_client::config::Config;
 use fst_daemon::DaemonError;
+use fst_daemon::login;
 use fst_daemon::status::{State, without_daemon};
 use fst_proto::error::ErrorCode;
 use fst_proto::ipc::{FolderStatus, Status};
@@ -17,6 +18,7 @@ pub(super) fn run(context: &Context, check: bool) -> Result<Answer, Failure> {
     let status = read(context)?;
     let config = Config::load(&context.dirs).ok();
     let moment = Moment {
+        is_started_at_login: login::is_installed(&context.dirs),
         pausing: config.as_ref().and_then(pausing),
         limiting: config.as_ref().and_then(schedule::limiting),
         now: Context::now(),

@@ -37,16 +37,15 @@ pub(super) fn run(context: &Context, args: &Verify) -> Result<Answer, Failure> {
         ));
     }
     let scope = args.scope();
-    let mut progress = |part: Part, n: u64| {
-        if n.is_multiple_of(PROGRESS_EVERY) {
-            screen::say(&format!("{}: {n}", part.as_str()));
-        }
-    };
     let mut seen: Vec<(PathBuf, Verdict)> = Vec::new();
     for path in paths {
-        let past = client.past(&path)?;
-        let verdict = past.verify(&scope, &mut progress)?;
-        seen.push((past.folder.path.clone(), verdict));
+        let mut told = Told::default();
+        let mut progress = |part: Part, n: u64| {
+            if told.is_due(part, n) {
+                screen::say(&format!("{}: {n}", part.as_str()));
+            }
+        };
+        seen.push(client.verify(&path, &scope, &mut progress)?);
     }
     let worst = seen.iter().filter_map(|(_, verdict)| verdict.worst).max();
     let folders: Vec<Value> = seen.iter().map(|(path, v)| document(path, v)).collect();
@@ -56,6 +55,19 @@ pub(super) fn run(context: &Context, args: &Verify) -> Result<Answer, Failure> {
         None => answer,
         Some(trouble) => answer.with_exit(exit(trouble)).then(next(trouble)),
     })
+}
+
+/// What was said last of each part of a folder.
+#[derive(Debug, Default)]
+struct Told(BTreeMap<Part, u64>);
+
+impl Told {
+    /// Whether a step was crossed since; numbers come in leaps of any size.
+    fn is_due(&mut self, part: Part, n: u64) -> bool {
+        let steps = n / PROGRESS_EVERY;
+        let told = self.0.entry(part).or_default();
+        std::mem::replace(told, steps) < steps
+    }
 }
 
 /// Exit codes of this command alone.
@@ -148,4 +160,25 @@ fn text(context: &Context, seen: &[(PathBuf, Verdict)]) -> String {
         page.block(look.next(next(trouble)));
     }
     page.into_text()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Part, Told};
+
+    #[test]
+    fn progress_is_told_when_a_step_is_crossed() {
+        let mut told = Told::default();
+        let mut due = |part, numbers: &[u64]| -> Vec<u64> {
+            let numbers = numbers.iter().copied();
+            numbers.filter(|n| told.is_due(part, *n)).collect()
+        };
+        assert_eq!(
+            due(Part::Refs, &[4096, 8192, 8200]),
+            [4096, 8192],
+            "batches"
+        );
+        assert_eq!(due(Part::Data, &[999, 1000, 1001, 2000]), [1000, 2000]);
+        assert!(due(Part::Local, &[999]).is_empty());
+    }
 }

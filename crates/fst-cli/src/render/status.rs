@@ -50,6 +50,8 @@ pub(crate) struct Moment {
     pub now: UnixMillis,
     /// The reader's time zone.
     pub zone: TimeZone,
+    /// Whether the daemon is started at login.
+    pub is_started_at_login: bool,
     /// The rule that pauses everything now.
     pub pausing: Option<Pausing>,
     /// The rule that limits speed now.
@@ -165,10 +167,13 @@ fn titled(name: &str, words: &str, look: &Look) -> String {
 fn headline(status: &Status, look: &Look, moment: &Moment) -> String {
     if status.daemon_pid == 0 {
         let bad = look.symbol(Symbol::Bad);
-        return format!(
-            "{bad} The sync daemon is not running\n{}",
-            look.next("fst daemon start")
-        );
+        let mut page = Page::default();
+        page.line(format!("{bad} The sync daemon is not running"));
+        page.block(look.next("fst daemon start"));
+        if !moment.is_started_at_login {
+            page.block(look.next("fst daemon install   to start it at login"));
+        }
+        return page.into_text();
     }
     let (symbol, words) = match State::parse(&status.state) {
         State::Idle => (Symbol::Good, up_to_date(status, moment)),

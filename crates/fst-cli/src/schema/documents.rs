@@ -181,6 +181,24 @@ const FOLDERS: &[Document] = &[
         data: why,
     },
     Document {
+        name: "fst.daemon.install/1",
+        commands: &["daemon install", "daemon uninstall"],
+        about: "Whether the daemon starts at login",
+        data: || {
+            object([
+                ("installed", flag("Whether there is a unit")),
+                ("unit", text("The file of the unit")),
+                ("changed", flag("Whether the command wrote or removed it")),
+                (
+                    "manager",
+                    or_null(text(
+                        "What the user manager of systemd was told: started, enabled or disabled; null when none answers or there was nothing to tell",
+                    )),
+                ),
+            ])
+        },
+    },
+    Document {
         name: "fst.daemon/1",
         commands: &[
             "daemon start",
@@ -357,6 +375,7 @@ const PROGRAM: &[Document] = &[
             object([
                 ("shell", text("The shell")),
                 ("script", text("What the shell is to read")),
+                ("install", text("What has new shells read it")),
             ])
         },
     },

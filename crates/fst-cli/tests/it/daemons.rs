@@ -52,23 +52,6 @@ fn the_foreground_daemon_ends_on_a_signal() {
 }
 
 #[test]
-fn a_supervisor_has_the_daemon_itself() {
-    let server = Server::start();
-    let home = Home::first(&server);
-    // As systemd starts `ExecStart=fst daemon start`: no flag, and the variable names the process.
-    let line = format!("SYSTEMD_EXEC_PID=$$ exec '{FST}' daemon start");
-    let mut command = home.command("sh");
-    let mut daemon = command.args(["-c", &line]).spawn().expect("a daemon");
-    let pid = daemon.id();
-    home.shell("until fst daemon status >/dev/null; do :; done")
-        .ok();
-    let status = home.fst(["daemon", "status", "--json"]).ok().json();
-    assert_eq!(status["data"]["pid"], pid);
-    home.shell(&format!("kill -TERM {pid}")).ok();
-    assert!(daemon.wait().expect("it ends").success());
-}
-
-#[test]
 fn only_the_owner_may_talk_to_the_daemon() {
     use std::os::unix::fs::PermissionsExt as _;
     let server = Server::start();

@@ -147,14 +147,6 @@ fn an_error_is_explained_offline() {
 }
 
 #[test]
-fn every_shell_gets_completions() {
-    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
-        let script = Home::new().fst(["completions", shell]).ok().out;
-        assert!(script.contains("conflicts"), "{shell}");
-    }
-}
-
-#[test]
 fn every_command_has_a_manual_page() {
     let home = Home::new();
     let page = home.fst(["man"]).ok().out;

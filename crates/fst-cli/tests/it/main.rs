@@ -5,6 +5,7 @@
 
 mod afar;
 mod brief;
+mod completing;
 mod configuring;
 mod conflicts;
 mod contract;
@@ -17,6 +18,7 @@ mod exits;
 mod explaining;
 mod help;
 mod ignoring;
+mod login;
 mod problems;
 mod recorded;
 mod schemas;

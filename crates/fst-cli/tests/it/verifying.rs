@@ -1,4 +1,4 @@
-//! `fst verify`: a healthy space, a server whose data is damaged or gone, a server that went back, an edit.
+//! `fst verify`: a healthy space, a server whose data is damaged or gone, a damaged database, a server that went back, an edit.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -74,8 +74,8 @@ fn a_healthy_space_has_no_findings() {
     let checked = &run.json()["data"]["folders"][0]["checked"];
     assert_eq!(
         (&checked["data"], &checked["local"]),
-        (&2.into(), &2.into()),
-        "{checked}"
+        (&3.into(), &2.into()),
+        "the deleted file can be restored, so it is looked at: {checked}"
     );
     assert!(checked["refs"].as_u64() > Some(0), "{checked}");
     let quick = anna.fst(["verify"]).ok().out;
@@ -93,43 +93,130 @@ fn a_healthy_space_has_no_findings() {
     assert_eq!(anna.fst(["verify", "--data=0%"]).exit, 2);
 }
 
+fn flip_a_bit(file: &Path) {
+    let mut bytes = fs::read(file).expect("a file");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(file, bytes).expect("ours");
+}
+
+/// Runs one statement on a database that nobody uses.
+fn change(database: &Path, statement: &str) {
+    let database = rusqlite::Connection::open(database).expect("a database");
+    let n = database.execute(statement, []).expect("a statement");
+    assert!(n > 0, "{statement}");
+}
+
+/// The server again, where the homes look for it.
+fn restarted(data: &Path, home: &Home) -> Server {
+    let server = Server::start_at(data);
+    home.fst(["config", "set", "server.url", &server.url()])
+        .ok();
+    server
+}
+
 #[test]
-fn damaged_and_lost_data_of_the_server_is_found() {
+fn damaged_data_of_the_server_is_found_in_old_versions_too() {
+    let data = TempDir::new().expect("a temporary directory");
+    let server = Server::start_at(data.path());
+    let anna = Home::first(&server).with_folder("docs");
+    anna.write("docs/long", long_text());
+    anna.wait();
+    let old = blobs(data.path());
+    anna.write("docs/long", long_text().replace(' ', "-"));
+    anna.wait();
+    anna.fst(["verify", "--data"]).ok();
+    old.iter().for_each(|blob| flip_a_bit(blob));
+    let run = anna.fst(["verify", "--data", "--json"]);
+    assert_eq!(run.exit, 2, "{}{}", run.out, run.err);
+    let findings = &run.json()["data"]["folders"][0]["findings"];
+    assert_eq!(findings.as_array().map(Vec::len), Some(1), "{findings}");
+    let text = findings[0]["text"].as_str().expect("words");
+    assert!(text.starts_with("version 1: "), "{findings}");
+    // The old one is whole again, the new one is not.
+    blobs(data.path()).iter().for_each(|blob| flip_a_bit(blob));
+    let run = anna.fst(["verify", "--data", "--json"]);
+    assert_eq!(run.exit, 2, "{}{}", run.out, run.err);
+    let found = parts_and_troubles(&run);
+    assert_eq!(found, ["data remote long"], "{}", run.out);
+    assert!(!run.out.contains("version 1"), "{}", run.out);
+}
+
+#[test]
+fn lost_data_is_told_as_lost_and_a_sync_waits_for_it() {
+    let data = TempDir::new().expect("a temporary directory");
+    let mut server = Server::start_at(data.path());
+    let anna = Home::first(&server).with_folder("docs");
+    anna.write("docs/long", long_text());
+    anna.write("docs/short", "s");
+    anna.wait();
+    let kept: Vec<(PathBuf, Vec<u8>)> = blobs(data.path())
+        .into_iter()
+        .map(|blob| (blob.clone(), fs::read(blob).expect("a blob")))
+        .collect();
+    let cut = |blob: &Path| fs::write(blob, "cut").expect("ours");
+    let remove = |blob: &Path| fs::remove_file(blob).expect("ours");
+    for lose in [&cut as &dyn Fn(&Path), &remove] {
+        kept.iter().for_each(|(blob, _)| lose(blob));
+        let run = anna.fst(["verify", "--data", "--json"]);
+        assert_eq!(run.exit, 2, "{}{}", run.out, run.err);
+        let found = parts_and_troubles(&run);
+        assert_eq!(found, ["data remote long"], "{}", run.out);
+        assert!(run.out.contains("lacks data that it"), "{}", run.out);
+    }
+    let bo = Home::joined(&anna, &server).with_folder("docs");
+    bo.comes_to(22);
+    bo.shell("until fst status --json | grep -q FST-7007; do :; done")
+        .ok();
+    for (blob, bytes) in &kept {
+        fs::write(blob, bytes).expect("ours");
+    }
+    bo.wait();
+    assert_eq!(bo.read("docs/long"), long_text());
+    anna.fst(["verify", "--data", "--local"]).ok();
+    server.stop();
+    let run = anna.fst(["verify", "--json"]);
+    assert_eq!(run.exit, 5, "{}{}", run.out, run.err);
+    assert_eq!(parts_and_troubles(&run), ["log unchecked -"], "{}", run.out);
+}
+
+#[test]
+fn an_object_that_the_server_does_not_know_is_found() {
     let data = TempDir::new().expect("a temporary directory");
     let mut server = Server::start_at(data.path());
     let anna = Home::first(&server).with_folder("docs");
     anna.write("docs/long", long_text());
     anna.wait();
-    for blob in blobs(data.path()) {
-        let mut bytes = fs::read(&blob).expect("a blob");
-        let middle = bytes.len() / 2;
-        bytes[middle] ^= 1;
-        fs::write(&blob, bytes).expect("ours");
-    }
-    let run = anna.fst(["verify", "--data", "--json"]);
-    assert_eq!(run.exit, 2, "{}{}", run.out, run.err);
-    assert_eq!(
-        parts_and_troubles(&run),
-        ["data remote long"],
-        "{}",
-        run.out
-    );
-    for blob in blobs(data.path()) {
-        fs::remove_file(blob).expect("ours");
-    }
-    let run = anna.fst(["verify", "--data", "--json"]);
-    // The server cannot say whether its storage fails for now or for ever.
-    assert_eq!(run.exit, 5, "{}{}", run.out, run.err);
-    assert_eq!(
-        parts_and_troubles(&run),
-        ["data unchecked long"],
-        "{}",
-        run.out
-    );
+    anna.fst(["daemon", "stop"]).ok();
     server.stop();
+    change(&data.path().join("fst.db"), "DELETE FROM objects");
+    let _server = restarted(data.path(), &anna);
+    let run = anna.fst(["verify", "--refs", "--json"]);
+    assert_eq!(run.exit, 2, "{}{}", run.out, run.err);
+    let found = parts_and_troubles(&run);
+    assert_eq!(found, ["refs remote long"], "{}", run.out);
+}
+
+#[test]
+fn a_damaged_row_of_the_kept_database_is_a_finding() {
+    let server = Server::start();
+    let anna = Home::first(&server).with_folder("docs");
+    anna.write("docs/a", "a");
+    anna.wait();
+    anna.fst(["daemon", "stop"]).ok();
+    let folders = anna.path(".local/state/filesynctool/folders");
+    let databases = files_below(&folders).into_iter();
+    let is_database = |file: &PathBuf| file.extension().is_some_and(|it| it == "db");
+    let database: Vec<PathBuf> = databases.filter(is_database).collect();
+    change(&database[0], "UPDATE remote SET size = size + 1");
     let run = anna.fst(["verify", "--json"]);
-    assert_eq!(run.exit, 5, "{}{}", run.out, run.err);
-    assert_eq!(parts_and_troubles(&run), ["log unchecked -"], "{}", run.out);
+    assert_eq!(run.exit, 1, "{}{}", run.out, run.err);
+    let found = parts_and_troubles(&run);
+    assert_eq!(found, ["state local -"], "{}", run.out);
+    assert!(run.json()["data"]["folders"][0]["checked"]["refs"].is_u64());
+    fs::write(&database[0], "this is no database").expect("ours");
+    let run = anna.fst(["verify", "--json"]);
+    assert_eq!(run.exit, 1, "{}{}", run.out, run.err);
 }
 
 fn copy(from: &Path, to: &Path) {

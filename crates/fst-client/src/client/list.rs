@@ -46,7 +46,7 @@ impl Client {
         self.members().unwrap_or(known)
     }
 
-    pub(super) fn known_members(&self) -> Members {
+    pub(crate) fn known_members(&self) -> Members {
         Members::new(self.chain.clone(), Arc::clone(&self.enrolled))
     }
 

@@ -1,31 +1,36 @@
 //! Checks a folder and its space from end to end, without changing either.
 //!
-//! `fst verify` calls [`Past::verify`] beside a running daemon or without one. Invariant: nothing that the server says
+//! `fst verify` calls [`Client::verify`] beside a running daemon or without one. Invariant: nothing that the server says
 //! is believed: its log is read anew from the first entry and has to hold what this device has verified before; the
-//! files of the user are only read, and what is found damaged is told, never uploaded. Not here: mending, words.
+//! files of the user are only read, and what is found damaged is told, never uploaded; whatever is wrong with a folder is
+//! a fault in the verdict and stops no other look. Not here: mending, words.
 //! Source: docs/design/commands.md §16, ADR 0043.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::path::PathBuf;
+use std::num::NonZeroU64;
+use std::path::{Path, PathBuf};
 
 use fst_crypto::random::{self, OsRandom};
-use fst_engine::identify::FileKey;
-use fst_engine::tree::{Node, Tree};
-use fst_fs::real::RealVault;
-use fst_fs::vault::{FileKind, Stat, Vault, VaultError};
-use fst_proto::entry::Kind;
+use fst_engine::tree::Tree;
 use fst_proto::error::ErrorCode;
-use fst_proto::ids::{ContentId, NodeId, ObjectId};
+use fst_proto::ids::{NodeId, ObjectId};
 use fst_proto::limits::IDS_PER_REQUEST_MAX;
 use fst_proto::path::RelPath;
+use fst_proto::time::Clock as _;
 
 use super::Past;
-use crate::db::{Db, RevisionRow, StatRow};
-use crate::error::{ClientError, chain};
+use super::private::Private;
+use crate::client::Client;
+use crate::clock::SystemClock;
+use crate::config::FolderConfig;
+use crate::db::{Db, RevisionRow};
+use crate::error::{ClientError, FolderError, chain};
 use crate::fetch::Flat;
-use crate::folder::Space;
-use crate::scan::hash_file;
+use crate::remote::RemoteError;
+use crate::versions::{self, NodeHistory};
+
+mod here;
 
 /// Findings that are told one by one; the rest is counted, so that a lost disk is no flood.
 pub const FINDINGS_MAX: usize = 1000;
@@ -39,7 +44,8 @@ pub enum Part {
     State,
     /// The server has the objects of all current files.
     Refs,
-    /// The contents of current files open and are what their authors signed.
+    /// The contents of current files, and of older versions that the server has to keep, open and are what their authors
+    /// signed.
     Data,
     /// Files on the disk have the contents that were synced.
     Local,
@@ -82,7 +88,7 @@ pub struct Verdict {
     pub more: u64,
     /// The worst of all.
     pub worst: Option<Trouble>,
-    /// What each part has looked at: entries, nodes, objects, files, files.
+    /// What each part has looked at: entries, nodes, objects, versions, files.
     pub seen: BTreeMap<Part, u64>,
     /// Files that were changed here and are not synced yet: no contents to compare with.
     pub changed: u64,
@@ -93,19 +99,33 @@ pub struct Verdict {
 pub struct Scope {
     /// The parts.
     pub parts: BTreeSet<Part>,
-    /// Percent of the files that [`Part::Data`] fetches.
+    /// Percent of the versions that [`Part::Data`] fetches; of few it fetches one.
     pub percent: u8,
 }
 
-/// The log as the server gives it now, replayed into a database of its own.
-struct Fresh {
-    space: Space,
-    db: Db,
+/// One verification of one folder.
+struct Look<'a> {
+    client: &'a Client,
+    folder: &'a FolderConfig,
+    path: RelPath,
+    scope: &'a Scope,
+    verdict: Verdict,
+    progress: &'a mut dyn FnMut(Part, u64),
+}
+
+/// The space as the server gives it now, replayed into a database of its own.
+struct Fresh<'a> {
+    past: Past<'a>,
     _dir: Private,
 }
 
-/// A directory that goes when this does.
-struct Private(PathBuf);
+/// A version to be fetched.
+struct Wanted {
+    path: RelPath,
+    /// Its number, unless it is what the path holds now.
+    older: Option<u32>,
+    row: RevisionRow,
+}
 
 impl Part {
     /// All, in the order in which they are looked at.
@@ -124,13 +144,6 @@ impl Part {
     }
 }
 
-impl Drop for Private {
-    fn drop(&mut self) {
-        // What stays is a copy of what the server has anyway, sealed names and all, below our own directory.
-        let _left = std::fs::remove_dir_all(&self.0);
-    }
-}
-
 impl Verdict {
     fn note(&mut self, fault: Fault) {
         self.worst = self.worst.max(Some(fault.trouble));
@@ -144,58 +157,85 @@ impl Verdict {
     fn count(&mut self, part: Part, n: u64) {
         *self.seen.entry(part).or_default() += n;
     }
+}
 
-    /// A failure that says something about what was looked at, or that it could not be.
-    fn note_failure(&mut self, part: Part, path: Option<RelPath>, error: &ClientError) {
-        self.note(Fault {
-            part,
-            trouble: trouble_of(error.code()),
-            path,
-            text: chain(error),
-        });
+impl Client {
+    /// Looks at the folder that `path` lies in, or at what lies at and below the path, as `scope` says; `progress` is told how
+    /// much each part has looked at so far. Returns where the folder is, and what was seen.
+    ///
+    /// The log and the state are always those of the whole space. Cost: the whole log is read once, for any part but
+    /// [`Part::Local`]; memory grows with the number of versions, not with their bytes.
+    /// # Errors
+    /// [`ErrorCode::UnknownFolder`] when it lies in none, or the folder was never synced. Everything else is a fault in the
+    /// answer.
+    pub fn verify(
+        &self,
+        path: &Path,
+        scope: &Scope,
+        progress: &mut dyn FnMut(Part, u64),
+    ) -> Result<(PathBuf, Verdict), ClientError> {
+        let (folder, inside) = self.inside(path)?;
+        if !self.database(folder).exists() {
+            return Err(super::in_no_folder(path));
+        }
+        let mut look = Look {
+            client: self,
+            folder,
+            path: inside,
+            scope,
+            verdict: Verdict::default(),
+            progress,
+        };
+        look.run();
+        Ok((folder.path.clone(), look.verdict))
     }
 }
 
-impl Past<'_> {
-    /// Looks at the folder, or at what lies at and below the path, as `scope` says; `progress` is told of each file.
-    ///
-    /// The log and the state are always those of the whole space. Cost: the whole log is read once, for any part but
-    /// [`Part::Local`]; memory grows with the number of nodes, not with their bytes.
-    /// # Errors
-    /// [`ClientError`] when the folder's database cannot be read. Everything else is a fault in the answer.
-    pub fn verify(
-        &self,
-        scope: &Scope,
-        progress: &mut dyn FnMut(Part, u64),
-    ) -> Result<Verdict, ClientError> {
-        let mut verdict = Verdict::default();
-        let kept = Db::open_copy(&self.client.database(self.folder))?;
-        if scope.parts.iter().any(|part| *part != Part::Local) {
+impl<'a> Look<'a> {
+    fn run(&mut self) {
+        let kept = Db::open_copy(&self.client.database(self.folder));
+        let kept = kept.map_err(|error| self.note_failure(Part::State, None, &error.into()));
+        let kept = kept.ok();
+        if self.scope.parts.iter().any(|part| *part != Part::Local) {
             match self.fresh() {
-                Ok(fresh) => self.verify_remote(scope, &kept, fresh, (&mut verdict, progress))?,
-                Err(error) => verdict.note_failure(Part::Log, None, &error),
+                Ok(fresh) => self.look_there(&fresh.past, kept.as_ref()),
+                Err(error) => self.note_failure(Part::Log, None, &error),
             }
         }
-        if scope.parts.contains(&Part::Local) {
-            self.verify_local(&kept, &mut verdict, progress)?;
+        if let (true, Some(kept)) = (self.scope.parts.contains(&Part::Local), &kept)
+            && let Err(error) = self.look_here(kept)
+        {
+            self.note_failure(Part::Local, None, &error);
         }
-        Ok(verdict)
     }
 
-    fn verify_remote(
-        &self,
-        scope: &Scope,
-        kept: &Db,
-        fresh: Fresh,
-        (verdict, progress): (&mut Verdict, &mut dyn FnMut(Part, u64)),
-    ) -> Result<(), ClientError> {
-        let Fresh { space, db, _dir } = fresh;
-        verdict.count(Part::Log, db.load()?.range.size());
-        if scope.parts.contains(&Part::State) {
-            verify_state(kept, &db, verdict)?;
+    /// The parts for which the server is needed. One that cannot be looked at hinders no other.
+    fn look_there(&mut self, fresh: &Past<'_>, kept: Option<&Db>) {
+        let mut parts = self.scope.parts.clone();
+        // It was read, asked for or not.
+        parts.insert(Part::Log);
+        for part in parts {
+            let looked = match (part, kept) {
+                (Part::Log, _) => self.count_log(fresh),
+                (Part::State, Some(kept)) => self.look_at_state(kept, &fresh.db),
+                (Part::Refs, _) => self.look_at_refs(fresh),
+                (Part::Data, _) => self.look_at_data(fresh),
+                (Part::State, None) | (Part::Local, _) => Ok(()),
+            };
+            if let Err(error) = looked {
+                self.note_failure(part, None, &error);
+            }
         }
+    }
+
+    fn fresh(&self) -> Result<Fresh<'a>, ClientError> {
+        let dir = Private::new(self.client.state_dir(), "verify")?;
+        let db = Db::open(&dir.path().join("log.db"))?;
+        let (space, db) = self
+            .client
+            .replayed(self.folder, dir.path().to_owned(), db)?;
         let (_, tree) = db.trees()?;
-        let afar = Past {
+        let past = Past {
             folder: self.folder,
             path: self.path.clone(),
             client: self.client,
@@ -203,214 +243,157 @@ impl Past<'_> {
             space,
             tree,
         };
-        if scope.parts.contains(&Part::Refs) {
-            afar.verify_refs(verdict, progress)?;
-        }
-        if scope.parts.contains(&Part::Data) {
-            afar.verify_data(scope.percent, verdict, progress)?;
+        Ok(Fresh { past, _dir: dir })
+    }
+
+    fn count_log(&mut self, fresh: &Past<'_>) -> Result<(), ClientError> {
+        let size = fresh.db.load()?.range.size();
+        self.verdict.count(Part::Log, size);
+        Ok(())
+    }
+
+    /// Asks for objects, a bounded batch at a time.
+    fn look_at_refs(&mut self, fresh: &Past<'_>) -> Result<(), ClientError> {
+        self.verdict.count(Part::Refs, 0);
+        let wanted = fresh.references()?;
+        let mut n_left = wanted.len() as u64;
+        for batch in wanted.chunks(IDS_PER_REQUEST_MAX) {
+            let ids: Vec<ObjectId> = batch.iter().map(|(id, _)| *id).collect();
+            match fresh.remote().missing(fresh.space.id, &ids) {
+                Ok(missing) => self.note_missing(fresh, batch, &missing),
+                Err(error) if is_silence(&error) => {
+                    self.note_silence(Part::Refs, (n_left, "objects"), &error.into());
+                    break;
+                },
+                Err(error) => self.note_failure(Part::Refs, None, &error.into()),
+            }
+            n_left -= ids.len() as u64;
         }
         Ok(())
     }
 
-    fn fresh(&self) -> Result<Fresh, ClientError> {
-        let name = format!("verify-{}", std::process::id());
-        let dir = self.client.state_dir().join(name);
-        let made = std::fs::create_dir(&dir);
-        made.map_err(|e| ClientError::caused(ErrorCode::Io, "make a state directory", e))?;
-        let private = Private(dir.clone());
-        let db = Db::open(&dir.join("log.db"))?;
-        let (space, db) = self.client.replayed(self.folder, dir, db)?;
-        Ok(Fresh {
-            space,
-            db,
-            _dir: private,
-        })
-    }
-
-    /// Files and links of the tree at and below the path, in the order of the log.
-    fn leaves(&self) -> Result<Vec<(RelPath, RevisionRow)>, ClientError> {
-        let mut leaves = Vec::new();
-        for (id, path) in below(&self.tree, &self.path) {
-            let newest = self.db.read().revisions(id)?.pop();
-            leaves.extend(newest.map(|row| (path, row)));
+    fn note_missing(
+        &mut self,
+        fresh: &Past<'_>,
+        asked: &[(ObjectId, NodeId)],
+        missing: &[ObjectId],
+    ) {
+        let missing: BTreeSet<&ObjectId> = missing.iter().collect();
+        // An answer that names what was not asked for says nothing.
+        for (id, node) in asked.iter().filter(|(id, _)| missing.contains(id)) {
+            self.verdict.note(Fault {
+                part: Part::Refs,
+                trouble: Trouble::Remote,
+                path: fresh.tree.path(*node),
+                text: format!("the server lacks object {id}"),
+            });
         }
-        leaves.sort_by_key(|(_, row)| row.idx);
-        Ok(leaves)
+        self.count(Part::Refs, asked.len() as u64);
     }
 
-    /// Asks for objects a bounded batch at a time.
-    fn verify_refs(
-        &self,
-        verdict: &mut Verdict,
-        progress: &mut dyn FnMut(Part, u64),
-    ) -> Result<(), ClientError> {
-        let mut batch: BTreeMap<ObjectId, NodeId> = BTreeMap::new();
-        for (id, _) in below(&self.tree, &self.path) {
-            let row = self.db.read().remote_row(id)?;
-            for object in row.map(|row| row.refs).unwrap_or_default() {
-                batch.insert(object, id);
-                if batch.len() == IDS_PER_REQUEST_MAX {
-                    self.ask_for(&std::mem::take(&mut batch), verdict);
-                    progress(Part::Refs, verdict.seen[&Part::Refs]);
-                }
+    /// Fetches versions, opens them and throws the bytes away.
+    fn look_at_data(&mut self, fresh: &Past<'_>) -> Result<(), ClientError> {
+        self.verdict.count(Part::Data, 0);
+        let mut random = || u64::from_be_bytes(random::bytes(&OsRandom));
+        let wanted = drawn(fresh.wanted()?, self.scope.percent, &mut random);
+        let mut fetcher = fresh.fetcher();
+        let mut n_left = wanted.len() as u64;
+        for version in wanted {
+            let written = fetcher.write_revision(&version.row, &mut Flat(io::sink()));
+            match written {
+                Err(FolderError::Remote(error)) if is_silence(&error) => {
+                    self.note_silence(Part::Data, (n_left, "versions"), &error.into());
+                    break;
+                },
+                // It was kept until a moment ago.
+                Ok(()) | Err(FolderError::Pruned) => {},
+                Err(error) => self.note_version(version, &error.into()),
             }
-        }
-        self.ask_for(&batch, verdict);
-        Ok(())
-    }
-
-    fn ask_for(&self, batch: &BTreeMap<ObjectId, NodeId>, verdict: &mut Verdict) {
-        let ids: Vec<ObjectId> = batch.keys().copied().collect();
-        verdict.count(Part::Refs, ids.len() as u64);
-        if ids.is_empty() {
-            return;
-        }
-        match self.remote().missing(self.space.id, &ids) {
-            Ok(missing) => {
-                for id in missing {
-                    // An answer that names what was not asked for says nothing.
-                    let Some(node) = batch.get(&id) else { continue };
-                    verdict.note(Fault {
-                        part: Part::Refs,
-                        trouble: Trouble::Remote,
-                        path: self.tree.path(*node),
-                        text: format!("the server lacks object {id}"),
-                    });
-                }
-            },
-            Err(error) => verdict.note_failure(Part::Refs, None, &error.into()),
-        }
-    }
-
-    /// Fetches files, opens them and throws the bytes away.
-    fn verify_data(
-        &self,
-        percent: u8,
-        verdict: &mut Verdict,
-        progress: &mut dyn FnMut(Part, u64),
-    ) -> Result<(), ClientError> {
-        let leaves = self.leaves()?;
-        let mut fetcher = self.fetcher();
-        for (path, row) in leaves {
-            if !is_drawn(percent) {
-                continue;
-            }
-            if let Err(error) = fetcher.write_revision(&row, &mut Flat(io::sink())) {
-                verdict.note_failure(Part::Data, Some(path), &error.into());
-            }
-            verdict.count(Part::Data, 1);
-            progress(Part::Data, verdict.seen[&Part::Data]);
+            n_left -= 1;
+            self.count(Part::Data, 1);
         }
         Ok(())
     }
 
-    fn verify_local(
-        &self,
-        kept: &Db,
-        verdict: &mut Verdict,
-        progress: &mut dyn FnMut(Part, u64),
-    ) -> Result<(), ClientError> {
-        let (base, _) = kept.trees()?;
-        let vault = RealVault::open(&self.folder.path)?;
-        for (id, path) in below(&base, &self.path) {
-            let node = base.get(id).filter(|node| node.content.kind == Kind::File);
-            let Some(node) = node else { continue };
-            match self.look(kept, &vault, &path, node) {
-                Ok(Local::Same) => {},
-                Ok(Local::Changed) => verdict.changed += 1,
-                Ok(Local::Rotten) => verdict.note(Fault {
-                    part: Part::Local,
-                    trouble: Trouble::Local,
-                    path: Some(path),
-                    text: "the disk gives other bytes than were synced, and nothing has written to the file"
-                        .to_owned(),
-                }),
-                Err(error) => verdict.note_failure(Part::Local, Some(path), &error),
-            }
-            verdict.count(Part::Local, 1);
-            progress(Part::Local, verdict.seen[&Part::Local]);
-        }
-        Ok(())
-    }
-
-    fn look(
-        &self,
-        kept: &Db,
-        vault: &dyn Vault,
-        path: &RelPath,
-        node: &Node,
-    ) -> Result<Local, ClientError> {
-        let mut file = match vault.open_read(path) {
-            Err(VaultError::NotFound { .. }) => return Ok(Local::Changed),
-            opened => opened?,
-        };
-        let before = file.stat()?;
-        if before.kind != FileKind::File {
-            return Ok(Local::Changed);
-        }
-        let id = match hash_file(&self.space.keys, file.as_mut(), before.size) {
-            Err(VaultError::Changed { .. }) => return Ok(Local::Changed),
-            hashed => hashed?,
-        };
-        if file.stat()? != before {
-            return Ok(Local::Changed);
-        }
-        let (dev, ino) = (before.dev, before.ino);
-        let known = kept.read().stat(FileKey { dev, ino })?;
-        Ok(judge(id, node.content.id, &before, known.as_ref()))
-    }
-}
-
-/// What a file on the disk is, beside what was synced.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Local {
-    /// As synced.
-    Same,
-    /// Written to since.
-    Changed,
-    /// Other bytes, although nothing has written to it.
-    Rotten,
-}
-
-/// Only a file that looks as it did when it held the synced content vouches for that content.
-fn judge(found: ContentId, synced: ContentId, stat: &Stat, known: Option<&StatRow>) -> Local {
-    let untouched = known.is_some_and(|row| {
-        let times = (row.mtime_ns, row.ctime_ns) == (stat.mtime_ns, stat.ctime_ns);
-        row.content == synced && row.size == stat.size && times
-    });
-    match (found == synced, untouched) {
-        (true, _) => Local::Same,
-        (false, true) => Local::Rotten,
-        (false, false) => Local::Changed,
-    }
-}
-
-/// Compares what is kept of the server's tree with what the entries up to the same place give.
-fn verify_state(kept: &Db, fresh: &Db, verdict: &mut Verdict) -> Result<(), ClientError> {
-    let size = kept.load()?.range.size();
-    let (_, mine) = kept.trees()?;
-    let mut given = Tree::new();
-    fresh.read().revisions_until(u64::MAX, &mut |row| {
-        if row.idx >= size {
-            return;
-        }
-        if row.is_deleted {
-            given.remove(row.node);
-        } else {
-            given.insert(row.node, row.state);
-        }
-    })?;
-    let ids: BTreeSet<NodeId> = mine.iter().chain(given.iter()).map(|(id, _)| id).collect();
-    verdict.count(Part::State, ids.len() as u64);
-    for id in ids.into_iter().filter(|id| mine.get(*id) != given.get(*id)) {
-        verdict.note(Fault {
-            part: Part::State,
-            trouble: Trouble::Local,
-            path: given.path(id).or_else(|| mine.path(id)),
-            text: "what is kept here of the server's tree is not what the log gives".to_owned(),
+    fn note_version(&mut self, version: Wanted, error: &ClientError) {
+        let older = version.older.map(|n| format!("version {n}: "));
+        self.verdict.note(Fault {
+            part: Part::Data,
+            trouble: trouble_of(error.code()),
+            path: Some(version.path),
+            text: format!("{}{}", older.unwrap_or_default(), chain(error)),
         });
     }
-    Ok(())
+
+    /// A failure that says something about what was looked at, or that it could not be.
+    fn note_failure(&mut self, part: Part, path: Option<RelPath>, error: &ClientError) {
+        self.verdict.note(Fault {
+            part,
+            trouble: trouble_of(error.code()),
+            path,
+            text: chain(error),
+        });
+    }
+
+    /// The server is not asked again: each question would wait as long as the one that was not answered.
+    fn note_silence(&mut self, part: Part, (n, what): (u64, &str), error: &ClientError) {
+        self.verdict.note(Fault {
+            part,
+            trouble: Trouble::Unchecked,
+            path: None,
+            text: format!("{n} {what} were not looked at: {}", chain(error)),
+        });
+    }
+
+    fn count(&mut self, part: Part, n: u64) {
+        self.verdict.count(part, n);
+        let so_far = self.verdict.seen.get(&part);
+        (self.progress)(part, so_far.copied().unwrap_or_default());
+    }
+}
+
+impl Past<'_> {
+    /// Objects of current files at and below the path, each once with one of the files that need it.
+    fn references(&self) -> Result<Vec<(ObjectId, NodeId)>, ClientError> {
+        let mut all = Vec::new();
+        for (id, _) in below(&self.tree, &self.path) {
+            let row = self.db.read().remote_row(id)?;
+            let refs = row.map(|row| row.refs).unwrap_or_default();
+            all.extend(refs.into_iter().map(|object| (object, id)));
+        }
+        all.sort_unstable();
+        all.dedup_by_key(|(object, _)| *object);
+        Ok(all)
+    }
+
+    /// What the server has to keep of files and links at and below the path, deleted ones too, in the order of the log.
+    fn wanted(&self) -> Result<Vec<Wanted>, ClientError> {
+        let db = self.db.read();
+        let rules = self.retention()?;
+        let now = SystemClock.now();
+        let live = below(&self.tree, &self.path).into_iter();
+        let gone = self.deleted()?.into_iter();
+        let nodes = live.chain(gone.map(|gone| (gone.deletion.node, gone.path)));
+        let mut wanted = Vec::new();
+        for (id, path) in nodes {
+            let NodeHistory { versions, .. } = versions::of_node(db, id)?;
+            for version in versions {
+                let row = match version.is_current {
+                    // What was moved since is opened from the entry that a device of today opens.
+                    true => db.revisions(id)?.pop().unwrap_or(version.revision),
+                    false => version.revision,
+                };
+                let keeping = versions::keeping(db, rules, &row)?;
+                let older = (!version.is_current).then_some(version.number);
+                let path = path.clone();
+                if keeping.over_since(now).is_none() {
+                    wanted.push(Wanted { path, older, row });
+                }
+            }
+        }
+        wanted.sort_by_key(|version| version.row.idx);
+        Ok(wanted)
+    }
 }
 
 /// Files and links at and below a path.
@@ -420,69 +403,68 @@ fn below(tree: &Tree, top: &RelPath) -> Vec<(NodeId, RelPath)> {
     paths.filter(|(_, path)| path.starts_with(top)).collect()
 }
 
-fn is_drawn(percent: u8) -> bool {
-    u64::from_be_bytes(random::bytes(&OsRandom)) % 100 < u64::from(percent)
+/// Each with this chance in a hundred; one when that would be none.
+fn drawn<T>(all: Vec<T>, percent: u8, random: &mut dyn FnMut() -> u64) -> Vec<T> {
+    let mut picks: Vec<bool> = Vec::new();
+    picks.resize_with(all.len(), || random() % 100 < u64::from(percent));
+    if let Some(n) = NonZeroU64::new(all.len() as u64)
+        && !picks.contains(&true)
+    {
+        let one = usize::try_from(random() % n).unwrap_or_default();
+        picks.iter_mut().skip(one).take(1).for_each(|it| *it = true);
+    }
+    let pairs = all.into_iter().zip(picks);
+    pairs
+        .filter_map(|(it, is_drawn)| is_drawn.then_some(it))
+        .collect()
+}
+
+/// Whether the server answers no other question either.
+fn is_silence(error: &RemoteError) -> bool {
+    match error {
+        RemoteError::Refused(problem) => matches!(
+            problem.error_code(),
+            Some(
+                ErrorCode::Unauthorized
+                    | ErrorCode::AccountDisabled
+                    | ErrorCode::DeviceBarred
+                    | ErrorCode::Stopping
+            )
+        ),
+        RemoteError::Malformed { .. } => false,
+        RemoteError::Unreachable { .. }
+        | RemoteError::WrongPin { .. }
+        | RemoteError::Untrusted { .. }
+        | RemoteError::PlainHttp { .. }
+        | RemoteError::BadUrl(_)
+        | RemoteError::Roots { .. }
+        | RemoteError::NotAServer { .. } => true,
+    }
 }
 
 fn trouble_of(code: ErrorCode) -> Trouble {
     match code {
         ErrorCode::Rollback | ErrorCode::Fork => Trouble::Rollback,
         ErrorCode::InvalidLog => Trouble::Log,
-        ErrorCode::CannotOpen | ErrorCode::NoSuchVersion => Trouble::Remote,
+        ErrorCode::CannotOpen | ErrorCode::DataLost => Trouble::Remote,
+        ErrorCode::BadState => Trouble::Local,
         _ => Trouble::Unchecked,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Local, judge};
-    use crate::db::StatRow;
-    use crate::scan::row_of;
-    use fst_fs::vault::{FileKind, Permissions, Stat};
-    use fst_proto::ids::ContentId;
-
-    const SYNCED: ContentId = ContentId([1; 32]);
-    const OTHER: ContentId = ContentId([2; 32]);
-
-    fn stat() -> Stat {
-        Stat {
-            kind: FileKind::File,
-            size: 7,
-            mtime_ns: 10,
-            ctime_ns: 20,
-            dev: 1,
-            ino: 2,
-            exec: false,
-            nlink: 1,
-            permissions: Permissions::from_mode(0o644),
-        }
-    }
+    use super::drawn;
 
     #[test]
-    fn only_an_untouched_file_with_other_bytes_has_rotted() {
-        let known = row_of(&stat(), SYNCED);
-        let judged = |found, known: Option<StatRow>| judge(found, SYNCED, &stat(), known.as_ref());
-        assert_eq!(judged(SYNCED, Some(known)), Local::Same);
-        assert_eq!(judged(SYNCED, None), Local::Same);
-        assert_eq!(judged(OTHER, Some(known)), Local::Rotten);
-        assert_eq!(judged(OTHER, None), Local::Changed);
-        let touched = [
-            StatRow { size: 8, ..known },
-            StatRow {
-                mtime_ns: 11,
-                ..known
-            },
-            StatRow {
-                ctime_ns: 21,
-                ..known
-            },
-            StatRow {
-                content: OTHER,
-                ..known
-            },
-        ];
-        for row in touched {
-            assert_eq!(judged(OTHER, Some(row)), Local::Changed, "{row:?}");
-        }
+    fn a_sample_of_few_has_one_and_a_sample_of_all_has_all() {
+        let mut numbers = [99, 50, 7, 2].into_iter();
+        let mut next = || numbers.next().expect("no more is drawn");
+        assert_eq!(drawn(vec!['a', 'b', 'c'], 5, &mut next), ['c']);
+        assert_eq!(drawn(vec!['a', 'b'], 100, &mut || 99), ['a', 'b']);
+        assert_eq!(drawn(Vec::<char>::new(), 100, &mut || 0), [' '; 0]);
+        let mut numbers = [4, 5, 104].into_iter();
+        let mut next = || numbers.next().expect("no more is drawn");
+        assert_eq!(drawn(vec!['a', 'b', 'c'], 5, &mut next), ['a', 'c']);
     }
 }

@@ -86,7 +86,7 @@ fn render(problem: &Problem) -> Response {
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let refusal = self.0;
-        if let Refusal::Storage(source) = &refusal {
+        if let Refusal::Storage(source) | Refusal::Lost(source) = &refusal {
             // Handled here: the caller learns that it failed, the log learns why.
             let cause = std::error::Error::source(source).map(ToString::to_string);
             tracing::error!(error = %source, cause, "storage failed");
@@ -127,6 +127,7 @@ impl IntoResponse for Failure {
             | Refusal::Malformed(_)
             | Refusal::NoSuchMethod
             | Refusal::Conflict(_)
+            | Refusal::Lost(_)
             | Refusal::Storage(_) => {},
         }
         response
@@ -148,7 +149,7 @@ fn kind(refusal: &Refusal) -> ErrorKind {
         Refusal::TooLarge { .. } => ErrorKind::Quota,
         Refusal::Conflict(_) => ErrorKind::Conflict,
         Refusal::SlowBody => ErrorKind::Network,
-        Refusal::Storage(_) => ErrorKind::Disk,
+        Refusal::Lost(_) | Refusal::Storage(_) => ErrorKind::Disk,
         Refusal::RateLimited { .. } | Refusal::Stopping | Refusal::NotAlone => ErrorKind::Other,
     }
 }

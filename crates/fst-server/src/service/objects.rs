@@ -10,6 +10,7 @@ use fst_proto::ids::{ObjectId, SpaceId};
 use fst_proto::limits;
 use fst_proto::wire::ObjectIds;
 use fst_store::blob::BlobKey;
+use fst_store::error::StoreError;
 use fst_store::meta::{Located, PackTx};
 
 use super::{Caller, Served, Service};
@@ -120,7 +121,7 @@ impl Service {
     /// Objects that the server does not have are left out. A caller asks again for what did not come; when
     /// nothing of that comes, it is not there.
     /// # Errors
-    /// [`Refusal::NotFound`] when the space is not the caller's; [`Refusal::TooLarge`].
+    /// [`Refusal::NotFound`] when the space is not the caller's; [`Refusal::TooLarge`]; [`Refusal::Lost`].
     pub async fn get_objects(
         &self,
         caller: Caller,
@@ -133,12 +134,23 @@ impl Service {
         let mut out = Vec::new();
         for run in plan_runs(&fit_page(located)) {
             let len = run.end - run.start;
-            let bytes = self.parts.blobs.get_range(run.pack, run.start, len).await?;
+            let bytes = match self.parts.blobs.get_range(run.pack, run.start, len).await {
+                // Pruned between looking and reading: it is not there, and that is no loss.
+                Err(StoreError::NoBlob) if !self.is_wanted(space, &run).await? => continue,
+                read => read?,
+            };
             for item in &run.items {
                 frame::push(&mut out, item.id, cut(&bytes, item, run.start)?)?;
             }
         }
         Ok(Bytes::from(out))
+    }
+
+    /// Whether the metadata still names the pack of a run.
+    async fn is_wanted(&self, space: SpaceId, run: &Run) -> Served<bool> {
+        let ids = run.items.iter().map(|item| item.id).collect();
+        let located = self.parts.meta.locate_objects(space, ids).await?;
+        Ok(located.iter().any(|item| item.pack == run.pack))
     }
 
     /// One object or a range of it.
@@ -236,7 +248,7 @@ fn cut<'a>(run: &'a Bytes, item: &Located, run_start: u64) -> Served<&'a [u8]> {
     let start = usize::try_from(item.offset - run_start).unwrap_or(usize::MAX);
     let len = usize::try_from(item.len).unwrap_or(usize::MAX);
     let part = start.checked_add(len).and_then(|end| run.get(start..end));
-    part.ok_or(Refusal::Storage(fst_store::error::StoreError::Range))
+    part.ok_or(Refusal::Lost(StoreError::Range))
 }
 
 fn resolve(range: Option<ByteRange>, total: u64) -> Served<(u64, u64)> {

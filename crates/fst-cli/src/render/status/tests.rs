@@ -43,6 +43,7 @@ fn terminal() -> Look {
 
 fn moment() -> Moment {
     Moment {
+        is_started_at_login: true,
         pausing: None,
         limiting: None,
         now: UnixMillis(1_709_546_400_000), // 2024-03-04 10:00 UTC

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
@@ -27,6 +27,7 @@ use crate::db::Db;
 use crate::error::ClientError;
 use crate::folder::{Merges, Seams};
 use crate::operations::Operation;
+use crate::past::private::Private;
 use crate::push::Pusher;
 use crate::push::lanes::Lanes;
 use crate::restore::{Restore, outside};
@@ -85,9 +86,6 @@ struct Draft<'a> {
     made: Option<RelPath>,
 }
 
-/// A private directory that goes with the value.
-struct Stage(PathBuf);
-
 impl Client {
     /// Changes a space at the server. `note` is told what is about to be sent, and nothing is sent when it fails.
     ///
@@ -103,12 +101,12 @@ impl Client {
         let past = self.past_afar(place)?;
         let before_ms = past.db.load()?.last_time_ms;
         let dir = self.afar(&place.folder.remote_path)?;
-        let stage = Stage::new(&dir)?;
+        let stage = Private::new(&dir, "stage")?;
         let mut draft = Draft {
             past: &past,
-            stage: &stage.0,
+            stage: stage.path(),
             seams: self.seams(&FolderConfig {
-                path: stage.0.clone(),
+                path: stage.path().to_owned(),
                 ..FolderConfig::default()
             })?,
             tree: past.tree.clone(),
@@ -362,22 +360,6 @@ impl Draft<'_> {
             None if pushed.is_stale => Err(overtaken()),
             None => Ok(()),
         }
-    }
-}
-
-impl Stage {
-    fn new(dir: &Path) -> Result<Self, ClientError> {
-        let path = dir.join(format!("stage-{}", new_id().to_hex()));
-        let made = std::fs::DirBuilder::new().mode(0o700).create(&path);
-        made.map_err(|e| unreadable(&path, e))?;
-        Ok(Self(path))
-    }
-}
-
-impl Drop for Stage {
-    fn drop(&mut self) {
-        // Best effort: it holds nothing but copies.
-        std::fs::remove_dir_all(&self.0).unwrap_or_default();
     }
 }
 

@@ -1,0 +1,62 @@
+//! A directory of one command, for copies that go when the command ends.
+//!
+//! Used by [`super::afar`] for what is about to be sent, and by [`super::verify`] for a log that is read anew. Invariant: its
+//! name is random and only its owner may look into it, so that commands side by side, even in containers that share process
+//! ids, never meet.
+
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+
+use fst_crypto::random::{self, OsRandom};
+use fst_proto::error::ErrorCode;
+use fst_proto::text;
+
+use crate::error::ClientError;
+
+/// A private directory that goes with the value.
+#[derive(Debug)]
+pub(super) struct Private(PathBuf);
+
+impl Private {
+    /// Makes one in `above`; `what` begins its name.
+    pub(super) fn new(above: &Path, what: &str) -> Result<Self, ClientError> {
+        let tag: [u8; 16] = random::bytes(&OsRandom);
+        let path = above.join(format!("{what}-{}", text::to_hex(&tag)));
+        let made = std::fs::DirBuilder::new().mode(0o700).create(&path);
+        made.map_err(|e| {
+            ClientError::caused(ErrorCode::Io, format!("make {}", path.display()), e)
+        })?;
+        Ok(Self(path))
+    }
+
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Private {
+    fn drop(&mut self) {
+        // Best effort: it holds nothing but copies.
+        std::fs::remove_dir_all(&self.0).unwrap_or_default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::Private;
+
+    #[test]
+    fn two_are_apart_closed_to_others_and_gone_in_the_end() {
+        let above = tempfile::tempdir().unwrap();
+        let [one, two] = [(); 2].map(|()| Private::new(above.path(), "stage").unwrap());
+        assert_ne!(one.path(), two.path());
+        let mode = std::fs::metadata(one.path()).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700);
+        std::fs::write(one.path().join("copy"), "c").unwrap();
+        drop((one, two));
+        assert_eq!(std::fs::read_dir(above.path()).unwrap().count(), 0);
+    }
+}
