@@ -6,7 +6,6 @@
 //! Not here: parsing and running of commands. Source: docs/design/commands.md §17, ADR 0047.
 
 use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::sync::Arc;
 
 use clap::{Command, CommandFactory as _};
@@ -17,12 +16,17 @@ use clap_complete::env::{EnvCompleter, Shells};
 use crate::args::Line;
 use crate::context::var;
 use crate::screen;
+use quoting::{Quote, described, escaped, unescaped};
 use values::{Kind, Typed};
 
+mod quoting;
 mod values;
 
 /// The variable that asks for completions and names the shell; not clap's own, which other programs obey too.
 const VARIABLE: &str = "FST_COMPLETE";
+
+/// How the script of bash tells what the word under the cursor begins with: what it hands on lacks the quote.
+const QUOTE: &str = "FST_COMPLETE_QUOTE";
 
 /// The command and the argument, and what it takes.
 const VALUES: &[(&str, &str, Kind)] = &[
@@ -85,7 +89,7 @@ pub(crate) fn answer(words: &[OsString]) -> bool {
         return false;
     };
     let mut typed = words[at + 1..].to_vec();
-    if shell.name() == "bash" {
+    if ["bash", "zsh"].contains(&shell.name()) {
         typed = typed.iter().map(|word| unescaped(word)).collect();
     }
     screen::print(&offers(shell, typed));
@@ -103,6 +107,14 @@ pub(crate) fn script(shell: Shell) -> String {
             .unwrap_or_default();
     }
     let script = String::from_utf8_lossy(&script);
+    let (asks, quote) = (
+        "        FST_COMPLETE=\"bash\"",
+        "${COMP_WORDS[COMP_CWORD]:0:1}",
+    );
+    let script = script.replace(asks, &format!("        {QUOTE}=\"{quote}\" \\\n{asks}"));
+    // What is offered to zsh is quoted already.
+    let script = script.replace("'values' dirs ", "'values' dirs -Q ");
+    let script = script.replace("'values' other", "'values' other -Q");
     format!("{}\n", script.trim_end())
 }
 
@@ -115,16 +127,16 @@ fn offers(shell: &dyn EnvCompleter, typed: Vec<OsString>) -> String {
         Ok(()) => String::from_utf8_lossy(&offers).into_owned(),
         Err(_) => String::new(),
     };
-    match (
-        shell.name(),
-        var("_CLAP_IFS").and_then(|ifs| ifs.into_string().ok()),
-    ) {
-        ("bash", Some(between)) => {
-            let words: Vec<String> = offers.split(&between).map(escaped).collect();
-            words.join(&between)
-        },
-        _ => offers,
-    }
+    let between = var("_CLAP_IFS").and_then(|ifs| ifs.into_string().ok());
+    let between = between.unwrap_or_else(|| "\n".to_owned());
+    let quote = Quote::of(&var(QUOTE).unwrap_or_default());
+    let ready = |offer: &str| match shell.name() {
+        "bash" => escaped(offer, quote),
+        "zsh" => described(offer),
+        _ => offer.to_owned(),
+    };
+    let ready: Vec<String> = offers.split(&between).map(ready).collect();
+    ready.join(&between)
 }
 
 /// The command tree in which arguments know what they take.
@@ -157,33 +169,6 @@ fn with_value(
     }
 }
 
-/// A word as bash takes it, from one as it was typed.
-fn unescaped(word: &OsStr) -> OsString {
-    let mut out = Vec::new();
-    let mut bytes = word.as_bytes().iter();
-    while let Some(&byte) = bytes.next() {
-        let byte = match byte {
-            b'\\' => bytes.next().copied().unwrap_or(byte),
-            byte => byte,
-        };
-        out.push(byte);
-    }
-    OsString::from_vec(out)
-}
-
-/// A word as it has to stand in a line of bash, which puts it there as it is. A tilde in front keeps its meaning.
-fn escaped(word: &str) -> String {
-    let mut out = String::new();
-    for (at, char) in word.chars().enumerate() {
-        let is_special = " \t\\'\"`$&;<>()|*?[]#!{}".contains(char) || (char == '~' && at > 0);
-        if is_special {
-            out.push('\\');
-        }
-        out.push(char);
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -207,19 +192,5 @@ mod tests {
                 "{path} {argument}"
             );
         }
-    }
-
-    #[test]
-    fn bash_gets_words_as_it_reads_them() {
-        for (plain, line) in [
-            ("/home/me/Documents", "/home/me/Documents"),
-            ("~/My Documents", r"~/My\ Documents"),
-            (r#"a$b"c'~"#, r#"a\$b\"c\'\~"#),
-            ("é ü", r"é\ ü"),
-        ] {
-            assert_eq!(escaped(plain), line);
-            assert_eq!(unescaped(OsStr::new(line)), plain);
-        }
-        assert_eq!(unescaped(OsStr::new("end\\")), r"end\");
     }
 }

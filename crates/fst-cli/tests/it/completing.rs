@@ -65,7 +65,7 @@ fn folders_and_spaces_of_the_configuration_are_offered() {
     assert_eq!(offered(&home, &["fst", "pause", "Doc"]), ["Documents/"]);
     assert_eq!(offered(&home, &["fst", "ls", "/Doc"]), ["/Documents"]);
     let zsh = asked(&home, "zsh", &["fst", "pause", "~/My"]);
-    assert_eq!(zsh.out, "~/My Photos:/My Photos", "zsh quotes by itself");
+    assert_eq!(zsh.out, "~/My\\\\ Photos:/My Photos");
     let before = home.status();
     assert_eq!(before["daemon_pid"], 0, "no daemon was started");
 }
@@ -179,13 +179,14 @@ fn bash_completes() {
     let (_server, home) = two_folders();
     let script = "source <(fst completions bash); complete -p fst >/dev/null || exit 9; \
         COMP_WORDS=(fst pause '~/My'); COMP_CWORD=2; COMP_TYPE=9; \
-        _clap_complete_fst fst '~/My' pause; printf '%s\\n' \"${COMPREPLY[@]}\"";
+        _clap_complete_fst fst '~/My' pause; printf '%s\\n' \"${COMPREPLY[@]}\"; \
+        COMP_WORDS=(fst pause \"\\\"$HOME/My\"); \
+        _clap_complete_fst fst \"$HOME/My\" pause; printf '%s\\n' \"${COMPREPLY[@]}\"";
     fs::write(home.path("try"), script).expect("ours");
     let run = home.shell("bash --norc try").ok();
-    assert_eq!(
-        (run.out.as_str(), run.err.as_str()),
-        ("~/My\\ Photos\n", "")
-    );
+    let quoted = home.path("My Photos").to_string_lossy().into_owned();
+    let out = format!("~/My\\ Photos\n{quoted}\n");
+    assert_eq!((run.out, run.err.as_str()), (out, ""));
 }
 
 #[test]
@@ -214,6 +215,8 @@ fn zsh_takes_the_script() {
     let home = Home::new();
     let script = "autoload -U compinit; compinit -u -D; source <(fst completions zsh); \
         print -r -- $_comps[fst]";
+    let read = home.fst(["completions", "zsh"]).ok().out;
+    assert_eq!(read.matches(" -Q").count(), 2, "{read}");
     fs::write(home.path("try"), script).expect("ours");
     let run = home.shell("zsh -f try").ok();
     assert_eq!(

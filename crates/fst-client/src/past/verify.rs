@@ -454,7 +454,19 @@ fn trouble_of(code: ErrorCode) -> Trouble {
 
 #[cfg(test)]
 mod tests {
-    use super::drawn;
+    use fst_proto::error::{ErrorCode, Problem};
+
+    use super::{RemoteError, drawn, is_silence};
+
+    #[test]
+    fn a_server_that_fails_on_one_thing_is_asked_for_the_next() {
+        let refused = |code| is_silence(&RemoteError::Refused(Box::new(Problem::new(code, ""))));
+        assert!(refused(ErrorCode::Stopping) && refused(ErrorCode::Unauthorized));
+        assert!(!refused(ErrorCode::ServerFailed) && !refused(ErrorCode::DataLost));
+        let source = std::io::Error::from(std::io::ErrorKind::ConnectionRefused).into();
+        let url = "http://127.0.0.1:1".to_owned();
+        assert!(is_silence(&RemoteError::Unreachable { url, source }));
+    }
 
     #[test]
     fn a_sample_of_few_has_one_and_a_sample_of_all_has_all() {
