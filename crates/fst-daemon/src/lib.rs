@@ -20,6 +20,7 @@
 pub mod ipc;
 pub mod launch;
 pub mod log;
+pub mod mend;
 pub mod record;
 pub mod status;
 

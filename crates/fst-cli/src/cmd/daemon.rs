@@ -1,4 +1,4 @@
-//! `fst daemon start | stop | restart | status`.
+//! `fst daemon start | stop | restart | status | logs`.
 //!
 //! Invariant: `start` returns when the daemon can be talked to, or says why it cannot. Under systemd, as
 //! process 1 and with `--foreground` it does not return until the daemon ends.
@@ -30,6 +30,7 @@ pub(super) fn run(context: &Context, command: &DaemonCommand) -> Result<Answer, 
         DaemonCommand::Stop { force } => stop(context, force_of(*force)),
         DaemonCommand::Restart { force } => restart(context, force_of(*force)),
         DaemonCommand::Status => status(context),
+        DaemonCommand::Logs(args) => super::log::run(context, args),
     }
 }
 

@@ -6,8 +6,10 @@
 //! Source: docs/design/commands.md §16, ADR 0043.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
 use std::io;
-use std::path::PathBuf;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
 
 use fst_crypto::random::{self, OsRandom};
 use fst_engine::identify::FileKey;
@@ -105,7 +107,11 @@ struct Fresh {
 }
 
 /// A directory that goes when this does.
-struct Private(PathBuf);
+struct Private {
+    path: PathBuf,
+    /// Locked while it is used, so that nobody tidies it up meanwhile (`fst doctor --fix`).
+    _held: File,
+}
 
 impl Part {
     /// All, in the order in which they are looked at.
@@ -124,10 +130,22 @@ impl Part {
     }
 }
 
+impl Private {
+    fn make(path: &Path) -> io::Result<Self> {
+        std::fs::DirBuilder::new().mode(0o700).create(path)?;
+        let held = File::open(path)?;
+        held.lock()?;
+        Ok(Self {
+            path: path.to_owned(),
+            _held: held,
+        })
+    }
+}
+
 impl Drop for Private {
     fn drop(&mut self) {
         // What stays is a copy of what the server has anyway, sealed names and all, below our own directory.
-        let _left = std::fs::remove_dir_all(&self.0);
+        let _left = std::fs::remove_dir_all(&self.path);
     }
 }
 
@@ -215,9 +233,8 @@ impl Past<'_> {
     fn fresh(&self) -> Result<Fresh, ClientError> {
         let name = format!("verify-{}", std::process::id());
         let dir = self.client.state_dir().join(name);
-        let made = std::fs::create_dir(&dir);
-        made.map_err(|e| ClientError::caused(ErrorCode::Io, "make a state directory", e))?;
-        let private = Private(dir.clone());
+        let private = Private::make(&dir)
+            .map_err(|e| ClientError::caused(ErrorCode::Io, "make a state directory", e))?;
         let db = Db::open(&dir.join("log.db"))?;
         let (space, db) = self.client.replayed(self.folder, dir, db)?;
         Ok(Fresh {

@@ -1,0 +1,33 @@
+//! Arguments of the commands that look inside: `fst doctor`, `fst log`.
+
+use clap::Args;
+use fst_client::Topic;
+use fst_daemon::log::LINES_MAX;
+
+use super::parse_topic;
+
+/// Lines of the log that are shown unless asked otherwise: a screen or two.
+const LINES_DEFAULT: &str = "50";
+
+/// `fst doctor`.
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    /// Only these
+    #[arg(value_parser = parse_topic())]
+    pub topics: Vec<Topic>,
+    /// Put right what is safe, and say what is left
+    #[arg(long)]
+    pub fix: bool,
+}
+
+/// `fst log` and `fst daemon logs`.
+#[derive(Debug, Args)]
+pub(crate) struct Log {
+    /// How many lines from the end
+    #[arg(short = 'n', long = "lines", value_name = "N", default_value = LINES_DEFAULT,
+          value_parser = clap::value_parser!(u64).range(..=LINES_MAX))]
+    pub lines: u64,
+    /// Go on with what is written from now on, until Ctrl-C
+    #[arg(long, short = 'f')]
+    pub follow: bool,
+}
