@@ -17,6 +17,7 @@ use crate::screen;
 mod account;
 mod add;
 mod afar;
+mod bundle;
 mod completions;
 mod config;
 mod conflicts;

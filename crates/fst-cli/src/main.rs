@@ -13,6 +13,7 @@ mod args;
 mod cmd;
 mod context;
 mod noted;
+mod redact;
 mod render;
 mod report;
 mod schema;

@@ -1,5 +1,7 @@
 //! Arguments of the commands that look inside: `fst doctor`, `fst log`.
 
+use std::path::PathBuf;
+
 use clap::Args;
 use fst_client::Topic;
 use fst_daemon::log::LINES_MAX;
@@ -18,6 +20,9 @@ pub(crate) struct Doctor {
     /// Put right what is safe, and say what is left
     #[arg(long)]
     pub fix: bool,
+    /// Write what helps others to help you into an archive, without names, keys or contents
+    #[arg(long, value_name = "FILE", num_args = 0..=1, conflicts_with_all = ["topics", "fix"])]
+    pub bundle: Option<Option<PathBuf>>,
 }
 
 /// `fst log` and `fst daemon logs`.

@@ -1,7 +1,7 @@
 //! `fst doctor [TOPIC…] [--fix]`: what keeps this device from syncing well, and putting right what is safe.
 //!
 //! Works with a daemon and without. Invariant: without `--fix` changes nothing, with it only what is ours
-//! ([`fst_daemon::mend`]); exit 1 only when something keeps it from syncing.
+//! ([`fst_daemon::mend`]); exit 1 only when something keeps it from syncing. Not here: the archive for others ([`bundle`]).
 //! Source: docs/design/commands.md §13.
 
 use std::collections::BTreeSet;
@@ -11,12 +11,16 @@ use fst_daemon::mend::{self, Fault, Kept, WatchLimit};
 use fst_proto::error::Exit;
 use serde_json::{Value, json};
 
+use super::bundle;
 use crate::args::Doctor;
 use crate::context::{Context, shown};
 use crate::render::{Page, Symbol, quote};
 use crate::report::{Answer, Failure, commands_in};
 
 pub(super) fn run(context: &Context, args: &Doctor) -> Result<Answer, Failure> {
+    if let Some(file) = &args.bundle {
+        return bundle::run(context, file.as_deref());
+    }
     let topics = match args.topics.as_slice() {
         [] => Topic::ALL.as_slice(),
         some => some,
@@ -179,7 +183,7 @@ fn text(context: &Context, findings: &[Finding]) -> String {
     page.into_text()
 }
 
-fn documents(findings: &[Finding]) -> Vec<Value> {
+pub(super) fn documents(findings: &[Finding]) -> Vec<Value> {
     let document = |finding: &Finding| {
         json!({
             "topic": finding.topic.as_str(),

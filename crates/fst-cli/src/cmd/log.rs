@@ -3,7 +3,8 @@
 //! Invariant: nothing that a log line holds reaches the terminal as a control sequence; the log itself is not changed.
 //! Not here: what is logged (`fst_daemon::log`). Source: docs/design/commands.md §5.
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -32,14 +33,12 @@ pub(super) fn run(context: &Context, args: &Log) -> Result<Answer, Failure> {
     } else {
         u64::MAX
     };
-    let tail = Tail::open(&path, args.lines, bytes_max).map_err(|error| failed(&error))?;
-    let mut show = Show {
-        tail,
-        path: shown(&path),
-        lines: Lines::default(),
-    };
+    let mut show = Show::open(&path, args.lines, bytes_max).map_err(|error| failed(&error))?;
     match (context.global.json, args.follow) {
-        (true, false) => show.document(),
+        (true, false) => {
+            let lines = show.all().map_err(|error| failed(&error))?;
+            Ok(show.answer(&lines))
+        },
         (is_json, true) => show.follow(is_json),
         (false, false) => {
             show.print(false)?;
@@ -47,6 +46,14 @@ pub(super) fn run(context: &Context, args: &Log) -> Result<Answer, Failure> {
             Ok(Answer::new("fst.log/1", json!({}), ""))
         },
     }
+}
+
+/// The last lines of a log, at most so many bytes of it.
+///
+/// # Errors
+/// The I/O error, [`ErrorKind::NotFound`] when there is no log yet.
+pub(super) fn last(path: &Path, lines: u64, bytes_max: u64) -> io::Result<Vec<String>> {
+    Show::open(path, lines, bytes_max)?.all()
 }
 
 /// What is shown of which log.
@@ -57,18 +64,25 @@ struct Show {
 }
 
 impl Show {
-    /// All of it as one document.
-    fn document(&mut self) -> Result<Answer, Failure> {
+    fn open(path: &Path, lines: u64, bytes_max: u64) -> io::Result<Self> {
+        Ok(Self {
+            tail: Tail::open(path, lines, bytes_max)?,
+            path: shown(path),
+            lines: Lines::default(),
+        })
+    }
+
+    /// All of it that is there now.
+    fn all(&mut self) -> io::Result<Vec<String>> {
         let mut lines = Vec::new();
         loop {
-            let block = self.tail.next_block().map_err(|error| failed(&error))?;
+            let block = self.tail.next_block()?;
             if block.is_empty() {
-                break;
+                lines.extend(self.lines.rest());
+                return Ok(lines);
             }
             lines.extend(self.lines.add(block));
         }
-        lines.extend(self.lines.rest());
-        Ok(self.answer(&lines))
     }
 
     /// Until Ctrl-C, or until nobody reads any more.
@@ -152,7 +166,7 @@ impl Lines {
     }
 }
 
-fn failed(error: &std::io::Error) -> Failure {
+fn failed(error: &io::Error) -> Failure {
     if error.kind() == ErrorKind::NotFound {
         let hint = "start the daemon, it writes the log: fst daemon start";
         return Failure::new(ErrorCode::NotFound, "there is no log yet").hint(hint);

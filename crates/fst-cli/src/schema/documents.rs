@@ -228,6 +228,23 @@ const FOLDERS: &[Document] = &[
         },
     },
     Document {
+        name: "fst.doctor.bundle/1",
+        commands: &["doctor"],
+        about: "The archive that --bundle wrote",
+        data: || {
+            let file = object([
+                ("name", text("Its name in the archive")),
+                ("about", text("What it tells")),
+                ("bytes", whole("Its size")),
+            ]);
+            object([
+                ("path", text("The archive")),
+                ("bytes", whole("Its size")),
+                ("files", list(file, "What is in it")),
+            ])
+        },
+    },
+    Document {
         name: "fst.log/1",
         commands: &["log", "daemon logs"],
         about: "What the daemon has logged; with --follow one document for each part",

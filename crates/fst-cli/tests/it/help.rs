@@ -3,10 +3,8 @@
 use crate::world::Home;
 
 #[test]
-#[expect(clippy::too_many_lines, reason = "one line for each command there is")]
 fn help_starts_with_examples() {
-    let help = Home::new().fst(["--help"]).ok().out;
-    insta::assert_snapshot!(help, @"
+    insta::assert_snapshot!(Home::new().fst(["--help"]).ok().out, @"
     Examples:
       fst up ~/Documents                        everything: server, account, folder, daemon
       fst up ~/Documents --server URL --join S  the same folder on a second device

@@ -5,6 +5,7 @@
 
 mod afar;
 mod brief;
+mod bundling;
 mod configuring;
 mod conflicts;
 mod contract;
