@@ -16,11 +16,13 @@ use fst_proto::value;
 
 pub(crate) use afar::AfarCommand;
 pub(crate) use config::{ConfigCommand, ScheduleAdd, ScheduleCommand};
+pub(crate) use looking::{Doctor, Log};
 pub(crate) use select::{SelectCommand, SubFolders};
 pub(crate) use verify::Verify;
 
 mod afar;
 mod config;
+mod looking;
 mod select;
 mod verify;
 
@@ -240,11 +242,9 @@ compared with what lies there now.")]
     /// See it work: a private server and two devices in a temporary folder
     Demo,
     /// Look for what keeps this device from syncing well
-    Doctor {
-        /// Only these
-        #[arg(value_parser = parse_topic())]
-        topics: Vec<Topic>,
-    },
+    Doctor(Doctor),
+    /// What the daemon has logged
+    Log(Log),
     /// Check the server's log and data, and the files here, from end to end
     Verify(Verify),
     /// Help for a command, or on a topic; all of them without one
@@ -425,6 +425,8 @@ pub(crate) enum DaemonCommand {
     },
     /// Stop it and do not start it at login any more
     Uninstall,
+    /// What it has logged
+    Logs(Log),
 }
 
 /// `fst versions`.

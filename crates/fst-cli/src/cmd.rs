@@ -17,6 +17,7 @@ use crate::screen;
 mod account;
 mod add;
 mod afar;
+mod bundle;
 mod completions;
 mod config;
 mod conflicts;
@@ -33,6 +34,7 @@ mod history;
 mod ignore;
 mod init;
 mod local;
+mod log;
 mod login;
 mod man;
 mod operations;
@@ -109,7 +111,8 @@ fn run(command: Option<Command>, global: Global) -> Result<Answer, Failure> {
         Command::Config(command) => config::run(&context, &command),
         Command::Schedule(command) => schedule::run(&context, &command),
         Command::Demo => demo::run(&context),
-        Command::Doctor { topics } => doctor::run(&context, &topics),
+        Command::Doctor(args) => doctor::run(&context, &args),
+        Command::Log(args) => log::run(&context, &args),
         Command::Verify(args) => verify::run(&context, &args),
         Command::Help { words } => help::run(&words),
         Command::Explain { topic } => explain::run(&topic),

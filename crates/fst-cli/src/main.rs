@@ -14,6 +14,7 @@ mod cmd;
 mod complete;
 mod context;
 mod noted;
+mod redact;
 mod render;
 mod report;
 mod schema;

@@ -36,9 +36,11 @@ mod explain;
 mod folders;
 mod ignoring;
 mod list;
+mod support;
 
 pub use conflicts::{Choice, Rule, Settled, Texts};
 pub use doctor::{Finding, Health, Topic};
+pub use support::{RowCounts, machine_name, pseudonym_key};
 
 /// How a device gets into an account.
 #[derive(Debug, Clone, Copy)]

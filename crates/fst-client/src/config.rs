@@ -404,7 +404,7 @@ impl Lock {
     fn take(dirs: &Dirs) -> Result<Self, ClientError> {
         let path = dirs.state.join("config.lock");
         let open = || {
-            std::fs::create_dir_all(&dirs.state)?;
+            crate::dirs::make_private(&dirs.state)?;
             let mut options = File::options();
             let file = options
                 .write(true)

@@ -215,7 +215,7 @@ impl Db {
     pub fn open(path: &Path) -> Result<Self, DbError> {
         if let Some(dir) = path.parent() {
             // A missing directory shows up as an open error just below.
-            std::fs::create_dir_all(dir).unwrap_or_default();
+            crate::dirs::make_private(dir).unwrap_or_default();
         }
         match Self::open_file(path) {
             Err(error) if error.is_rebuilt() => {

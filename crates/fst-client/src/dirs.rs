@@ -133,6 +133,16 @@ impl Dirs {
     }
 }
 
+/// Makes a directory of ours, and those above it that are missing: for its owner only.
+///
+/// # Errors
+/// The I/O error; what was made stays.
+pub fn make_private(dir: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    let mut private = std::fs::DirBuilder::new();
+    private.recursive(true).mode(0o700).create(dir)
+}
+
 /// Writes a file of ours so that a crash leaves the old or the new one: temp, fsync, rename, fsync dir.
 ///
 /// The file is readable by its owner only.
@@ -143,7 +153,7 @@ pub fn write_durably(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     use std::io::Write as _;
     use std::os::unix::fs::OpenOptionsExt as _;
     let dir = path.parent().unwrap_or(Path::new("/"));
-    std::fs::create_dir_all(dir)?;
+    make_private(dir)?;
     let temp = path.with_extension(format!("new-{}", std::process::id()));
     let mut file = std::fs::OpenOptions::new()
         .write(true)

@@ -44,7 +44,8 @@ pub mod views;
 mod client;
 
 pub use client::{
-    Choice, Client, Enrol, Finding, Health, InitDone, InitOptions, Rule, Settled, Texts, Topic,
+    Choice, Client, Enrol, Finding, Health, InitDone, InitOptions, RowCounts, Rule, Settled, Texts,
+    Topic, machine_name, pseudonym_key,
 };
 pub use error::{ClientError, FolderError};
 pub use folder::{Folder, Outcome};

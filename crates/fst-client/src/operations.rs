@@ -311,7 +311,7 @@ impl Operations {
     }
 
     fn add(&self, line: &str) -> std::io::Result<Vec<Operation>> {
-        std::fs::create_dir_all(&self.dirs.state)?;
+        crate::dirs::make_private(&self.dirs.state)?;
         let mut options = File::options();
         let lock = options.write(true).create(true).truncate(false).mode(0o600);
         let lock = lock.open(self.dirs.state.join("operations.lock"))?;

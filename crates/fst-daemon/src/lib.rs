@@ -21,6 +21,7 @@ pub mod ipc;
 pub mod launch;
 pub mod log;
 pub mod login;
+pub mod mend;
 pub mod record;
 pub mod status;
 

@@ -1,7 +1,7 @@
 //! One daemon per state directory: an advisory lock that the kernel gives back when its holder dies.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::Duration;
@@ -77,15 +77,11 @@ fn open(dirs: &Dirs) -> Result<File, DaemonError> {
 
 /// Makes a directory of ours that only its owner may enter.
 pub(crate) fn private_dir(path: &Path) -> Result<(), DaemonError> {
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(path)
-        .map_err(|source| DaemonError::File {
-            what: "make the directory",
-            path: path.to_owned(),
-            source,
-        })
+    fst_client::dirs::make_private(path).map_err(|source| DaemonError::File {
+        what: "make the directory",
+        path: path.to_owned(),
+        source,
+    })
 }
 
 #[cfg(test)]

@@ -17,6 +17,10 @@ use tracing_subscriber::{EnvFilter, Layer as _, fmt};
 use crate::DaemonError;
 use crate::lock::private_dir;
 
+mod tail;
+
+pub use tail::{LINES_MAX, Tail};
+
 /// Size at which the log is moved aside at the next start: two of them are kept at most.
 const LOG_BYTES_MAX: u64 = 8 << 20;
 

@@ -44,6 +44,7 @@ impl DaemonRecord {
     }
 }
 
-fn path_of(dirs: &Dirs) -> PathBuf {
+/// Where it is.
+pub(crate) fn path_of(dirs: &Dirs) -> PathBuf {
     dirs.state.join("daemon.json")
 }

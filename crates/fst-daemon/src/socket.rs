@@ -66,6 +66,23 @@ impl ControlSocket {
     }
 }
 
+/// Whether a path is one that [`ControlSocket::bind`] may have chosen.
+pub(crate) fn is_name(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str());
+    let pid = |name: &str| {
+        let digits = name.strip_prefix("fst-")?.strip_suffix(".sock")?;
+        digits.parse::<u32>().ok()
+    };
+    name.is_some_and(|name| name == "daemon.sock" || pid(name).is_some())
+}
+
+/// Whether a directory is one that was made for the socket alone.
+pub(crate) fn is_own_dir(dir: &Path) -> bool {
+    let name = dir.file_name().and_then(|name| name.to_str());
+    let digits = name.and_then(|name| name.strip_prefix("fst-"));
+    digits.is_some_and(|digits| digits.parse::<u32>().is_ok())
+}
+
 struct Place {
     path: PathBuf,
     own_dir: Option<PathBuf>,

@@ -91,7 +91,7 @@ impl<'c> Held<'c> {
 }
 
 /// Sizes in bytes, rates in bits per second, `null` for no limit.
-fn typed(value: &Value) -> Json {
+pub(super) fn typed(value: &Value) -> Json {
     match value {
         Value::Text(text) => json!(text),
         Value::Bool(value) => json!(value),

@@ -1,4 +1,4 @@
-//! `fst daemon start | stop | restart | status | install | uninstall`.
+//! `fst daemon start | stop | restart | status | install | uninstall | logs`.
 //!
 //! Invariant: `start` returns when the daemon can be talked to, or says why it cannot. Under systemd, as
 //! process 1 and with `--foreground` it does not return until the daemon ends.
@@ -32,6 +32,7 @@ pub(super) fn run(context: &Context, command: &DaemonCommand) -> Result<Answer, 
         DaemonCommand::Status => status(context),
         DaemonCommand::Install { force } => login::install(context, *force),
         DaemonCommand::Uninstall => login::uninstall(context),
+        DaemonCommand::Logs(args) => super::log::run(context, args),
     }
 }
 

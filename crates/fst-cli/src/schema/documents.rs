@@ -229,9 +229,47 @@ const FOLDERS: &[Document] = &[
                 ("text", text("What was seen")),
                 ("next", or_null(text("What to do"))),
             ]);
+            let fix = object([
+                ("topic", text("What it belongs to")),
+                (
+                    "outcome",
+                    word(&["done", "by-hand"], "Whether it is mended"),
+                ),
+                ("text", text("What was wrong")),
+                ("next", or_null(text("What to do"))),
+            ]);
             object([
                 ("health", word(healths, "The worst finding")),
                 ("findings", list(finding, "In the order of the topics")),
+                ("fixes", list(fix, "What --fix did and did not do")),
+            ])
+        },
+    },
+    Document {
+        name: "fst.doctor.bundle/1",
+        commands: &["doctor"],
+        about: "The archive that --bundle wrote",
+        data: || {
+            let file = object([
+                ("name", text("Its name in the archive")),
+                ("about", text("What it tells")),
+                ("bytes", whole("Its size")),
+            ]);
+            object([
+                ("path", text("The archive")),
+                ("bytes", whole("Its size")),
+                ("files", list(file, "What is in it")),
+            ])
+        },
+    },
+    Document {
+        name: "fst.log/1",
+        commands: &["log", "daemon logs"],
+        about: "What the daemon has logged; with --follow one document for each part",
+        data: || {
+            object([
+                ("path", text("The log")),
+                ("lines", texts("Its last lines, printable")),
             ])
         },
     },

@@ -4,8 +4,7 @@ use crate::world::Home;
 
 #[test]
 fn help_starts_with_examples() {
-    let help = Home::new().fst(["--help"]).ok().out;
-    insta::assert_snapshot!(help, @"
+    insta::assert_snapshot!(Home::new().fst(["--help"]).ok().out, @"
     Examples:
       fst up ~/Documents                        everything: server, account, folder, daemon
       fst up ~/Documents --server URL --join S  the same folder on a second device
@@ -56,6 +55,7 @@ fn help_starts_with_examples() {
       schedule     Limits at some hours of the week
       demo         See it work: a private server and two devices in a temporary folder
       doctor       Look for what keeps this device from syncing well
+      log          What the daemon has logged
       verify       Check the server's log and data, and the files here, from end to end
       help         Help for a command, or on a topic; all of them without one
       explain      What an error code means and what to do

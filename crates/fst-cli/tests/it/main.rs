@@ -5,6 +5,7 @@
 
 mod afar;
 mod brief;
+mod bundling;
 mod completing;
 mod configuring;
 mod conflicts;
@@ -19,6 +20,7 @@ mod explaining;
 mod help;
 mod ignoring;
 mod login;
+mod logs;
 mod problems;
 mod recorded;
 mod schemas;

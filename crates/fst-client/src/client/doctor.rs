@@ -5,7 +5,6 @@
 //! Source: docs/design/commands.md §13; inotify(7), statvfs(3).
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use fst_proto::error::ErrorCode;
@@ -155,21 +154,7 @@ impl Client {
     }
 
     fn keys(&self) -> Vec<Finding> {
-        let dir = self.dirs.keystore();
-        let open_to_others = |path: &Path| {
-            let mode = fs::metadata(path).map(|found| found.permissions().mode());
-            mode.is_ok_and(|mode| mode & 0o077 != 0)
-        };
-        if open_to_others(&dir) {
-            let shown = dir.display();
-            let next = format!("chmod 700 {shown}");
-            let text = format!("others may look into {shown}");
-            return vec![Finding::poor(Topic::Keys, Health::Odd, text, &next)];
-        }
-        let text = format!(
-            "keys of {} are here, readable by you only",
-            self.device_name()
-        );
+        let text = format!("keys of {} are here", self.device_name());
         vec![Finding::good(Topic::Keys, text)]
     }
 
@@ -251,7 +236,7 @@ impl Client {
     }
 
     /// A private copy of each folder's database; of a folder that was never synced there is none.
-    fn copies(&self) -> impl Iterator<Item = (&FolderConfig, Result<Db, ClientError>)> {
+    pub(super) fn copies(&self) -> impl Iterator<Item = (&FolderConfig, Result<Db, ClientError>)> {
         let folders = self.config.folders.iter();
         let files = folders.map(|folder| (folder, self.database(folder)));
         let there = files.filter(|(_, file)| file.exists());

@@ -74,6 +74,24 @@ impl<'a> Reader<'a> {
         Ok(out)
     }
 
+    /// How many rows each table has.
+    ///
+    /// # Errors
+    /// [`DbError`].
+    pub fn row_counts(&self) -> Result<BTreeMap<String, u64>, DbError> {
+        let query = "SELECT name FROM main.sqlite_master WHERE type='table' ORDER BY name";
+        let tables: Vec<String> =
+            self.rows(query, [], |row| row.get(0).map_err(sql("read column")))?;
+        let mut counts = BTreeMap::new();
+        for table in tables {
+            // The name is one of our own schema.
+            let query = format!("SELECT count(*) FROM main.{table}");
+            let n = self.rows(&query, [], |row| get_u64(row, 0))?;
+            counts.extend(n.first().map(|n| (table, *n)));
+        }
+        Ok(counts)
+    }
+
     /// What base adds up to.
     ///
     /// # Errors

@@ -157,7 +157,7 @@ impl Client {
     fn afar(&self, remote_path: &str) -> Result<PathBuf, ClientError> {
         let key = sha256(&[remote_path.as_bytes()]).to_hex();
         let dir = self.state_dir().join("afar").join(&key[..16]);
-        let made = std::fs::create_dir_all(&dir);
+        let made = crate::dirs::make_private(&dir);
         made.map_err(|e| ClientError::caused(ErrorCode::Io, "make a state directory", e))?;
         Ok(dir)
     }

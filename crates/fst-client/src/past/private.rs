@@ -4,6 +4,8 @@
 //! name is random and only its owner may look into it, so that commands side by side, even in containers that share process
 //! ids, never meet.
 
+use std::fs::File;
+use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
@@ -15,30 +17,41 @@ use crate::error::ClientError;
 
 /// A private directory that goes with the value.
 #[derive(Debug)]
-pub(super) struct Private(PathBuf);
+pub(super) struct Private {
+    path: PathBuf,
+    /// Locked while it is used, so that nobody tidies it up meanwhile (`fst doctor --fix`).
+    _held: File,
+}
 
 impl Private {
     /// Makes one in `above`; `what` begins its name.
     pub(super) fn new(above: &Path, what: &str) -> Result<Self, ClientError> {
         let tag: [u8; 16] = random::bytes(&OsRandom);
         let path = above.join(format!("{what}-{}", text::to_hex(&tag)));
-        let made = std::fs::DirBuilder::new().mode(0o700).create(&path);
-        made.map_err(|e| {
+        let held = locked(&path).map_err(|e| {
             ClientError::caused(ErrorCode::Io, format!("make {}", path.display()), e)
         })?;
-        Ok(Self(path))
+        Ok(Self { path, _held: held })
     }
 
     /// Where it is.
     pub(super) fn path(&self) -> &Path {
-        &self.0
+        &self.path
     }
+}
+
+/// Makes a directory and locks it.
+fn locked(path: &Path) -> io::Result<File> {
+    std::fs::DirBuilder::new().mode(0o700).create(path)?;
+    let held = File::open(path)?;
+    held.lock()?;
+    Ok(held)
 }
 
 impl Drop for Private {
     fn drop(&mut self) {
         // Best effort: it holds nothing but copies.
-        std::fs::remove_dir_all(&self.0).unwrap_or_default();
+        std::fs::remove_dir_all(&self.path).unwrap_or_default();
     }
 }
 
