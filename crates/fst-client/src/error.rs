@@ -58,6 +58,7 @@ impl ClientError {
                 | ErrorCode::Untrusted
                 | ErrorCode::ServerFailed
                 | ErrorCode::Stopping
+                | ErrorCode::RateLimited
                 | ErrorCode::AccountDisabled
                 | ErrorCode::DeviceBarred
         )

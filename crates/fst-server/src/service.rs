@@ -18,7 +18,7 @@ use fst_proto::wire::ServerInfo;
 use fst_store::blob::BlobStore;
 use fst_store::blob::memory::MemoryBlobs;
 use fst_store::cache::local::LocalCache;
-use fst_store::cache::{Cache, Hint, Note, Rate, Subscription, Taken, Topic};
+use fst_store::cache::{BackOff, Cache, Hint, Note, Pay, Rate, Subscription, Taken, Topic};
 use fst_store::meta::memory::MemoryMeta;
 use fst_store::meta::{Lead, MetaStore, Totals};
 use tokio::sync::broadcast::Receiver;
@@ -45,8 +45,8 @@ use keys::Keys;
 
 /// Notes of one device: one for each frame of several uploads.
 const NOTES: Rate = Rate {
-    burst: 64,
-    refill_ms: 20,
+    quota: 64,
+    window_ms: 64 * 20,
 };
 
 /// Who asks: a device whose token was verified.
@@ -240,14 +240,46 @@ impl Service {
         }
     }
 
+    /// Pays from a bucket of this installation.
+    ///
+    /// # Errors
+    /// [`Refusal::Storage`].
+    pub(crate) async fn pay(&self, bucket: &str, rate: Rate, pay: Pay) -> Served<Taken> {
+        let now = self.parts.clock.now();
+        Ok(self.parts.cache.pay(bucket, rate, pay, now).await?)
+    }
+
+    /// Does `work` unless `who` has to wait after failures; a refusal that proves nothing is one more failure, and what
+    /// succeeds ends them.
+    ///
+    /// # Errors
+    /// [`Refusal::RateLimited`] during a wait, whatever `work` would say; else what `work` says.
+    pub(crate) async fn guarded<T>(
+        &self,
+        who: &str,
+        rule: BackOff,
+        work: impl Future<Output = Served<T>>,
+    ) -> Served<T> {
+        let cache = &self.parts.cache;
+        let struck = cache.strikes(who, rule, self.parts.clock.now()).await?;
+        let retry_ms = struck.wait_ms(self.parts.clock.now());
+        if retry_ms > 0 {
+            return Err(Refusal::RateLimited { retry_ms });
+        }
+        let done = work.await;
+        match &done {
+            Ok(_) if struck.n > 0 => cache.forgive(who).await?,
+            Err(Refusal::Unauthorized(_) | Refusal::SetupCode | Refusal::Slot) => {
+                cache.strike(who, rule, self.parts.clock.now()).await?;
+            },
+            Ok(_) | Err(_) => {},
+        }
+        done
+    }
+
     async fn take_token(&self, bucket: &str, rate: Rate) -> Served<()> {
-        match self
-            .parts
-            .cache
-            .take_token(bucket, rate, self.parts.clock.now())
-            .await?
-        {
-            Taken::Granted => Ok(()),
+        match self.pay(bucket, rate, Pay::Ahead(1)).await? {
+            Taken::Granted { .. } => Ok(()),
             Taken::Empty { retry_ms } => Err(Refusal::RateLimited { retry_ms }),
         }
     }

@@ -17,6 +17,7 @@ mod exits;
 mod explaining;
 mod help;
 mod ignoring;
+mod limited;
 mod problems;
 mod recorded;
 mod schemas;

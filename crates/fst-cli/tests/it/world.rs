@@ -306,10 +306,15 @@ impl Server {
 
     /// Starts one that speaks TLS with a certificate of its own.
     pub(crate) fn start_with_tls() -> Self {
+        Self::start_with(|options| options.tls = Some(Tls::Own))
+    }
+
+    /// Starts one with other settings.
+    pub(crate) fn start_with(set: impl FnOnce(&mut Options)) -> Self {
         let dir = TempDir::new().expect("a temporary directory");
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let mut options = Options::new(&dir.path().join("data"), listen);
-        options.tls = Some(Tls::Own);
+        set(&mut options);
         Self {
             embedded: Some(Embedded::start_with(options).expect("a server")),
             _dir: Some(dir),

@@ -27,8 +27,8 @@ const CODE_LETTERS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
 /// Tries of set-up codes, all callers together: guessing 40 bits in a day stays hopeless.
 const SETUP_TRIES: Rate = Rate {
-    burst: 20,
-    refill_ms: 3000,
+    quota: 20,
+    window_ms: 20 * 3000,
 };
 
 /// Chains kept in memory; all are dropped beyond.

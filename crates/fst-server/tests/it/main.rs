@@ -20,6 +20,7 @@ mod faults;
 mod fsyncs;
 mod hostile;
 mod http;
+mod limiting;
 mod metrics;
 mod objects;
 mod prune;
