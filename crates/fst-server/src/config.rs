@@ -16,6 +16,7 @@ mod file;
 mod limits;
 
 pub use fst_store::cache::Rate;
+pub use fst_store::meta::{Bounds, Quota};
 pub use limits::{BadNetwork, Network, RateLimits};
 
 use file::{Backend, File};
@@ -206,6 +207,8 @@ pub struct Options {
     pub token_secret: Option<TokenSecret>,
     /// How often who may ask.
     pub rate_limits: RateLimits,
+    /// How large a file may be, and how much an account may keep.
+    pub bounds: Bounds,
     /// Whose word about addresses counts.
     pub trusted_proxies: Vec<Network>,
     /// Settings that were read and do nothing yet.
@@ -228,6 +231,7 @@ impl Options {
             threads: None,
             token_secret: None,
             rate_limits: RateLimits::default(),
+            bounds: Bounds::default(),
             trusted_proxies: Vec::new(),
             without_effect: Vec::new(),
         }
@@ -327,6 +331,10 @@ pub fn resolve(asked: &Asked, env: impl Fn(&str) -> Option<String>) -> Result<Op
     options.storage = storage(file.storage, &data, &env)?;
     options.redis = redis(file.redis)?;
     options.rate_limits = file.security.rate_limit.limits();
+    options.bounds = Bounds {
+        quota: file.quota.quota(),
+        file_bytes: file.security.max_file_size.as_ref().and_then(|size| size.0),
+    };
     let proxies = file.security.trusted_proxies.iter();
     options.trusted_proxies = proxies.map(|proxy| proxy.0).collect();
     options.token_secret = file.security.jwt_secret.and_then(|secret| {
@@ -497,10 +505,6 @@ fn s3_credentials(
 fn without_effect(file: &File) -> Vec<&'static str> {
     let sync = &file.sync;
     let named = [
-        (
-            file.security.max_file_size.is_some(),
-            "security.max_file_size",
-        ),
         (
             sync.conflict_check_interval.is_some(),
             "sync.conflict_check_interval",

@@ -27,6 +27,8 @@ use fst_store::meta::Subject;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
+mod command;
+
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -155,6 +157,16 @@ enum User {
         /// Account, 32 hex digits.
         #[arg(value_parser = account_id)]
         account: AccountId,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Shows what an account keeps and may keep, and sets it; nothing is deleted.
+    Quota {
+        /// Account, 32 hex digits.
+        #[arg(value_parser = account_id)]
+        account: AccountId,
+        #[command(flatten)]
+        quota: command::quota::QuotaArgs,
         #[command(flatten)]
         place: Place,
     },
@@ -334,7 +346,11 @@ fn asked(command: &Command) -> Asked {
         | Command::Verify { place, .. }
         | Command::Gc { place, .. }
         | Command::User {
-            action: User::List { place } | User::Disable { place, .. } | User::Enable { place, .. },
+            action:
+                User::List { place }
+                | User::Disable { place, .. }
+                | User::Enable { place, .. }
+                | User::Quota { place, .. },
         }
         | Command::Device {
             action:
@@ -447,6 +463,9 @@ fn user(options: &Options, action: &User) -> Result<(), Failure> {
                 format!("{account}  devices {devices}  spaces {spaces}  {state}\n")
             });
             return print(&lines.collect::<String>());
+        },
+        User::Quota { account, quota, .. } => {
+            return command::quota::run(options, *account, *quota);
         },
         User::Disable { account, .. } => (account, access::Change::Bar, "disabled"),
         User::Enable { account, .. } => (account, access::Change::Admit, "enabled"),

@@ -20,7 +20,7 @@ use fst_store::blob::memory::MemoryBlobs;
 use fst_store::cache::local::LocalCache;
 use fst_store::cache::{BackOff, Cache, Hint, Note, Pay, Rate, Subscription, Taken, Topic};
 use fst_store::meta::memory::MemoryMeta;
-use fst_store::meta::{Lead, MetaStore, Totals};
+use fst_store::meta::{Bounds, Lead, MetaStore, Totals};
 use tokio::sync::broadcast::Receiver;
 
 use crate::refusal::Refusal;
@@ -32,12 +32,14 @@ mod commit;
 mod keys;
 mod objects;
 pub(crate) mod payload;
+mod quota;
 mod retention;
 mod spaces;
 mod tokens;
 
 pub use access::{AccountRow, DeviceRow};
 pub use objects::{ByteRange, ObjectPart};
+pub use quota::Room;
 pub use retention::Pruned;
 pub use spaces::ServedChanges;
 
@@ -79,6 +81,7 @@ pub struct Service {
     parts: Parts,
     keys: Keys,
     chains: Mutex<BTreeMap<AccountId, Arc<Chain>>>,
+    bounds: Bounds,
 }
 
 /// Result of a service call.
@@ -133,7 +136,15 @@ impl Service {
             parts,
             keys: Keys::new(receipt, token),
             chains: Mutex::default(),
+            bounds: Bounds::default(),
         }
+    }
+
+    /// The same with bounds for files, and for accounts without a quota of their own.
+    #[must_use]
+    pub fn bounded(mut self, bounds: Bounds) -> Self {
+        self.bounds = bounds;
+        self
     }
 
     /// Who answers.

@@ -18,6 +18,7 @@ pub mod access;
 pub mod backup;
 mod folder;
 mod manifest;
+pub mod quota;
 pub mod restore;
 pub mod verify;
 

@@ -21,10 +21,13 @@ mod lead;
 pub mod memory;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+mod quota;
 pub mod sqlite;
 
 pub use access::Subject;
 pub use lead::{Held, Lead};
+pub use quota::{Bounds, Counted, Quota, Usage};
+pub(crate) use quota::{needed_by_commit, needed_by_pack};
 
 /// Payloads up to this size stay with the metadata; larger ones go to a pack, so that the write-ahead log
 /// of the database stays small.
@@ -145,6 +148,8 @@ pub struct PackTx {
     pub now: UnixMillis,
     /// Its objects.
     pub items: Vec<PackItem>,
+    /// What the server allows; of a pack that comes with an entry, that of the entry counts.
+    pub bounds: Bounds,
 }
 
 /// One entry to commit; its signature has been verified.
@@ -160,6 +165,8 @@ pub struct CommitTx {
     pub payload: Payload,
     /// Objects that came with it, registered in the same transaction.
     pub pack: Option<PackTx>,
+    /// What the server allows.
+    pub bounds: Bounds,
     /// Time now.
     pub now: UnixMillis,
 }
@@ -361,6 +368,24 @@ pub trait MetaStore: Send + Sync + std::fmt::Debug {
     /// Failures of the backend.
     async fn barred_since(&self, subject: Subject) -> StoreResult<Option<UnixMillis>>;
 
+    /// Gives an account a quota of its own, or takes it away.
+    ///
+    /// # Errors
+    /// Failures of the backend.
+    async fn set_quota(&self, account: AccountId, quota: Option<Quota>) -> StoreResult<Outcome>;
+
+    /// The quota that an account has of its own.
+    ///
+    /// # Errors
+    /// Failures of the backend.
+    async fn quota(&self, account: AccountId) -> StoreResult<Option<Quota>>;
+
+    /// What an account keeps.
+    ///
+    /// # Errors
+    /// Failures of the backend.
+    async fn usage(&self, account: AccountId) -> StoreResult<Usage>;
+
     /// Creates a space with its first entry.
     ///
     /// # Errors
@@ -384,7 +409,7 @@ pub trait MetaStore: Send + Sync + std::fmt::Debug {
     /// An entry with the same header and signature again is [`Outcome::Repeated`] with its first position
     /// and time.
     /// # Errors
-    /// [`crate::error::Refused::NoSpace`], [`crate::error::Refused::Conflict`].
+    /// [`crate::error::Refused::NoSpace`], [`crate::error::Refused::Conflict`], [`crate::error::Refused::Quota`].
     async fn commit(&self, tx: CommitTx) -> StoreResult<Committed>;
 
     /// Entries of a space from position `since` on.
@@ -421,7 +446,7 @@ pub trait MetaStore: Send + Sync + std::fmt::Debug {
     /// where they are. When none was new the pack is not registered and its blob may be deleted.
     ///
     /// # Errors
-    /// [`crate::error::Refused::NoSpace`].
+    /// [`crate::error::Refused::NoSpace`], [`crate::error::Refused::Quota`].
     async fn register_pack(&self, pack: PackTx) -> StoreResult<Vec<ObjectId>>;
 
     /// All spaces, in the order in which they were made.

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use fst_proto::value::{ByteSize, parse_limit};
 use fst_store::cache::Rate;
+use fst_store::meta::Quota;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, Unexpected, Visitor};
 
@@ -32,6 +33,7 @@ pub(super) struct File {
     pub(super) storage: Storage,
     pub(super) security: Security,
     pub(super) sync: Sync,
+    pub(super) quota: Quotas,
     pub(super) api: Api,
 }
 
@@ -112,16 +114,16 @@ pub(super) struct Api {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct RateLimit {
-    read: Option<PerMinute>,
-    write: Option<PerMinute>,
+    read: Option<Number>,
+    write: Option<Number>,
     bytes: Option<Size>,
-    sign_in: Option<PerMinute>,
+    sign_in: Option<Number>,
 }
 
 impl RateLimit {
     /// What is set, and defaults for the rest.
     pub(super) fn limits(&self) -> RateLimits {
-        let or = |set: &Option<PerMinute>, default: Option<Rate>| {
+        let or = |set: &Option<Number>, default: Option<Rate>| {
             set.as_ref()
                 .map_or(default, |set| RateLimits::in_a_minute(set.0))
         };
@@ -182,21 +184,38 @@ impl<'de> Deserialize<'de> for Size {
     }
 }
 
-/// A number in each minute; 0 for `unlimited`.
-#[derive(Debug)]
-pub(super) struct PerMinute(u64);
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Quotas {
+    bytes: Option<Size>,
+    files: Option<Number>,
+}
 
-impl<'de> Deserialize<'de> for PerMinute {
+impl Quotas {
+    pub(super) fn quota(&self) -> Quota {
+        let files = self.files.as_ref().map(|files| files.0);
+        Quota {
+            bytes: self.bytes.as_ref().and_then(|bytes| bytes.0),
+            files: files.filter(|files| *files > 0),
+        }
+    }
+}
+
+/// A number; 0 for `unlimited`.
+#[derive(Debug)]
+pub(super) struct Number(u64);
+
+impl<'de> Deserialize<'de> for Number {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
         #[serde(untagged)]
         enum Either {
-            Number(u64),
+            Count(u64),
             Text(String),
         }
-        let expected = "a number of requests in a minute, or `unlimited`";
+        let expected = "a number above 0, or `unlimited`";
         match Either::deserialize(from) {
-            Ok(Either::Number(number)) if number > 0 => Ok(Self(number)),
+            Ok(Either::Count(number)) if number > 0 => Ok(Self(number)),
             Ok(Either::Text(text)) if text == "unlimited" => Ok(Self(0)),
             Ok(_) | Err(_) => Err(de::Error::custom(format_args!("expected {expected}"))),
         }

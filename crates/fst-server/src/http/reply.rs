@@ -127,6 +127,8 @@ impl IntoResponse for Failure {
             | Refusal::Malformed(_)
             | Refusal::NoSuchMethod
             | Refusal::Conflict(_)
+            | Refusal::Quota { .. }
+            | Refusal::FileTooLarge { .. }
             | Refusal::Storage(_) => {},
         }
         response
@@ -145,7 +147,9 @@ fn kind(refusal: &Refusal) -> ErrorKind {
         Refusal::Malformed(_) | Refusal::NoSuchMethod | Refusal::Range { .. } => {
             ErrorKind::Integrity
         },
-        Refusal::TooLarge { .. } => ErrorKind::Quota,
+        Refusal::TooLarge { .. } | Refusal::FileTooLarge { .. } | Refusal::Quota { .. } => {
+            ErrorKind::Quota
+        },
         Refusal::Conflict(_) => ErrorKind::Conflict,
         Refusal::SlowBody => ErrorKind::Network,
         Refusal::Storage(_) => ErrorKind::Disk,

@@ -24,6 +24,7 @@ mod limiting;
 mod metrics;
 mod objects;
 mod prune;
+mod quota;
 mod support;
 mod tls;
 mod tokens;

@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use fst_proto::account::AccountEntry;
 use fst_proto::ids::{AccountId, DeviceId, Hash32, NameTag, NodeId, ObjectId, SlotId, SpaceId};
-use fst_proto::log::OrderClass;
+use fst_proto::log::{Op, OrderClass};
 use fst_proto::merkle::{CompactRange, Head};
 use fst_proto::time::UnixMillis;
 use fst_proto::wire::{Conflict, SpaceInfo};
@@ -17,8 +17,8 @@ use fst_proto::wire::{Conflict, SpaceInfo};
 use super::lead::{Lead, LocalRoles};
 use super::{
     AppendAccountTx, CommitTx, Committed, CreateAccountTx, CreateSpaceTx, ForgetTx, LEASE_MS,
-    Located, MetaStore, Outcome, PackTx, Page, PageLimit, Payload, SlotKind, StoredEntry,
-    StoredSlot, Subject, Totals,
+    Located, MetaStore, Outcome, PackItem, PackTx, Page, PageLimit, Payload, Quota, SlotKind,
+    StoredEntry, StoredSlot, Subject, Totals, Usage, needed_by_commit, needed_by_pack,
 };
 use crate::blob::BlobKey;
 use crate::error::{Refused, StoreResult};
@@ -39,6 +39,7 @@ struct State {
     devices: BTreeMap<DeviceId, AccountId>,
     slots: BTreeMap<SlotId, StoredSlot>,
     barred: BTreeMap<Subject, UnixMillis>,
+    quotas: BTreeMap<AccountId, Quota>,
     spaces: BTreeMap<SpaceId, Space>,
     order: Vec<SpaceId>,
     bytes: u64,
@@ -57,6 +58,9 @@ struct Space {
     tags: BTreeMap<NameTag, NodeId>,
     objects: BTreeMap<ObjectId, Located>,
     packs: BTreeMap<BlobKey, PackFact>,
+    /// Objects that the present revision of a node references.
+    refs: BTreeMap<NodeId, BTreeSet<ObjectId>>,
+    usage: Usage,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -172,6 +176,23 @@ impl MetaStore for MemoryMeta {
         Ok(self.state().barred.get(&subject).copied())
     }
 
+    async fn set_quota(&self, account: AccountId, quota: Option<Quota>) -> StoreResult<Outcome> {
+        let quotas = &mut self.state().quotas;
+        let before = match quota {
+            Some(quota) => quotas.insert(account, quota),
+            None => quotas.remove(&account),
+        };
+        Ok(Outcome::of(usize::from(before != quota)))
+    }
+
+    async fn quota(&self, account: AccountId) -> StoreResult<Option<Quota>> {
+        Ok(self.state().quotas.get(&account).copied())
+    }
+
+    async fn usage(&self, account: AccountId) -> StoreResult<Usage> {
+        Ok(self.state().usage(account))
+    }
+
     async fn create_space(&self, tx: CreateSpaceTx) -> StoreResult<Committed> {
         self.state().create_space(tx)
     }
@@ -258,12 +279,16 @@ impl MetaStore for MemoryMeta {
 
     async fn register_pack(&self, pack: PackTx) -> StoreResult<Vec<ObjectId>> {
         let mut state = self.state();
-        let space = state.spaces.get_mut(&pack.space).ok_or(Refused::NoSpace)?;
-        let new = space.register(&pack);
-        if !new.is_empty() {
-            state.bytes += pack.bytes;
+        let space = state.spaces.get(&pack.space).ok_or(Refused::NoSpace)?;
+        let is_new = |item: &PackItem| !space.objects.contains_key(&item.id);
+        if !pack.items.iter().any(is_new) {
+            return Ok(Vec::new());
         }
-        Ok(new)
+        state.check(space.account, pack.bounds.quota, needed_by_pack(&pack))?;
+        state.bytes += pack.bytes;
+        let space = state.spaces.get_mut(&pack.space).ok_or(Refused::NoSpace)?;
+        space.usage.bytes += pack.bytes;
+        Ok(space.register(&pack))
     }
 
     async fn all_spaces(&self) -> StoreResult<Vec<SpaceId>> {
@@ -277,6 +302,7 @@ impl MetaStore for MemoryMeta {
             return Ok(None);
         }
         let (packs, bytes) = space.forget(&tx);
+        space.usage.bytes = space.usage.bytes.saturating_sub(bytes);
         state.bytes = state.bytes.saturating_sub(bytes);
         Ok(Some(packs))
     }
@@ -299,6 +325,22 @@ impl MetaStore for MemoryMeta {
 }
 
 impl State {
+    fn usage(&self, account: AccountId) -> Usage {
+        let own = self
+            .spaces
+            .values()
+            .filter(|space| space.account == account);
+        own.fold(Usage::default(), |sum, space| Usage {
+            bytes: sum.bytes + space.usage.bytes,
+            files: sum.files + space.usage.files,
+        })
+    }
+
+    fn check(&self, account: AccountId, default: Quota, adds: Usage) -> StoreResult<()> {
+        let quota = self.quotas.get(&account).copied().unwrap_or(default);
+        Ok(quota.check(self.usage(account), adds)?)
+    }
+
     fn is_open(&self, code: Hash32, now: UnixMillis) -> bool {
         self.setup_code
             .is_some_and(|(open, ends)| open == code && now < ends)
@@ -402,17 +444,18 @@ impl State {
     }
 
     fn commit(&mut self, tx: CommitTx) -> StoreResult<Committed> {
-        let space = self
-            .spaces
-            .get_mut(&tx.header.space)
-            .ok_or(Refused::NoSpace)?;
+        let space = self.spaces.get(&tx.header.space).ok_or(Refused::NoSpace)?;
         let facts = space.facts(&tx);
         match rules::decide(&tx, &facts)? {
             Verdict::Repeated(committed) => Ok(committed),
             Verdict::Commit(plan) => {
+                let adds = needed_by_commit(&tx, &plan);
+                self.check(space.account, tx.bounds.quota, adds)?;
+                space.check_files(&tx)?;
                 self.bytes += tx.stored_bytes();
                 let committed = plan.committed;
-                space.apply(tx, *plan);
+                let space = self.spaces.get_mut(&tx.header.space);
+                space.ok_or(Refused::NoSpace)?.apply(tx, *plan);
                 Ok(committed)
             },
         }
@@ -433,6 +476,8 @@ impl Space {
             tags: BTreeMap::new(),
             objects: BTreeMap::new(),
             packs: BTreeMap::new(),
+            refs: BTreeMap::new(),
+            usage: Usage::default(),
         }
     }
 
@@ -504,7 +549,40 @@ impl Space {
         }
     }
 
+    /// References of a node after an operation.
+    fn refs_after(&self, op: &Op) -> BTreeSet<ObjectId> {
+        let mut refs = self.refs.get(&op.node).cloned().unwrap_or_default();
+        refs.retain(|id| !op.drop_refs.contains(id));
+        refs.extend(op.add_refs.iter().copied());
+        refs
+    }
+
+    fn check_files(&self, tx: &CommitTx) -> StoreResult<()> {
+        let Some(limit) = tx.bounds.file_bytes else {
+            return Ok(());
+        };
+        let brought = tx.pack.iter().flat_map(|pack| &pack.items);
+        let brought: BTreeMap<ObjectId, u64> = brought.map(|item| (item.id, item.len)).collect();
+        let len = |id: &ObjectId| {
+            let stored = self.objects.get(id).map(|located| located.len);
+            stored.or(brought.get(id).copied()).unwrap_or(0)
+        };
+        let ops = tx.header.ops.iter().filter(|op| !op.add_refs.is_empty());
+        let is_over = |op: &&Op| self.refs_after(op).iter().map(len).sum::<u64>() > limit;
+        let nodes: Vec<NodeId> = ops.filter(is_over).map(|op| op.node).collect();
+        if nodes.is_empty() {
+            Ok(())
+        } else {
+            Err(Conflict::FileTooLarge { nodes, limit }.into())
+        }
+    }
+
     fn apply(&mut self, tx: CommitTx, plan: Plan) {
+        for op in &tx.header.ops {
+            self.refs.insert(op.node, self.refs_after(op));
+        }
+        self.usage.bytes += tx.stored_bytes();
+        self.usage.files = self.usage.files.saturating_add_signed(plan.files);
         if let Some(pack) = &tx.pack {
             self.register(pack);
         }
@@ -519,6 +597,7 @@ impl Space {
                 NodeFact {
                     rev: write.rev,
                     tag: write.tag,
+                    is_deleted: write.is_deleted,
                 },
             );
             self.tags.extend(write.tag.map(|tag| (tag, write.node)));

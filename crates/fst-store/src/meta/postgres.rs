@@ -20,7 +20,7 @@ use tokio_postgres::{Config, Row};
 
 use super::{
     AppendAccountTx, CommitTx, Committed, CreateAccountTx, CreateSpaceTx, ForgetTx, Lead, Located,
-    MetaStore, Outcome, PackTx, Page, PageLimit, StoredSlot, Subject, Totals,
+    MetaStore, Outcome, PackTx, Page, PageLimit, Quota, StoredSlot, Subject, Totals, Usage,
 };
 use crate::blob::BlobKey;
 use crate::cache::ShortValues;
@@ -33,6 +33,7 @@ mod log;
 mod migrate;
 mod objects;
 mod pool;
+mod quota;
 
 pub use locks::{Place, Sharing};
 pub use migrate::{Migration, create_database, migrate, pending};
@@ -249,6 +250,18 @@ impl MetaStore for PostgresMeta {
 
     async fn barred_since(&self, subject: Subject) -> StoreResult<Option<UnixMillis>> {
         access::barred_since(&self.pool.reader().await?, subject).await
+    }
+
+    async fn set_quota(&self, account: AccountId, quota: Option<Quota>) -> StoreResult<Outcome> {
+        self.pool.write(&quota::PutQuota { account, quota }).await
+    }
+
+    async fn quota(&self, account: AccountId) -> StoreResult<Option<Quota>> {
+        quota::kept(&self.pool.reader().await?, account).await
+    }
+
+    async fn usage(&self, account: AccountId) -> StoreResult<Usage> {
+        quota::usage(&self.pool.reader().await?, account).await
     }
 
     async fn create_space(&self, request: CreateSpaceTx) -> StoreResult<Committed> {

@@ -17,7 +17,7 @@ use rusqlite::{Connection, OpenFlags, Row, TransactionBehavior, types};
 use super::lead::{Lead, LocalRoles};
 use super::{
     AppendAccountTx, CommitTx, Committed, CreateAccountTx, CreateSpaceTx, ForgetTx, Located,
-    MetaStore, Outcome, PackTx, Page, PageLimit, StoredSlot, Subject, Totals,
+    MetaStore, Outcome, PackTx, Page, PageLimit, Quota, StoredSlot, Subject, Totals, Usage,
 };
 use crate::blob::BlobKey;
 use crate::error::{StoreError, StoreResult};
@@ -27,6 +27,7 @@ mod accounts;
 pub mod holdings;
 mod log;
 mod objects;
+mod quota;
 mod threads;
 
 use threads::{Readers, Writer};
@@ -44,6 +45,10 @@ const MIGRATIONS: &[(&str, &str)] = &[
     (
         "0003_barred",
         include_str!("../../migrations/sqlite/0003_barred.sql"),
+    ),
+    (
+        "0004_quotas",
+        include_str!("../../migrations/sqlite/0004_quotas.sql"),
     ),
 ];
 
@@ -226,6 +231,20 @@ impl MetaStore for SqliteMeta {
         self.readers
             .run(move |tx| access::barred_since(tx, subject))
             .await
+    }
+
+    async fn set_quota(&self, account: AccountId, quota: Option<Quota>) -> StoreResult<Outcome> {
+        self.writer
+            .run(move |tx| quota::put(tx, account, quota))
+            .await
+    }
+
+    async fn quota(&self, account: AccountId) -> StoreResult<Option<Quota>> {
+        self.readers.run(move |tx| quota::kept(tx, account)).await
+    }
+
+    async fn usage(&self, account: AccountId) -> StoreResult<Usage> {
+        self.readers.run(move |tx| quota::usage(tx, account)).await
     }
 
     async fn create_space(&self, request: CreateSpaceTx) -> StoreResult<Committed> {

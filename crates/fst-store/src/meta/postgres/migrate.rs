@@ -33,6 +33,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "0002_barred",
         sql: include_str!("../../../migrations/postgres/0002_barred.sql"),
     },
+    Migration {
+        version: 3,
+        name: "0003_quotas",
+        sql: include_str!("../../../migrations/postgres/0003_quotas.sql"),
+    },
 ];
 
 /// Key of the lock that migrations take: "fst" and 1.

@@ -1,0 +1,3 @@
+//! Commands of `fst-server` that have arguments of their own, one module each.
+
+pub(crate) mod quota;
