@@ -130,6 +130,11 @@ enum Command {
         #[command(flatten)]
         place: Place,
     },
+    /// Shows and checks the log of what was done to accounts, devices and the server; may run beside it.
+    Audit {
+        #[command(subcommand)]
+        action: command::audit::Audit,
+    },
     /// Manages set-up codes.
     SetupCode {
         #[command(subcommand)]
@@ -269,6 +274,8 @@ enum Failure {
     Behind(usize),
     #[error("damaged places: {0}; they are listed above")]
     Damaged(usize),
+    #[error("record {0} of the audit log is not as it was written, or one before it is gone")]
+    Tampered(u64),
 }
 
 fn main() -> ExitCode {
@@ -304,6 +311,7 @@ fn execute(command: &Command) -> Result<(), Failure> {
         Command::User { action } => user(&options, action),
         Command::Device { action } => device(&options, action),
         Command::Gc { dry_run, .. } => gc(&options, *dry_run),
+        Command::Audit { action } => action.run(&options),
         Command::SetupCode { .. } => {
             let code = block_on(None, run::new_setup_code(&options))??;
             print(&format!("{code}\n"))
@@ -339,6 +347,7 @@ fn asked(command: &Command) -> Asked {
             },
             ..at(place)
         },
+        Command::Audit { action } => at(action.place()),
         Command::Health { place, .. }
         | Command::Migrate { place, .. }
         | Command::Backup { place, .. }
@@ -680,7 +689,7 @@ fn report(failure: &Failure) -> ExitCode {
         Failure::Io { .. } => ErrorCode::Io,
         Failure::NotReady => ErrorCode::Unreachable,
         Failure::Behind(_) => ErrorCode::BadConfig,
-        Failure::Damaged(_) => ErrorCode::DataDamaged,
+        Failure::Damaged(_) | Failure::Tampered(_) => ErrorCode::DataDamaged,
     };
     let mut text = format!("error[{code}]: {failure}");
     let mut cause = std::error::Error::source(failure);

@@ -28,6 +28,7 @@ use crate::seams::{self, Random};
 
 mod access;
 mod accounts;
+mod audit;
 mod commit;
 mod keys;
 mod objects;
@@ -267,7 +268,7 @@ impl Service {
     /// [`Refusal::RateLimited`] during a wait, whatever `work` would say; else what `work` says.
     pub(crate) async fn guarded<T>(
         &self,
-        who: &str,
+        (who, device): (&str, Option<DeviceId>),
         rule: BackOff,
         work: impl Future<Output = Served<T>>,
     ) -> Served<T> {
@@ -281,7 +282,10 @@ impl Service {
         match &done {
             Ok(_) if struck.n > 0 => cache.forgive(who).await?,
             Err(Refusal::Unauthorized(_) | Refusal::SetupCode | Refusal::Slot) => {
-                cache.strike(who, rule, self.parts.clock.now()).await?;
+                let struck = cache.strike(who, rule, self.parts.clock.now()).await?;
+                if struck.n == rule.free.saturating_add(1) {
+                    self.tell_back_off(device).await;
+                }
             },
             Ok(_) | Err(_) => {},
         }

@@ -15,6 +15,7 @@ use crate::config::{Database, Options, Storage};
 use crate::run::{RunError, io_error};
 
 pub mod access;
+pub mod audit;
 pub mod backup;
 mod folder;
 mod manifest;

@@ -17,6 +17,7 @@ use crate::blob::BlobKey;
 use crate::error::StoreResult;
 
 mod access;
+pub mod audit;
 mod lead;
 pub mod memory;
 #[cfg(feature = "postgres")]
@@ -25,6 +26,7 @@ mod quota;
 pub mod sqlite;
 
 pub use access::Subject;
+pub use audit::{Actor, AuditEvent, AuditKind, AuditRecord};
 pub use lead::{Held, Lead};
 pub use quota::{Bounds, Counted, Quota, Usage};
 pub(crate) use quota::{needed_by_commit, needed_by_pack};
@@ -98,6 +100,10 @@ pub struct AppendAccountTx {
     pub entry: AccountEntry,
     /// Device that it adds.
     pub adds: Option<DeviceId>,
+    /// Device that it revokes.
+    pub revokes: Option<DeviceId>,
+    /// Device that sends it; none when one joins.
+    pub by: Option<DeviceId>,
     /// Slot that it opens.
     pub opens: Option<Slot>,
     /// Slot by which a device joins; an invitation is used up.
@@ -291,7 +297,12 @@ pub trait MetaStore: Send + Sync + std::fmt::Debug {
     ///
     /// # Errors
     /// Failures of the backend.
-    async fn create_setup_code(&self, code: Hash32, ends: UnixMillis) -> StoreResult<()>;
+    async fn create_setup_code(
+        &self,
+        code: Hash32,
+        ends: UnixMillis,
+        now: UnixMillis,
+    ) -> StoreResult<()>;
 
     /// Tells whether a set-up code could be used now.
     ///
@@ -360,7 +371,7 @@ pub trait MetaStore: Send + Sync + std::fmt::Debug {
     ///
     /// # Errors
     /// Failures of the backend.
-    async fn unbar(&self, subject: Subject) -> StoreResult<Outcome>;
+    async fn unbar(&self, subject: Subject, now: UnixMillis) -> StoreResult<Outcome>;
 
     /// Since when it is barred, if it is.
     ///
@@ -372,7 +383,12 @@ pub trait MetaStore: Send + Sync + std::fmt::Debug {
     ///
     /// # Errors
     /// Failures of the backend.
-    async fn set_quota(&self, account: AccountId, quota: Option<Quota>) -> StoreResult<Outcome>;
+    async fn set_quota(
+        &self,
+        account: AccountId,
+        quota: Option<Quota>,
+        now: UnixMillis,
+    ) -> StoreResult<Outcome>;
 
     /// The quota that an account has of its own.
     ///
@@ -470,6 +486,18 @@ pub trait MetaStore: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// Failures of the backend.
     async fn lead(&self, role: &str) -> StoreResult<Option<Lead>>;
+
+    /// Appends a record of something that no other method does; what they do they record themselves, all or nothing.
+    ///
+    /// # Errors
+    /// Failures of the backend.
+    async fn tell_audit(&self, event: AuditEvent) -> StoreResult<()>;
+
+    /// Records with numbers above `after`, in order, at most `n_max`.
+    ///
+    /// # Errors
+    /// Failures of the backend.
+    async fn audit_records(&self, after: u64, n_max: usize) -> StoreResult<Vec<AuditRecord>>;
 
     /// Totals for metrics.
     ///

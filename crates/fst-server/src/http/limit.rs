@@ -216,7 +216,7 @@ pub(super) async fn guarded<T>(
         Attempt::Code => ("code-from", FAILED_CODES),
     };
     let who = format!("{what}:{}", neighbourhood(from));
-    app.service.guarded(&who, rule, work).await
+    app.service.guarded((&who, None), rule, work).await
 }
 
 /// Class of a request, by the route that the router found.

@@ -102,7 +102,7 @@ impl Service {
     /// As [`Service::bar`].
     pub async fn unbar(&self, subject: Subject) -> Served<Outcome> {
         self.check_known(subject).await?;
-        Ok(self.parts.meta.unbar(subject).await?)
+        Ok(self.parts.meta.unbar(subject, self.clock().now()).await?)
     }
 
     /// Refuses a disabled account.

@@ -40,7 +40,8 @@ impl Service {
     /// As [`Service::room`].
     pub async fn set_quota(&self, account: AccountId, quota: Option<Quota>) -> Served<Room> {
         let before = self.room(account).await?;
-        self.parts.meta.set_quota(account, quota).await?;
+        let now = self.clock().now();
+        self.parts.meta.set_quota(account, quota, now).await?;
         Ok(before)
     }
 }

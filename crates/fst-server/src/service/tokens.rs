@@ -68,7 +68,9 @@ impl Service {
     /// device that does not exist as for one that does.
     pub async fn token(&self, request: TokenRequest) -> Served<Token> {
         let who = format!("sign-in:{}", request.device);
-        self.guarded(&who, FAILED, self.signed_in(request)).await
+        let device = Some(request.device);
+        self.guarded((&who, device), FAILED, self.signed_in(request))
+            .await
     }
 
     async fn signed_in(&self, request: TokenRequest) -> Served<Token> {

@@ -16,6 +16,7 @@ use crate::meta::{
 
 mod access;
 mod accounts;
+mod audit;
 mod prune;
 mod quota;
 
@@ -44,6 +45,7 @@ pub async fn all<M: MetaStore>(fresh: impl AsyncFn() -> M) {
     access::accounts_are_listed_in_pages(&fresh().await).await;
     access::the_barred_are_known(&fresh().await).await;
     quota::all(&fresh).await;
+    audit::all(&fresh).await;
     spaces_begin_and_repeat(&fresh().await).await;
     commits_give_merkle_heads(&fresh().await).await;
     commits_repeat(&fresh().await).await;

@@ -14,11 +14,13 @@ use fst_proto::merkle::{CompactRange, Head};
 use fst_proto::time::UnixMillis;
 use fst_proto::wire::{Conflict, SpaceInfo};
 
+use super::audit::{Position, START, told_of_bar, told_of_code, told_of_quota};
 use super::lead::{Lead, LocalRoles};
 use super::{
-    AppendAccountTx, CommitTx, Committed, CreateAccountTx, CreateSpaceTx, ForgetTx, LEASE_MS,
-    Located, MetaStore, Outcome, PackItem, PackTx, Page, PageLimit, Payload, Quota, SlotKind,
-    StoredEntry, StoredSlot, Subject, Totals, Usage, needed_by_commit, needed_by_pack,
+    AppendAccountTx, AuditEvent, AuditRecord, CommitTx, Committed, CreateAccountTx, CreateSpaceTx,
+    ForgetTx, LEASE_MS, Located, MetaStore, Outcome, PackItem, PackTx, Page, PageLimit, Payload,
+    Quota, SlotKind, StoredEntry, StoredSlot, Subject, Totals, Usage, needed_by_commit,
+    needed_by_pack,
 };
 use crate::blob::BlobKey;
 use crate::error::{Refused, StoreResult};
@@ -40,6 +42,7 @@ struct State {
     slots: BTreeMap<SlotId, StoredSlot>,
     barred: BTreeMap<Subject, UnixMillis>,
     quotas: BTreeMap<AccountId, Quota>,
+    audit: Vec<AuditRecord>,
     spaces: BTreeMap<SpaceId, Space>,
     order: Vec<SpaceId>,
     bytes: u64,
@@ -106,8 +109,15 @@ impl MetaStore for MemoryMeta {
         Ok(*self.state().secrets.entry(name.to_owned()).or_insert(fresh))
     }
 
-    async fn create_setup_code(&self, code: Hash32, ends: UnixMillis) -> StoreResult<()> {
-        self.state().setup_code = Some((code, ends));
+    async fn create_setup_code(
+        &self,
+        code: Hash32,
+        ends: UnixMillis,
+        now: UnixMillis,
+    ) -> StoreResult<()> {
+        let mut state = self.state();
+        state.setup_code = Some((code, ends));
+        state.tell(&told_of_code(now));
         Ok(())
     }
 
@@ -116,7 +126,10 @@ impl MetaStore for MemoryMeta {
     }
 
     async fn create_account(&self, tx: CreateAccountTx) -> StoreResult<Outcome> {
-        self.state().create_account(tx)
+        let (mut state, told) = (self.state(), tx.told());
+        let done = state.create_account(tx)?;
+        state.tell_if(done, &told);
+        Ok(done)
     }
 
     async fn account_entries(
@@ -135,7 +148,10 @@ impl MetaStore for MemoryMeta {
     }
 
     async fn append_account(&self, tx: AppendAccountTx) -> StoreResult<Outcome> {
-        self.state().append_account(tx)
+        let (mut state, told) = (self.state(), tx.told());
+        let done = state.append_account(tx)?;
+        state.tell_if(done, &told);
+        Ok(done)
     }
 
     async fn slot(&self, slot: SlotId) -> StoreResult<Option<StoredSlot>> {
@@ -158,31 +174,41 @@ impl MetaStore for MemoryMeta {
     }
 
     async fn bar(&self, subject: Subject, since: UnixMillis) -> StoreResult<Outcome> {
-        match self.state().barred.entry(subject) {
-            Entry::Occupied(_) => Ok(Outcome::Repeated),
-            Entry::Vacant(place) => {
-                place.insert(since);
-                Ok(Outcome::New)
-            },
+        let mut state = self.state();
+        if let Entry::Vacant(place) = state.barred.entry(subject) {
+            place.insert(since);
+            state.tell(&told_of_bar(subject, true, since));
+            return Ok(Outcome::New);
         }
+        Ok(Outcome::Repeated)
     }
 
-    async fn unbar(&self, subject: Subject) -> StoreResult<Outcome> {
-        let before = self.state().barred.remove(&subject);
-        Ok(Outcome::of(usize::from(before.is_some())))
+    async fn unbar(&self, subject: Subject, now: UnixMillis) -> StoreResult<Outcome> {
+        let mut state = self.state();
+        let before = state.barred.remove(&subject);
+        let done = Outcome::of(usize::from(before.is_some()));
+        state.tell_if(done, &[told_of_bar(subject, false, now)]);
+        Ok(done)
     }
 
     async fn barred_since(&self, subject: Subject) -> StoreResult<Option<UnixMillis>> {
         Ok(self.state().barred.get(&subject).copied())
     }
 
-    async fn set_quota(&self, account: AccountId, quota: Option<Quota>) -> StoreResult<Outcome> {
-        let quotas = &mut self.state().quotas;
+    async fn set_quota(
+        &self,
+        account: AccountId,
+        quota: Option<Quota>,
+        now: UnixMillis,
+    ) -> StoreResult<Outcome> {
+        let mut state = self.state();
         let before = match quota {
-            Some(quota) => quotas.insert(account, quota),
-            None => quotas.remove(&account),
+            Some(quota) => state.quotas.insert(account, quota),
+            None => state.quotas.remove(&account),
         };
-        Ok(Outcome::of(usize::from(before != quota)))
+        let done = Outcome::of(usize::from(before != quota));
+        state.tell_if(done, &[told_of_quota(account, quota, now)]);
+        Ok(done)
     }
 
     async fn quota(&self, account: AccountId) -> StoreResult<Option<Quota>> {
@@ -194,7 +220,10 @@ impl MetaStore for MemoryMeta {
     }
 
     async fn create_space(&self, tx: CreateSpaceTx) -> StoreResult<Committed> {
-        self.state().create_space(tx)
+        let (mut state, told) = (self.state(), tx.told());
+        let made = state.create_space(tx)?;
+        state.tell_if(made.outcome, &[told]);
+        Ok(made)
     }
 
     async fn spaces(&self, account: AccountId) -> StoreResult<Vec<SpaceInfo>> {
@@ -311,6 +340,17 @@ impl MetaStore for MemoryMeta {
         Ok(self.roles.lead(role))
     }
 
+    async fn tell_audit(&self, event: AuditEvent) -> StoreResult<()> {
+        self.state().tell(&event);
+        Ok(())
+    }
+
+    async fn audit_records(&self, after: u64, n_max: usize) -> StoreResult<Vec<AuditRecord>> {
+        let skip = usize::try_from(after).unwrap_or(usize::MAX);
+        let state = self.state();
+        Ok(state.audit.iter().skip(skip).take(n_max).cloned().collect())
+    }
+
     async fn totals(&self) -> StoreResult<Totals> {
         let state = self.state();
         let entries: usize = state.spaces.values().map(|space| space.entries.len()).sum();
@@ -325,6 +365,21 @@ impl MetaStore for MemoryMeta {
 }
 
 impl State {
+    fn tell(&mut self, event: &AuditEvent) {
+        let last = self.audit.last().map(|last| Position {
+            no: last.no,
+            hash: last.hash,
+        });
+        let record = AuditRecord::after(last.unwrap_or(START), event);
+        self.audit.push(record);
+    }
+
+    fn tell_if(&mut self, done: Outcome, events: &[AuditEvent]) {
+        if done == Outcome::New {
+            events.iter().for_each(|event| self.tell(event));
+        }
+    }
+
     fn usage(&self, account: AccountId) -> Usage {
         let own = self
             .spaces

@@ -46,7 +46,7 @@ fn is_over<T>(made: Result<T, StoreError>) -> bool {
 }
 
 async fn quotas_are_set_and_taken_away<M: MetaStore>(store: &M) {
-    let set = async |quota| store.set_quota(ACCOUNT, quota).await.unwrap();
+    let set = async |quota| store.set_quota(ACCOUNT, quota, at(1)).await.unwrap();
     assert_eq!(store.quota(ACCOUNT).await.unwrap(), None);
     assert_eq!(set(None).await, Outcome::Repeated);
     for quota in [
@@ -142,7 +142,10 @@ async fn the_quota_of_an_account_wins_over_the_default<M: MetaStore>(store: &M) 
     let author = with_space(store).await;
     let tx = bounded(author.batch(vec![create(1, 0, 1)], at(2000)), files(0));
     assert!(is_over(store.commit(tx.clone()).await));
-    store.set_quota(ACCOUNT, Some(files(1))).await.unwrap();
+    store
+        .set_quota(ACCOUNT, Some(files(1)), at(1))
+        .await
+        .unwrap();
     let free = bounded(tx.clone(), Quota::default());
     assert_eq!(store.commit(tx).await.unwrap().outcome, Outcome::New);
     assert_eq!(store.commit(free).await.unwrap().outcome, Outcome::Repeated);
@@ -170,7 +173,7 @@ async fn two_at_once_do_not_both_fit<M: MetaStore>(store: &M) {
     let _author = with_space(store).await;
     let used = store.usage(ACCOUNT).await.unwrap().bytes;
     store
-        .set_quota(ACCOUNT, Some(bytes(used + 60)))
+        .set_quota(ACCOUNT, Some(bytes(used + 60)), at(1))
         .await
         .unwrap();
     let (one, other) = futures::join!(

@@ -16,7 +16,7 @@ use fst_proto::wire::{Conflict, SpaceInfo};
 use futures::try_join;
 use tokio_postgres::Row;
 
-use super::{Transact, Tx, id, int, number, objects, quota};
+use super::{Transact, Tx, audit, id, int, number, objects, quota};
 use crate::blob::BlobKey;
 use crate::error::{Refused, StoreError, StoreResult};
 use crate::meta::{
@@ -49,7 +49,11 @@ impl Transact for CreateSpaceTx {
     type Output = Committed;
 
     async fn run(&self, tx: &Tx) -> StoreResult<Committed> {
-        create_space(tx, self).await
+        let made = create_space(tx, self).await?;
+        if made.outcome == Outcome::New {
+            audit::append(tx, &[self.told()]).await?;
+        }
+        Ok(made)
     }
 }
 

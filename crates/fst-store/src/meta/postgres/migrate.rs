@@ -38,6 +38,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "0003_quotas",
         sql: include_str!("../../../migrations/postgres/0003_quotas.sql"),
     },
+    Migration {
+        version: 4,
+        name: "0004_audit",
+        sql: include_str!("../../../migrations/postgres/0004_audit.sql"),
+    },
 ];
 
 /// Key of the lock that migrations take: "fst" and 1.

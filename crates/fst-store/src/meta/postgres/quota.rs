@@ -1,24 +1,31 @@
 //! SQL of quotas and of what is used.
 
 use fst_proto::ids::{AccountId, NodeId};
+use fst_proto::time::UnixMillis;
 use fst_proto::wire::Conflict;
 use tokio_postgres::Row;
 
-use super::{Transact, Tx, id, int, number};
+use super::{Transact, Tx, audit, id, int, number};
 use crate::error::{Refused, StoreError, StoreResult};
+use crate::meta::audit::told_of_quota;
 use crate::meta::{CommitTx, Outcome, Quota, Usage};
 
 /// Sets the quota of an account, or takes it away.
 pub(super) struct PutQuota {
     pub(super) account: AccountId,
     pub(super) quota: Option<Quota>,
+    pub(super) now: UnixMillis,
 }
 
 impl Transact for PutQuota {
     type Output = Outcome;
 
     async fn run(&self, tx: &Tx) -> StoreResult<Outcome> {
-        let Self { account, quota } = *self;
+        let Self {
+            account,
+            quota,
+            now,
+        } = *self;
         lock(tx, account).await?;
         if kept(tx, account).await? == quota {
             return Ok(Outcome::Repeated);
@@ -31,6 +38,7 @@ impl Transact for PutQuota {
             tx.execute(sql, &[&account.as_bytes(), &bytes, &files])
                 .await?;
         }
+        audit::append(tx, &[told_of_quota(account, quota, now)]).await?;
         Ok(Outcome::New)
     }
 }
