@@ -59,6 +59,7 @@ impl ClientError {
                 | ErrorCode::ServerFailed
                 | ErrorCode::DataLost
                 | ErrorCode::Stopping
+                | ErrorCode::RateLimited
                 | ErrorCode::AccountDisabled
                 | ErrorCode::DeviceBarred
         )

@@ -19,6 +19,7 @@ use fst_engine::scope::Replica as _;
 use fst_engine::tree::{Node, Tree};
 use fst_fs::vault::{FileAttrs, Vault, VaultError};
 use fst_proto::entry::{Content, Kind, NodeMeta, Place};
+use fst_proto::error::ErrorCode;
 use fst_proto::hash::sha256;
 use fst_proto::ids::{ContentId, NodeId, ObjectId};
 use fst_proto::ipc::PathProblem;
@@ -96,6 +97,8 @@ pub struct Pushed {
     pub problems: Vec<PathProblem>,
     /// Nodes whose names the server has already.
     pub taken: Vec<NodeId>,
+    /// Nodes that the server just refused for their size, to be left out.
+    too_large: Vec<NodeId>,
 }
 
 /// An operation with its bytes read and its objects on their way.
@@ -126,16 +129,37 @@ impl Pusher<'_> {
     pub(crate) fn run(&mut self, ops: &[PushOp], lanes: &mut Lanes) -> Result<Pushed, FolderError> {
         let mut out = Pushed::default();
         let mut done: BTreeSet<NodeId> = BTreeSet::new();
+        let sent = self.rounds(ops, (&mut done, &mut out), lanes);
+        match sent {
+            Ok(()) => Ok(out),
+            Err(full) if is_full(&full) => {
+                // What needs no room goes on: deletes are how the account gets some.
+                let big = ops.iter().filter(|op| needs_room(op, self.remote_tree));
+                let big: BTreeSet<NodeId> = big.map(|op| op.node).collect();
+                let mut rest = Pushed::default();
+                self.round(ops, &big, (&mut done, &mut rest), lanes)?;
+                Err(full)
+            },
+            Err(error) => Err(error),
+        }
+    }
+
+    fn rounds(
+        &mut self,
+        ops: &[PushOp],
+        (done, out): (&mut BTreeSet<NodeId>, &mut Pushed),
+        lanes: &mut Lanes,
+    ) -> Result<(), FolderError> {
         let later = set_aside(self.remote_tree, ops, LONG_FILE);
         if !later.is_empty() && later.len() < ops.len() {
-            self.round(ops, &later, (&mut done, &mut out), lanes)?;
+            self.round(ops, &later, (&mut *done, &mut *out), lanes)?;
         }
         if !out.is_stale {
             let unreadable = out.unreadable.clone();
-            let end = self.round(ops, &unreadable, (&mut done, &mut out), lanes)?;
+            let end = self.round(ops, &unreadable, (done, &mut *out), lanes)?;
             out.is_stale |= end == Pass::Left && out.unreadable.is_empty();
         }
-        Ok(out)
+        Ok(())
     }
 
     /// Commits what is not done yet and does not need a node that was set aside.
@@ -197,7 +221,7 @@ impl Pusher<'_> {
                 };
                 let part: Vec<Ready> = batch.drain(..cut - start).collect();
                 if !self.commit(&part, &mut uploader, out)? {
-                    return Ok(Pass::Ended);
+                    return Ok(Pass::refused(out));
                 }
                 done.extend(part.iter().map(|ready| ready.op.node));
                 bytes -= part.iter().map(Ready::len).sum::<usize>();
@@ -210,7 +234,7 @@ impl Pusher<'_> {
         let part: Vec<Ready> = batch.drain(..last - start).collect();
         if !part.is_empty() {
             if !self.commit(&part, &mut uploader, out)? {
-                return Ok(Pass::Ended);
+                return Ok(Pass::refused(out));
             }
             done.extend(part.iter().map(|ready| ready.op.node));
         }
@@ -474,6 +498,17 @@ impl Pusher<'_> {
         if let Conflict::NameTaken { nodes } = conflict {
             out.taken.extend(nodes);
         }
+        if let Conflict::FileTooLarge { nodes, limit } = conflict {
+            // The next try would fare the same: they are left out until somebody acts.
+            let why = format!("the server keeps files of up to {limit} bytes");
+            for node in nodes {
+                let path = self.local.path(*node).unwrap_or_default();
+                out.problems.push(problem(&path, ErrorCode::TooLarge, &why));
+            }
+            out.too_large.extend(nodes);
+            uploader.forget();
+            return Ok(false);
+        }
         uploader.forget();
         out.is_stale = true;
         Ok(false)
@@ -606,6 +641,27 @@ enum Pass {
     Left,
     /// The bytes of this node cannot be had now.
     Unreadable(NodeId),
+}
+
+impl Pass {
+    /// How a pass ends whose batch was refused.
+    fn refused(out: &mut Pushed) -> Self {
+        out.too_large.pop().map_or(Self::Ended, Self::Unreadable)
+    }
+}
+
+/// Nodes that an operation brings bytes for: what a full account has no room for.
+fn needs_room(op: &PushOp, remote: &Tree) -> bool {
+    match &op.kind {
+        PushKind::Put { content, .. } => remote
+            .get(op.node)
+            .is_none_or(|node| node.content.id != content.id),
+        PushKind::Delete { .. } => false,
+    }
+}
+
+fn is_full(error: &FolderError) -> bool {
+    error.code() == ErrorCode::QuotaExceeded
 }
 
 /// Operations that are neither done nor depend on a dropped node; parents come before children.

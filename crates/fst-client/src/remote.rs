@@ -15,6 +15,7 @@ use fst_proto::wire::{
 };
 
 pub mod http;
+mod manners;
 pub mod throttle;
 pub mod tls;
 

@@ -183,6 +183,8 @@ codes! {
     NeedsClient = 5006, Refused, 409, "end-to-end encrypted space: the server cannot read or write it by path", "use the fst command on a device of this account";
     /// Server shuts down.
     Stopping = 5007, Unreachable, 503, "the server is stopping", "it is tried again";
+    /// The account keeps as much as it may.
+    QuotaExceeded = 5008, Policy, 507, "the account keeps as much as it may", "delete what is not needed, or ask the administrator for: fst-server user quota ACCOUNT --bytes SIZE --files N; it goes on by itself";
     /// Emptied root.
     RootEmptied = 6001, Refused, 409, "the folder is suddenly empty", "if that is right: fst resume PATH --accept-deletions";
     /// Mass delete.

@@ -357,4 +357,14 @@ pub enum Conflict {
     /// The account chain or the space's tag moved on.
     #[n(7)]
     Exists,
+    /// These files are larger than the server allows.
+    #[n(8)]
+    FileTooLarge {
+        /// Nodes concerned.
+        #[n(0)]
+        nodes: Vec<NodeId>,
+        /// Most stored bytes of one.
+        #[n(1)]
+        limit: u64,
+    },
 }

@@ -13,6 +13,11 @@ use fst_proto::hash::sha256;
 
 mod check;
 mod file;
+mod limits;
+
+pub use fst_store::cache::Rate;
+pub use fst_store::meta::{Bounds, Quota};
+pub use limits::{BadNetwork, Network, RateLimits};
 
 use file::{Backend, File};
 
@@ -200,6 +205,12 @@ pub struct Options {
     pub threads: Option<usize>,
     /// From which tokens are made; one kept in the database when there is none.
     pub token_secret: Option<TokenSecret>,
+    /// How often who may ask.
+    pub rate_limits: RateLimits,
+    /// How large a file may be, and how much an account may keep.
+    pub bounds: Bounds,
+    /// Whose word about addresses counts.
+    pub trusted_proxies: Vec<Network>,
     /// Settings that were read and do nothing yet.
     pub without_effect: Vec<&'static str>,
 }
@@ -219,6 +230,9 @@ impl Options {
             tls_look_every: tls::LOOK_EVERY,
             threads: None,
             token_secret: None,
+            rate_limits: RateLimits::default(),
+            bounds: Bounds::default(),
+            trusted_proxies: Vec::new(),
             without_effect: Vec::new(),
         }
     }
@@ -316,6 +330,13 @@ pub fn resolve(asked: &Asked, env: impl Fn(&str) -> Option<String>) -> Result<Op
     options.database = database(asked.db.as_ref(), &file.database, &data)?;
     options.storage = storage(file.storage, &data, &env)?;
     options.redis = redis(file.redis)?;
+    options.rate_limits = file.security.rate_limit.limits();
+    options.bounds = Bounds {
+        quota: file.quota.quota(),
+        file_bytes: file.security.max_file_size.as_ref().and_then(|size| size.0),
+    };
+    let proxies = file.security.trusted_proxies.iter();
+    options.trusted_proxies = proxies.map(|proxy| proxy.0).collect();
     options.token_secret = file.security.jwt_secret.and_then(|secret| {
         let hash = sha256(&[b"fst/v1/token-secret\0", secret.0?.as_bytes()]);
         Some(TokenSecret(hash.0))
@@ -484,10 +505,6 @@ fn s3_credentials(
 fn without_effect(file: &File) -> Vec<&'static str> {
     let sync = &file.sync;
     let named = [
-        (
-            file.security.max_file_size.is_some(),
-            "security.max_file_size",
-        ),
         (
             sync.conflict_check_interval.is_some(),
             "sync.conflict_check_interval",

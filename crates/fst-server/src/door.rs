@@ -12,7 +12,10 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::serve::Listener;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
@@ -24,6 +27,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use crate::http::limit::Peer;
 use crate::tls::Certificate;
 
 mod greetings;
@@ -124,7 +128,11 @@ impl Visit {
         let how = how
             .timer(TokioTimer::new())
             .header_read_timeout(HEAD_TIME_MAX);
-        let service = TowerToHyperService::new(self.router);
+        let (router, peer) = (TowerToHyperService::new(self.router), Peer(self.from));
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(peer);
+            router.call(request)
+        });
         let talk = how.serve_connection(TokioIo::new(stream), service);
         if let Err(error) = self.watcher.watch(talk).await {
             tracing::trace!(%error, "a connection broke");

@@ -18,6 +18,7 @@ use fst_proto::text::to_hex;
 use tokio::sync::{Semaphore, watch};
 use tower_http::catch_panic::CatchPanicLayer;
 
+use crate::config::{Network, RateLimits};
 use crate::metrics::Metrics;
 use crate::refusal::Refusal;
 use crate::seams;
@@ -28,11 +29,13 @@ mod accounts;
 mod auth;
 mod body;
 mod events;
+pub(crate) mod limit;
 mod objects;
 mod ops;
 mod reply;
 mod spaces;
 
+use limit::{Limits, Standing};
 use reply::{Changed, Failure};
 
 /// Name of the header with the request's id.
@@ -58,6 +61,7 @@ pub struct App {
     stopping: watch::Receiver<bool>,
     large_bodies: Arc<Semaphore>,
     streams: Arc<Semaphore>,
+    limits: Arc<Limits>,
     on_setup_code_used: Option<OnSetupCodeUsed>,
     ready_while: Option<ReadyWhile>,
     certificate: Option<Arc<Certificate>>,
@@ -82,6 +86,7 @@ impl App {
             stopping,
             large_bodies: Arc::new(Semaphore::new(LARGE_BODIES_MAX)),
             streams: Arc::new(Semaphore::new(STREAMS_MAX)),
+            limits: Arc::new(Limits::new(RateLimits::default(), Vec::new())),
             on_setup_code_used: None,
             ready_while: None,
             certificate: None,
@@ -93,6 +98,13 @@ impl App {
     #[must_use]
     pub fn on_setup_code_used(mut self, hook: OnSetupCodeUsed) -> Self {
         self.on_setup_code_used = Some(hook);
+        self
+    }
+
+    /// The same with other limits of rates, and proxies that are believed about addresses.
+    #[must_use]
+    pub fn limited(mut self, rates: RateLimits, proxies: Vec<Network>) -> Self {
+        self.limits = Arc::new(Limits::new(rates, proxies));
         self
     }
 
@@ -162,7 +174,7 @@ pub fn router(app: App) -> Router {
 }
 
 /// Gives the request its id, refuses client keys, counts the answer.
-async fn observe(State(app): State<App>, request: Request, next: Next) -> Response {
+async fn observe(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let id = to_hex(&seams::bytes::<8>(app.service.random()));
     let method = method_text(request.method());
     let path = request.extensions().get::<MatchedPath>().cloned();
@@ -173,7 +185,15 @@ async fn observe(State(app): State<App>, request: Request, next: Next) -> Respon
     let mut response = if auth::carries_client_key(request.headers()) {
         Failure(Refusal::ClientKeyOnWire).into_response()
     } else {
-        next.run(request).await
+        let standing = Standing::default();
+        request.extensions_mut().insert(standing.clone());
+        let (parts, body) = request.into_parts();
+        let mut response = match limit::pay_open(&app, &parts).await {
+            Ok(()) => next.run(Request::from_parts(parts, body)).await,
+            Err(refusal) => Failure(refusal).into_response(),
+        };
+        standing.show(response.headers_mut());
+        response
     };
     if let Some(failure) = response.extensions().get::<reply::Failed>() {
         app.metrics.error(failure.kind);

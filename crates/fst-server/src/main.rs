@@ -28,6 +28,8 @@ use fst_store::meta::Subject;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
+mod command;
+
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -129,6 +131,11 @@ enum Command {
         #[command(flatten)]
         place: Place,
     },
+    /// Shows and checks the log of what was done to accounts, devices and the server; may run beside it.
+    Audit {
+        #[command(subcommand)]
+        action: command::audit::Audit,
+    },
     /// Manages set-up codes.
     SetupCode {
         #[command(subcommand)]
@@ -158,6 +165,16 @@ enum User {
         /// Account, 32 hex digits.
         #[arg(value_parser = account_id)]
         account: AccountId,
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Shows what an account keeps and may keep, and sets it; nothing is deleted.
+    Quota {
+        /// Account, 32 hex digits.
+        #[arg(value_parser = account_id)]
+        account: AccountId,
+        #[command(flatten)]
+        quota: command::quota::QuotaArgs,
         #[command(flatten)]
         place: Place,
     },
@@ -260,6 +277,8 @@ enum Failure {
     Behind(usize),
     #[error("damaged places: {0}; they are listed above")]
     Damaged(usize),
+    #[error("record {0} of the audit log is not as it was written, or one before it is gone")]
+    Tampered(u64),
 }
 
 fn main() -> ExitCode {
@@ -294,6 +313,7 @@ fn execute(command: &Command) -> Result<(), Failure> {
         Command::User { action } => user(&options()?, action),
         Command::Device { action } => device(&options()?, action),
         Command::Gc { dry_run, .. } => gc(&options()?, *dry_run),
+        Command::Audit { action } => action.run(&options()?),
         Command::SetupCode { .. } => {
             let code = block_on(None, run::new_setup_code(&options()?))??;
             print(&format!("{code}\n"))
@@ -330,6 +350,7 @@ fn asked(command: &Command) -> Asked {
             },
             ..at(place)
         },
+        Command::Audit { action } => at(action.place()),
         Command::Health { place, .. }
         | Command::Migrate { place, .. }
         | Command::Backup { place, .. }
@@ -337,7 +358,11 @@ fn asked(command: &Command) -> Asked {
         | Command::Verify { place, .. }
         | Command::Gc { place, .. }
         | Command::User {
-            action: User::List { place } | User::Disable { place, .. } | User::Enable { place, .. },
+            action:
+                User::List { place }
+                | User::Disable { place, .. }
+                | User::Enable { place, .. }
+                | User::Quota { place, .. },
         }
         | Command::Device {
             action:
@@ -451,6 +476,9 @@ fn user(options: &Options, action: &User) -> Result<(), Failure> {
                 format!("{account}  devices {devices}  spaces {spaces}  {state}\n")
             });
             return print(&lines.collect::<String>());
+        },
+        User::Quota { account, quota, .. } => {
+            return command::quota::run(options, *account, *quota);
         },
         User::Disable { account, .. } => (account, access::Change::Bar, "disabled"),
         User::Enable { account, .. } => (account, access::Change::Admit, "enabled"),
@@ -665,7 +693,7 @@ fn report(failure: &Failure) -> ExitCode {
         Failure::Io { .. } => ErrorCode::Io,
         Failure::NotReady => ErrorCode::Unreachable,
         Failure::Behind(_) => ErrorCode::BadConfig,
-        Failure::Damaged(_) => ErrorCode::DataDamaged,
+        Failure::Damaged(_) | Failure::Tampered(_) => ErrorCode::DataDamaged,
     };
     let mut text = format!("error[{code}]: {failure}");
     let mut cause = std::error::Error::source(failure);

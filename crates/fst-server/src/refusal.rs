@@ -7,9 +7,11 @@
 use fst_proto::account::BadChain;
 use fst_proto::error::{ErrorCode, Problem};
 use fst_proto::frame::BadFrame;
+use fst_proto::ids::NodeId;
 use fst_proto::log::BadHeader;
 use fst_proto::wire::{Conflict, NotCanonical};
 use fst_store::error::{Refused, StoreError};
+use fst_store::meta::Counted;
 
 /// A request that was not served.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +55,26 @@ pub enum Refusal {
     /// The state moved on.
     #[error("refused by the state of the log or account")]
     Conflict(Conflict),
+    /// The account has no room for it.
+    #[error("the account keeps {used} {what} and may keep {limit}; this needs {adds} more")]
+    Quota {
+        /// Bytes or files.
+        what: &'static str,
+        /// What it keeps.
+        used: u64,
+        /// What would come.
+        adds: u64,
+        /// What it may keep.
+        limit: u64,
+    },
+    /// Files that are larger than the server allows.
+    #[error("the server keeps files of up to {limit} bytes; larger ones of this entry: {}", nodes.len())]
+    FileTooLarge {
+        /// Their nodes.
+        nodes: Vec<NodeId>,
+        /// Most stored bytes of one.
+        limit: u64,
+    },
     /// Too often.
     #[error("too many requests")]
     RateLimited {
@@ -107,7 +129,8 @@ impl Refusal {
             Self::Malformed(_) | Self::NoSuchMethod | Self::Range { .. } | Self::SlowBody => {
                 ErrorCode::Malformed
             },
-            Self::TooLarge { .. } => ErrorCode::TooLarge,
+            Self::TooLarge { .. } | Self::FileTooLarge { .. } => ErrorCode::TooLarge,
+            Self::Quota { .. } => ErrorCode::QuotaExceeded,
             Self::Conflict(_) => ErrorCode::Conflict,
             Self::RateLimited { .. } => ErrorCode::RateLimited,
             Self::NeedsClient => ErrorCode::NeedsClient,
@@ -133,6 +156,8 @@ impl Refusal {
             | Self::NotFound(_)
             | Self::Malformed(_)
             | Self::TooLarge { .. }
+            | Self::Quota { .. }
+            | Self::FileTooLarge { .. }
             | Self::Conflict(_)
             | Self::RateLimited { .. }
             | Self::NeedsClient
@@ -151,6 +176,10 @@ impl Refusal {
         if let Self::Conflict(conflict) = self {
             problem.conflict = Some(conflict.clone());
         }
+        if let Self::FileTooLarge { nodes, limit } = self {
+            let (nodes, limit) = (nodes.clone(), *limit);
+            problem.conflict = Some(Conflict::FileTooLarge { nodes, limit });
+        }
         problem
     }
 }
@@ -158,7 +187,24 @@ impl Refusal {
 impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
         match error {
+            StoreError::Refused(Refused::Conflict(Conflict::FileTooLarge { nodes, limit })) => {
+                Self::FileTooLarge { nodes, limit }
+            },
             StoreError::Refused(Refused::Conflict(conflict)) => Self::Conflict(conflict),
+            StoreError::Refused(Refused::Quota {
+                counted,
+                used,
+                adds,
+                limit,
+            }) => Self::Quota {
+                what: match counted {
+                    Counted::Bytes => "bytes",
+                    Counted::Files => "files",
+                },
+                used,
+                adds,
+                limit,
+            },
             StoreError::Refused(Refused::SetupCode) => Self::SetupCode,
             StoreError::Refused(Refused::Slot) => Self::Slot,
             StoreError::Refused(Refused::NoAccount) => Self::NotFound("no such account"),

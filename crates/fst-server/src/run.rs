@@ -217,6 +217,7 @@ impl Server {
             .on_setup_code_used(forget)
             .showing(certificate.clone())
             .kept_in(&options.data)
+            .limited(options.rate_limits, options.trusted_proxies.clone())
             .ready_while(Arc::new(move || welcome.is_welcome()));
         let data = options.data.clone();
         Ok(Self {

@@ -18,9 +18,9 @@ use fst_proto::wire::ServerInfo;
 use fst_store::blob::BlobStore;
 use fst_store::blob::memory::MemoryBlobs;
 use fst_store::cache::local::LocalCache;
-use fst_store::cache::{Cache, Hint, Note, Rate, Subscription, Taken, Topic};
+use fst_store::cache::{BackOff, Cache, Hint, Note, Pay, Rate, Subscription, Taken, Topic};
 use fst_store::meta::memory::MemoryMeta;
-use fst_store::meta::{Lead, MetaStore, Totals};
+use fst_store::meta::{Bounds, Lead, MetaStore, Totals};
 use tokio::sync::broadcast::Receiver;
 
 use crate::refusal::Refusal;
@@ -28,16 +28,19 @@ use crate::seams::{self, Random};
 
 mod access;
 mod accounts;
+mod audit;
 mod commit;
 mod keys;
 mod objects;
 pub(crate) mod payload;
+mod quota;
 mod retention;
 mod spaces;
 mod tokens;
 
 pub use access::{AccountRow, DeviceRow};
 pub use objects::{ByteRange, ObjectPart};
+pub use quota::Room;
 pub use retention::Pruned;
 pub use spaces::ServedChanges;
 
@@ -45,8 +48,8 @@ use keys::Keys;
 
 /// Notes of one device: one for each frame of several uploads.
 const NOTES: Rate = Rate {
-    burst: 64,
-    refill_ms: 20,
+    quota: 64,
+    window_ms: 64 * 20,
 };
 
 /// Who asks: a device whose token was verified.
@@ -79,6 +82,7 @@ pub struct Service {
     parts: Parts,
     keys: Keys,
     chains: Mutex<BTreeMap<AccountId, Arc<Chain>>>,
+    bounds: Bounds,
 }
 
 /// Result of a service call.
@@ -133,7 +137,15 @@ impl Service {
             parts,
             keys: Keys::new(receipt, token),
             chains: Mutex::default(),
+            bounds: Bounds::default(),
         }
+    }
+
+    /// The same with bounds for files, and for accounts without a quota of their own.
+    #[must_use]
+    pub fn bounded(mut self, bounds: Bounds) -> Self {
+        self.bounds = bounds;
+        self
     }
 
     /// Who answers.
@@ -240,14 +252,49 @@ impl Service {
         }
     }
 
+    /// Pays from a bucket of this installation.
+    ///
+    /// # Errors
+    /// [`Refusal::Storage`].
+    pub(crate) async fn pay(&self, bucket: &str, rate: Rate, pay: Pay) -> Served<Taken> {
+        let now = self.parts.clock.now();
+        Ok(self.parts.cache.pay(bucket, rate, pay, now).await?)
+    }
+
+    /// Does `work` unless `who` has to wait after failures; a refusal that proves nothing is one more failure, and what
+    /// succeeds ends them.
+    ///
+    /// # Errors
+    /// [`Refusal::RateLimited`] during a wait, whatever `work` would say; else what `work` says.
+    pub(crate) async fn guarded<T>(
+        &self,
+        (who, device): (&str, Option<DeviceId>),
+        rule: BackOff,
+        work: impl Future<Output = Served<T>>,
+    ) -> Served<T> {
+        let cache = &self.parts.cache;
+        let struck = cache.strikes(who, rule, self.parts.clock.now()).await?;
+        let retry_ms = struck.wait_ms(self.parts.clock.now());
+        if retry_ms > 0 {
+            return Err(Refusal::RateLimited { retry_ms });
+        }
+        let done = work.await;
+        match &done {
+            Ok(_) if struck.n > 0 => cache.forgive(who).await?,
+            Err(Refusal::Unauthorized(_) | Refusal::SetupCode | Refusal::Slot) => {
+                let struck = cache.strike(who, rule, self.parts.clock.now()).await?;
+                if struck.n == rule.free.saturating_add(1) {
+                    self.tell_back_off(device).await;
+                }
+            },
+            Ok(_) | Err(_) => {},
+        }
+        done
+    }
+
     async fn take_token(&self, bucket: &str, rate: Rate) -> Served<()> {
-        match self
-            .parts
-            .cache
-            .take_token(bucket, rate, self.parts.clock.now())
-            .await?
-        {
-            Taken::Granted => Ok(()),
+        match self.pay(bucket, rate, Pay::Ahead(1)).await? {
+            Taken::Granted { .. } => Ok(()),
             Taken::Empty { retry_ms } => Err(Refusal::RateLimited { retry_ms }),
         }
     }

@@ -187,7 +187,8 @@ async fn service(
         random: Arc::new(OsRandom),
     };
     let secret = options.token_secret.as_ref().map(|secret| secret.0);
-    Ok(Service::open_with(parts, secret).await?)
+    let service = Service::open_with(parts, secret).await?;
+    Ok(service.bounded(options.bounds))
 }
 
 fn open_sqlite(path: &Path) -> Result<SqliteMeta, RunError> {

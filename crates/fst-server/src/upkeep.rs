@@ -15,9 +15,11 @@ use crate::config::{Database, Options, Storage};
 use crate::run::{RunError, io_error};
 
 pub mod access;
+pub mod audit;
 pub mod backup;
 mod folder;
 mod manifest;
+pub mod quota;
 pub mod restore;
 pub mod verify;
 

@@ -13,9 +13,14 @@ use tokio::sync::{broadcast, watch};
 
 use crate::error::StoreResult;
 
+pub mod bucket;
 pub mod local;
 #[cfg(feature = "redis")]
 pub mod redis;
+pub mod strikes;
+
+pub use bucket::{Pay, Rate, Taken};
+pub use strikes::{BackOff, Strikes};
 
 /// What a hint is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -44,27 +49,6 @@ pub struct Note {
     pub from: DeviceId,
     /// At most [`fst_proto::limits::NOTE_BYTES_MAX`] bytes.
     pub bytes: Bytes,
-}
-
-/// How often something may happen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rate {
-    /// Tokens that a full bucket holds.
-    pub burst: u32,
-    /// Milliseconds until one token comes back.
-    pub refill_ms: u64,
-}
-
-/// Answer of a rate bucket.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Taken {
-    /// There was a token.
-    Granted,
-    /// There was none.
-    Empty {
-        /// Milliseconds until there is one.
-        retry_ms: u64,
-    },
 }
 
 /// Hints for some topics, merged: only the newest size of each is kept.
@@ -146,11 +130,29 @@ pub trait Cache: ShortValues {
     /// Notes of all spaces from now on; who is too slow misses some.
     fn notes(&self) -> broadcast::Receiver<Note>;
 
-    /// Takes one token from a bucket, which begins full.
+    /// Pays from a bucket, which begins full, as [`bucket::take`] says.
     ///
     /// # Errors
     /// Failures of the backend.
-    async fn take_token(&self, bucket: &str, rate: Rate, now: UnixMillis) -> StoreResult<Taken>;
+    async fn pay(&self, bucket: &str, rate: Rate, pay: Pay, now: UnixMillis) -> StoreResult<Taken>;
+
+    /// Notes one more failure of somebody, as [`Strikes::and_one`] says.
+    ///
+    /// # Errors
+    /// Failures of the backend.
+    async fn strike(&self, who: &str, rule: BackOff, now: UnixMillis) -> StoreResult<Strikes>;
+
+    /// Failures of somebody that are not forgotten.
+    ///
+    /// # Errors
+    /// Failures of the backend.
+    async fn strikes(&self, who: &str, rule: BackOff, now: UnixMillis) -> StoreResult<Strikes>;
+
+    /// Forgets the failures of somebody.
+    ///
+    /// # Errors
+    /// Failures of the backend.
+    async fn forgive(&self, who: &str) -> StoreResult<()>;
 
     /// Whether hints of other workers arrive at once now; false while they are found by polling.
     fn is_shared_now(&self) -> bool {

@@ -6,6 +6,8 @@
 
 use fst_proto::wire::Conflict;
 
+use crate::meta::Counted;
+
 /// Cause of a backend failure, whatever library reported it.
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;
 
@@ -27,6 +29,18 @@ pub enum Refused {
     /// There is no such space.
     #[error("no such space")]
     NoSpace,
+    /// The account has no room for it.
+    #[error("the quota of the account is used up: {used} and {adds} more of {limit}")]
+    Quota {
+        /// What is counted.
+        counted: Counted,
+        /// What the account keeps.
+        used: u64,
+        /// What would come.
+        adds: u64,
+        /// What it may keep.
+        limit: u64,
+    },
 }
 
 /// A method of a store did not do what was asked.

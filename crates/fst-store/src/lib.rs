@@ -11,7 +11,7 @@
 //! use fst_store::meta::{MetaStore, memory::MemoryMeta};
 //!
 //! let meta = MemoryMeta::new();
-//! let made = meta.create_setup_code(Hash32([7; 32]), UnixMillis(1000));
+//! let made = meta.create_setup_code(Hash32([7; 32]), UnixMillis(1000), UnixMillis(1));
 //! futures::executor::block_on(made).expect("memory does not fail");
 //! ```
 #![forbid(unsafe_code)]

@@ -17,14 +17,19 @@ use crate::blob::BlobKey;
 use crate::error::StoreResult;
 
 mod access;
+pub mod audit;
 mod lead;
 pub mod memory;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+mod quota;
 pub mod sqlite;
 
 pub use access::Subject;
+pub use audit::{Actor, AuditEvent, AuditKind, AuditRecord};
 pub use lead::{Held, Lead};
+pub use quota::{Bounds, Counted, Quota, Usage};
+pub(crate) use quota::{needed_by_commit, needed_by_pack};
 
 /// Payloads up to this size stay with the metadata; larger ones go to a pack, so that the write-ahead log
 /// of the database stays small.
@@ -95,6 +100,10 @@ pub struct AppendAccountTx {
     pub entry: AccountEntry,
     /// Device that it adds.
     pub adds: Option<DeviceId>,
+    /// Device that it revokes.
+    pub revokes: Option<DeviceId>,
+    /// Device that sends it; none when one joins.
+    pub by: Option<DeviceId>,
     /// Slot that it opens.
     pub opens: Option<Slot>,
     /// Slot by which a device joins; an invitation is used up.
@@ -145,6 +154,8 @@ pub struct PackTx {
     pub now: UnixMillis,
     /// Its objects.
     pub items: Vec<PackItem>,
+    /// What the server allows; of a pack that comes with an entry, that of the entry counts.
+    pub bounds: Bounds,
 }
 
 /// One entry to commit; its signature has been verified.
@@ -160,6 +171,8 @@ pub struct CommitTx {
     pub payload: Payload,
     /// Objects that came with it, registered in the same transaction.
     pub pack: Option<PackTx>,
+    /// What the server allows.
+    pub bounds: Bounds,
     /// Time now.
     pub now: UnixMillis,
 }
@@ -284,7 +297,12 @@ pub trait MetaStore: Send + Sync + std::fmt::Debug {
     ///
     /// # Errors
     /// Failures of the backend.
-    async fn create_setup_code(&self, code: Hash32, ends: UnixMillis) -> StoreResult<()>;
+    async fn create_setup_code(
+        &self,
+        code: Hash32,
+        ends: UnixMillis,
+        now: UnixMillis,
+    ) -> StoreResult<()>;
 
     /// Tells whether a set-up code could be used now.
     ///
@@ -353,13 +371,36 @@ pub trait MetaStore: Send + Sync + std::fmt::Debug {
     ///
     /// # Errors
     /// Failures of the backend.
-    async fn unbar(&self, subject: Subject) -> StoreResult<Outcome>;
+    async fn unbar(&self, subject: Subject, now: UnixMillis) -> StoreResult<Outcome>;
 
     /// Since when it is barred, if it is.
     ///
     /// # Errors
     /// Failures of the backend.
     async fn barred_since(&self, subject: Subject) -> StoreResult<Option<UnixMillis>>;
+
+    /// Gives an account a quota of its own, or takes it away.
+    ///
+    /// # Errors
+    /// Failures of the backend.
+    async fn set_quota(
+        &self,
+        account: AccountId,
+        quota: Option<Quota>,
+        now: UnixMillis,
+    ) -> StoreResult<Outcome>;
+
+    /// The quota that an account has of its own.
+    ///
+    /// # Errors
+    /// Failures of the backend.
+    async fn quota(&self, account: AccountId) -> StoreResult<Option<Quota>>;
+
+    /// What an account keeps.
+    ///
+    /// # Errors
+    /// Failures of the backend.
+    async fn usage(&self, account: AccountId) -> StoreResult<Usage>;
 
     /// Creates a space with its first entry.
     ///
@@ -384,7 +425,7 @@ pub trait MetaStore: Send + Sync + std::fmt::Debug {
     /// An entry with the same header and signature again is [`Outcome::Repeated`] with its first position
     /// and time.
     /// # Errors
-    /// [`crate::error::Refused::NoSpace`], [`crate::error::Refused::Conflict`].
+    /// [`crate::error::Refused::NoSpace`], [`crate::error::Refused::Conflict`], [`crate::error::Refused::Quota`].
     async fn commit(&self, tx: CommitTx) -> StoreResult<Committed>;
 
     /// Entries of a space from position `since` on.
@@ -421,7 +462,7 @@ pub trait MetaStore: Send + Sync + std::fmt::Debug {
     /// where they are. When none was new the pack is not registered and its blob may be deleted.
     ///
     /// # Errors
-    /// [`crate::error::Refused::NoSpace`].
+    /// [`crate::error::Refused::NoSpace`], [`crate::error::Refused::Quota`].
     async fn register_pack(&self, pack: PackTx) -> StoreResult<Vec<ObjectId>>;
 
     /// All spaces, in the order in which they were made.
@@ -445,6 +486,18 @@ pub trait MetaStore: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// Failures of the backend.
     async fn lead(&self, role: &str) -> StoreResult<Option<Lead>>;
+
+    /// Appends a record of something that no other method does; what they do they record themselves, all or nothing.
+    ///
+    /// # Errors
+    /// Failures of the backend.
+    async fn tell_audit(&self, event: AuditEvent) -> StoreResult<()>;
+
+    /// Records with numbers above `after`, in order, at most `n_max`.
+    ///
+    /// # Errors
+    /// Failures of the backend.
+    async fn audit_records(&self, after: u64, n_max: usize) -> StoreResult<Vec<AuditRecord>>;
 
     /// Totals for metrics.
     ///

@@ -23,6 +23,8 @@ pub struct NodeFact {
     pub rev: u64,
     /// Tag of its name; none when deleted.
     pub tag: Option<NameTag>,
+    /// Whether it is deleted.
+    pub is_deleted: bool,
 }
 
 /// The last entry of a device in a space.
@@ -89,6 +91,8 @@ pub struct Plan {
     pub clear_tags: Vec<NodeId>,
     /// Nodes afterwards.
     pub nodes: Vec<NodeWrite>,
+    /// How many more nodes are there that are not deleted, or fewer.
+    pub files: i64,
 }
 
 /// Verdict on an entry.
@@ -203,6 +207,14 @@ fn plan(tx: &CommitTx, facts: &Facts) -> Plan {
             is_deleted: op.code == OpCode::Delete,
         })
         .collect();
+    let was_there = |write: &NodeWrite| {
+        let fact = facts.nodes.get(&write.node);
+        fact.is_some_and(|fact| !fact.is_deleted)
+    };
+    let files = nodes.iter().map(|write| {
+        let is_there = !write.is_deleted;
+        i64::from(is_there) - i64::from(was_there(write))
+    });
     let moves_away = |write: &&NodeWrite| {
         let tag = facts.nodes.get(&write.node).and_then(|fact| fact.tag);
         tag.is_some() && tag != write.tag
@@ -215,6 +227,7 @@ fn plan(tx: &CommitTx, facts: &Facts) -> Plan {
         },
         hash,
         class: tx.class(),
+        files: files.sum(),
         clear_tags: nodes
             .iter()
             .filter(moves_away)

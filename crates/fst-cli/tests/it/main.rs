@@ -19,6 +19,7 @@ mod exits;
 mod explaining;
 mod help;
 mod ignoring;
+mod limited;
 mod login;
 mod logs;
 mod problems;

@@ -280,7 +280,7 @@ impl Run {
 #[derive(Debug)]
 pub(crate) struct Server {
     embedded: Option<Embedded>,
-    _dir: Option<TempDir>,
+    dir: Option<TempDir>,
 }
 
 impl Server {
@@ -289,7 +289,7 @@ impl Server {
         let dir = TempDir::new().expect("a temporary directory");
         let data = dir.path().join("data");
         Self {
-            _dir: Some(dir),
+            dir: Some(dir),
             ..Self::start_at(&data)
         }
     }
@@ -300,20 +300,39 @@ impl Server {
         let embedded = Embedded::start(data, listen).expect("a server");
         Self {
             embedded: Some(embedded),
-            _dir: None,
+            dir: None,
         }
     }
 
     /// Starts one that speaks TLS with a certificate of its own.
     pub(crate) fn start_with_tls() -> Self {
+        Self::start_with(|options| options.tls = Some(Tls::Own))
+    }
+
+    /// Starts one with other settings.
+    pub(crate) fn start_with(set: impl FnOnce(&mut Options)) -> Self {
         let dir = TempDir::new().expect("a temporary directory");
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let mut options = Options::new(&dir.path().join("data"), listen);
-        options.tls = Some(Tls::Own);
+        set(&mut options);
         Self {
             embedded: Some(Embedded::start_with(options).expect("a server")),
-            _dir: Some(dir),
+            dir: Some(dir),
         }
+    }
+
+    /// What `fst-server` answers on its data, beside the running server.
+    pub(crate) fn administer(&self, words: &[&str]) -> String {
+        let program = Path::new(FST).with_file_name("fst-server");
+        let dir = self.dir.as_ref().expect("data of this test alone");
+        let mut command = Command::new(program);
+        let command = command
+            .args(words)
+            .arg("--data")
+            .arg(dir.path().join("data"));
+        Run::from(&command.output().expect("the server's command"))
+            .ok()
+            .out
     }
 
     /// The key that it shows.

@@ -19,6 +19,7 @@ use fst_proto::wire::{self, login_message};
 use reqwest::blocking::{Body, Client, RequestBuilder, Response};
 use reqwest::{Method, StatusCode};
 
+use super::manners::Manners;
 use super::throttle::{Received, Sent, Throttle};
 use super::tls::{self, Trust};
 use super::{Remote, RemoteError};
@@ -78,6 +79,7 @@ pub struct HttpRemote {
     identity: Option<Identity>,
     clock: Box<dyn Clock>,
     throttle: Arc<Throttle>,
+    manners: Manners,
     bearer: Mutex<Option<Bearer>>,
 }
 
@@ -108,6 +110,7 @@ impl HttpRemote {
             identity,
             clock,
             throttle,
+            manners: Manners::default(),
             bearer: Mutex::new(None),
         })
     }
@@ -165,12 +168,17 @@ impl HttpRemote {
         send: impl Fn(&str) -> reqwest::Result<Response>,
     ) -> Result<Response, RemoteError> {
         let token = self.token(false)?;
-        let reply = send(&token).map_err(|e| self.failed(e))?;
+        let reply = self.ask(|| send(&token))?;
         if reply.status() != StatusCode::UNAUTHORIZED {
             return self.accept(reply);
         }
         let token = self.token(true)?;
-        self.accept(send(&token).map_err(|e| self.failed(e))?)
+        self.accept(self.ask(|| send(&token))?)
+    }
+
+    fn ask(&self, send: impl Fn() -> reqwest::Result<Response>) -> Result<Response, RemoteError> {
+        let send = || send().map_err(|error| self.failed(error));
+        self.manners.ask(&self.throttle, send)
     }
 
     fn token(&self, renew: bool) -> Result<String, RemoteError> {
@@ -222,9 +230,12 @@ impl HttpRemote {
     }
 
     fn post_plain(&self, path: &str, body: Vec<u8>) -> Result<Response, RemoteError> {
-        let request = self.request(Method::POST, path);
-        let reply = self.with_body(request, Bytes::from(body)).send();
-        self.accept(reply.map_err(|e| self.failed(e))?)
+        let body = Bytes::from(body);
+        let reply = self.ask(|| {
+            let request = self.request(Method::POST, path);
+            self.with_body(request, body.clone()).send()
+        });
+        self.accept(reply?)
     }
 
     fn with_body(&self, request: RequestBuilder, body: Bytes) -> RequestBuilder {
@@ -239,10 +250,7 @@ impl HttpRemote {
     }
 
     fn get_open<R: for<'b> minicbor::Decode<'b, ()>>(&self, path: &str) -> Result<R, RemoteError> {
-        let reply = self
-            .request(Method::GET, path)
-            .send()
-            .map_err(|e| self.failed(e))?;
+        let reply = self.ask(|| self.request(Method::GET, path).send())?;
         self.read(self.accept(reply)?)
     }
 

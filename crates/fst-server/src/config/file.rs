@@ -6,8 +6,13 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use fst_proto::value::{ByteSize, parse_limit};
+use fst_store::cache::Rate;
+use fst_store::meta::Quota;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, Unexpected, Visitor};
+
+use super::limits::{Network, RateLimits};
 
 /// Values that samples put where a secret belongs.
 const PLACEHOLDERS: &[&str] = &["", "your_secret_here", "changeme", "change-me", "secret"];
@@ -28,6 +33,7 @@ pub(super) struct File {
     pub(super) storage: Storage,
     pub(super) security: Security,
     pub(super) sync: Sync,
+    pub(super) quota: Quotas,
     pub(super) api: Api,
 }
 
@@ -77,6 +83,8 @@ pub(super) struct Security {
     pub(super) max_file_size: Option<Size>,
     pub(super) allowed_extensions: Option<AllExtensions>,
     pub(super) tls: Tls,
+    pub(super) rate_limit: RateLimit,
+    pub(super) trusted_proxies: Vec<Proxy>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -101,6 +109,35 @@ pub(super) struct Api {
     pub(super) port: Option<u16>,
     pub(super) workers: Option<Workers>,
     pub(super) cors_origins: Vec<Origin>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RateLimit {
+    read: Option<Number>,
+    write: Option<Number>,
+    bytes: Option<Size>,
+    sign_in: Option<Number>,
+}
+
+impl RateLimit {
+    /// What is set, and defaults for the rest.
+    pub(super) fn limits(&self) -> RateLimits {
+        let or = |set: &Option<Number>, default: Option<Rate>| {
+            set.as_ref()
+                .map_or(default, |set| RateLimits::in_a_minute(set.0))
+        };
+        let default = RateLimits::default();
+        let bytes = self.bytes.as_ref();
+        RateLimits {
+            read: or(&self.read, default.read),
+            write: or(&self.write, default.write),
+            bytes: bytes.map_or(default.bytes, |set| {
+                RateLimits::in_a_minute(set.0.unwrap_or(0))
+            }),
+            sign_in: or(&self.sign_in, default.sign_in),
+        }
+    }
 }
 
 macro_rules! masked {
@@ -133,22 +170,66 @@ impl<'de> Deserialize<'de> for Secret {
     }
 }
 
-/// A size such as `5gb`, or `unlimited`.
+/// A size such as `5gb`; `None` is `unlimited`.
 #[derive(Debug)]
-pub(super) struct Size;
+pub(super) struct Size(pub(super) Option<u64>);
 
 impl<'de> Deserialize<'de> for Size {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let text = String::deserialize(from)?;
-        let is_size = text == "unlimited"
-            || is_number_with(
-                &text.to_ascii_lowercase(),
-                &["b", "kb", "mb", "gb", "tb", ""],
-            );
         let expected = "a size such as `500mb` or `5gb`, or `unlimited`";
-        is_size
-            .then_some(Self)
-            .ok_or_else(|| de::Error::invalid_value(Unexpected::Str(&text), &expected))
+        let size = parse_limit::<ByteSize>(&text);
+        let size = size.map_err(|_| de::Error::invalid_value(Unexpected::Str(&text), &expected))?;
+        Ok(Self(size.map(|size| size.0)))
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Quotas {
+    bytes: Option<Size>,
+    files: Option<Number>,
+}
+
+impl Quotas {
+    pub(super) fn quota(&self) -> Quota {
+        let files = self.files.as_ref().map(|files| files.0);
+        Quota {
+            bytes: self.bytes.as_ref().and_then(|bytes| bytes.0),
+            files: files.filter(|files| *files > 0),
+        }
+    }
+}
+
+/// A number; 0 for `unlimited`.
+#[derive(Debug)]
+pub(super) struct Number(u64);
+
+impl<'de> Deserialize<'de> for Number {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Either {
+            Count(u64),
+            Text(String),
+        }
+        let expected = "a number above 0, or `unlimited`";
+        match Either::deserialize(from) {
+            Ok(Either::Count(number)) if number > 0 => Ok(Self(number)),
+            Ok(Either::Text(text)) if text == "unlimited" => Ok(Self(0)),
+            Ok(_) | Err(_) => Err(de::Error::custom(format_args!("expected {expected}"))),
+        }
+    }
+}
+
+/// An address or network of a proxy.
+#[derive(Debug)]
+pub(super) struct Proxy(pub(super) Network);
+
+impl<'de> Deserialize<'de> for Proxy {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(from)?;
+        text.parse().map(Self).map_err(de::Error::custom)
     }
 }
 

@@ -1,5 +1,7 @@
 //! Routes of accounts, slots and sign-in.
 
+use std::net::IpAddr;
+
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, Request, State};
 use axum::response::Response;
@@ -9,6 +11,7 @@ use fst_store::meta::Outcome;
 
 use super::App;
 use super::auth::Authed;
+use super::limit::{Attempt, guarded};
 use super::reply::{self, Answer, Failure};
 use crate::refusal::Refusal;
 
@@ -30,9 +33,11 @@ pub(super) fn bad_query(_: QueryRejection) -> Failure {
 }
 
 pub(super) async fn create(State(app): State<App>, request: Request) -> Answer {
+    let from = asker(&app, &request);
     let request: CreateAccount = super::body::cbor(&app, request).await?;
     let code = request.setup_code.clone();
-    let outcome = app.service.create_account(request).await?;
+    let work = app.service.create_account(request);
+    let outcome = guarded(&app, Attempt::Code, from, work).await?;
     if let Some(hook) = app
         .on_setup_code_used
         .as_ref()
@@ -46,9 +51,13 @@ pub(super) async fn create(State(app): State<App>, request: Request) -> Answer {
 pub(super) async fn slot(
     State(app): State<App>,
     slot: Result<Path<SlotId>, PathRejection>,
+    request: Request,
 ) -> Answer {
     let Path(slot) = slot.map_err(bad_path)?;
-    Ok(reply::cbor(&app.service.get_slot(slot).await?))
+    let (from, work) = (asker(&app, &request), app.service.get_slot(slot));
+    Ok(reply::cbor(
+        &guarded(&app, Attempt::Code, from, work).await?,
+    ))
 }
 
 pub(super) async fn join(
@@ -57,8 +66,10 @@ pub(super) async fn join(
     request: Request,
 ) -> Answer {
     let Path(slot) = slot.map_err(bad_path)?;
+    let from = asker(&app, &request);
     let request = super::body::cbor(&app, request).await?;
-    let outcome = app.service.join(slot, request).await?;
+    let work = app.service.join(slot, request);
+    let outcome = guarded(&app, Attempt::Code, from, work).await?;
     Ok(reply::marked(reply::done(), outcome))
 }
 
@@ -68,8 +79,11 @@ pub(super) async fn challenge(State(app): State<App>, request: Request) -> Answe
 }
 
 pub(super) async fn token(State(app): State<App>, request: Request) -> Answer {
+    let from = asker(&app, &request);
     let request = super::body::cbor(&app, request).await?;
-    Ok(no_store(reply::cbor(&app.service.token(request).await?)))
+    let work = app.service.token(request);
+    let token = guarded(&app, Attempt::SignIn, from, work).await?;
+    Ok(no_store(reply::cbor(&token)))
 }
 
 pub(super) async fn entries(
@@ -87,6 +101,10 @@ pub(super) async fn append(State(app): State<App>, authed: Authed, request: Requ
     let request = super::body::cbor(&app, request).await?;
     let outcome = app.service.append_account(authed.caller, request).await?;
     Ok(reply::marked(reply::done(), outcome))
+}
+
+fn asker(app: &App, request: &Request) -> IpAddr {
+    app.limits.asker(request.extensions(), request.headers())
 }
 
 fn no_store(mut response: Response) -> Response {

@@ -11,6 +11,7 @@ use fst_store::meta::Outcome;
 use super::App;
 use super::accounts::bad_path;
 use super::auth::Authed;
+use super::limit::pay_for_bytes;
 use super::reply::{self, Answer, OCTETS};
 use crate::metrics::Direction;
 use crate::service::ByteRange;
@@ -26,6 +27,7 @@ pub(super) async fn upload(
 ) -> Answer {
     let Path(space) = space.map_err(bad_path)?;
     let frame = super::body::read(&app, request).await?;
+    pay_for_bytes(&app, authed.caller, frame.len()).await?;
     let new = app
         .service
         .upload_objects(authed.caller, space, frame)
@@ -60,6 +62,7 @@ pub(super) async fn get_many(
     let Path(space) = space.map_err(bad_path)?;
     let asked = super::body::cbor(&app, request).await?;
     let frame = app.service.get_objects(authed.caller, space, asked).await?;
+    pay_for_bytes(&app, authed.caller, frame.len()).await?;
     app.metrics.bytes(Direction::Download, frame.len());
     Ok(([(header::CONTENT_TYPE, OCTETS)], frame).into_response())
 }
@@ -79,6 +82,7 @@ pub(super) async fn get_one(
         .service
         .get_object(authed.caller, space, id, range)
         .await?;
+    pay_for_bytes(&app, authed.caller, part.bytes.len()).await?;
     app.metrics.bytes(Direction::Download, part.bytes.len());
     let end = part.offset + part.bytes.len() as u64;
     let covered = (part.offset, end, part.total);

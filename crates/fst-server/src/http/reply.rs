@@ -128,6 +128,8 @@ impl IntoResponse for Failure {
             | Refusal::NoSuchMethod
             | Refusal::Conflict(_)
             | Refusal::Lost(_)
+            | Refusal::Quota { .. }
+            | Refusal::FileTooLarge { .. }
             | Refusal::Storage(_) => {},
         }
         response
@@ -146,7 +148,9 @@ fn kind(refusal: &Refusal) -> ErrorKind {
         Refusal::Malformed(_) | Refusal::NoSuchMethod | Refusal::Range { .. } => {
             ErrorKind::Integrity
         },
-        Refusal::TooLarge { .. } => ErrorKind::Quota,
+        Refusal::TooLarge { .. } | Refusal::FileTooLarge { .. } | Refusal::Quota { .. } => {
+            ErrorKind::Quota
+        },
         Refusal::Conflict(_) => ErrorKind::Conflict,
         Refusal::SlowBody => ErrorKind::Network,
         Refusal::Lost(_) | Refusal::Storage(_) => ErrorKind::Disk,

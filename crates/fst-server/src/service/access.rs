@@ -102,7 +102,7 @@ impl Service {
     /// As [`Service::bar`].
     pub async fn unbar(&self, subject: Subject) -> Served<Outcome> {
         self.check_known(subject).await?;
-        Ok(self.parts.meta.unbar(subject).await?)
+        Ok(self.parts.meta.unbar(subject, self.clock().now()).await?)
     }
 
     /// Refuses a disabled account.
@@ -117,7 +117,7 @@ impl Service {
         barred.await?.map_or(Ok(()), |_| Err(Refusal::Barred))
     }
 
-    async fn check_known(&self, subject: Subject) -> Served<()> {
+    pub(super) async fn check_known(&self, subject: Subject) -> Served<()> {
         let is_known = match subject {
             Subject::Account(account) => self.parts.meta.account_len(account).await? > 0,
             Subject::Device(device) => self.parts.meta.device_account(device).await?.is_some(),

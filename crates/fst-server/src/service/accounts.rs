@@ -27,8 +27,8 @@ const CODE_LETTERS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
 /// Tries of set-up codes, all callers together: guessing 40 bits in a day stays hopeless.
 const SETUP_TRIES: Rate = Rate {
-    burst: 20,
-    refill_ms: 3000,
+    quota: 20,
+    window_ms: 20 * 3000,
 };
 
 /// Chains kept in memory; all are dropped beyond.
@@ -49,10 +49,11 @@ impl Service {
             .chain(['-'])
             .chain(right.iter().map(letter))
             .collect();
-        let ends = UnixMillis(self.clock().now().0 + limits::SETUP_CODE_MS);
+        let now = self.clock().now();
+        let ends = UnixMillis(now.0 + limits::SETUP_CODE_MS);
         self.parts
             .meta
-            .create_setup_code(code_hash(&code), ends)
+            .create_setup_code(code_hash(&code), ends, now)
             .await?;
         Ok(code)
     }
@@ -140,6 +141,8 @@ impl Service {
             expected_len: header.index,
             entry,
             adds,
+            revokes: None,
+            by: None,
             opens: None,
             joins_by: Some(slot),
             now: self.clock().now(),
@@ -185,6 +188,11 @@ impl Service {
                 Body::DeviceAdd(record) => Some(record.device),
                 Body::Genesis { .. } | Body::InviteAdd { .. } | Body::DeviceRevoke(_) => None,
             },
+            revokes: match &header.body {
+                Body::DeviceRevoke(device) => Some(*device),
+                Body::Genesis { .. } | Body::InviteAdd { .. } | Body::DeviceAdd(_) => None,
+            },
+            by: Some(caller.device),
             opens: opened_slot(&header.body, slot, now)?,
             joins_by: None,
             now,

@@ -185,6 +185,7 @@ impl Service {
             uploader: caller.device,
             now,
             items,
+            bounds: self.bounds,
         });
         if bytes > 0 {
             self.parts.blobs.put(key, Bytes::from(blob)).await?;
@@ -196,6 +197,7 @@ impl Service {
             sig,
             payload,
             pack,
+            bounds: self.bounds,
             now,
         };
         Ok(Staged {

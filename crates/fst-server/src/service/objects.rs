@@ -59,7 +59,7 @@ impl Service {
     ///
     /// # Errors
     /// [`Refusal::NotFound`] when the space is not the caller's; [`Refusal::Malformed`];
-    /// [`Refusal::TooLarge`].
+    /// [`Refusal::TooLarge`]; [`Refusal::Quota`].
     pub async fn upload_objects(
         &self,
         caller: Caller,
@@ -86,6 +86,7 @@ impl Service {
             uploader: caller.device,
             now: self.clock().now(),
             items,
+            bounds: self.bounds,
         };
         self.parts.blobs.put(key, frame).await?;
         let new = self.parts.meta.register_pack(pack).await;

@@ -53,7 +53,9 @@ impl Service {
     /// # Errors
     /// [`Refusal::Storage`] when the spaces cannot be listed.
     pub async fn prune(&self) -> Served<Pruned> {
-        self.each_space(Pruning::Delete).await
+        let pruned = self.each_space(Pruning::Delete).await?;
+        self.tell_pruned(&pruned).await;
+        Ok(pruned)
     }
 
     /// What [`Service::prune`] would free if no upload were leased; deletes nothing.

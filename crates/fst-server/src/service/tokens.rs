@@ -9,7 +9,7 @@ use fst_proto::limits;
 use fst_proto::text::to_hex;
 use fst_proto::time::UnixMillis;
 use fst_proto::wire::{self, Challenge, ChallengeRequest, Token, TokenRequest};
-use fst_store::cache::Rate;
+use fst_store::cache::{BackOff, Rate};
 
 use super::keys::Claims;
 use super::{Caller, Served, Service};
@@ -18,8 +18,17 @@ use crate::seams;
 
 /// Sign-ins of one device: a burst after a restart, then one a second.
 const SIGN_IN: Rate = Rate {
-    burst: 60,
-    refill_ms: 1000,
+    quota: 60,
+    window_ms: 60 * 1000,
+};
+
+/// Failed sign-ins of one device, wherever they come from: a few for a clock set back or a server restored, then a wait
+/// of at most a minute, so that somebody who knows the id of a device cannot keep it out for long.
+const FAILED: BackOff = BackOff {
+    free: 5,
+    first_ms: 1000,
+    cap_ms: 60_000,
+    forget_ms: 15 * 60_000,
 };
 
 /// What a client key begins with.
@@ -33,15 +42,11 @@ impl Service {
     /// [`Refusal::RateLimited`], [`Refusal::Storage`].
     pub async fn challenge(&self, request: ChallengeRequest) -> Served<Challenge> {
         let nonce: [u8; 32] = seams::bytes(self.random());
-        if self
-            .parts
-            .meta
-            .device_account(request.device)
-            .await?
-            .is_some()
-        {
-            self.take_token(&format!("sign-in:{}", request.device), SIGN_IN)
-                .await?;
+        // Before it is looked up: a limit must not tell who exists.
+        self.take_token(&format!("challenge:{}", request.device), SIGN_IN)
+            .await?;
+        let meta = &self.parts.meta;
+        if meta.device_account(request.device).await?.is_some() {
             let now = self.clock().now();
             let ends = UnixMillis(now.0 + limits::CHALLENGE_MS);
             let device = request.device.as_bytes().to_vec();
@@ -59,8 +64,16 @@ impl Service {
     ///
     /// # Errors
     /// [`Refusal::Unauthorized`] when the nonce is unknown, used or late, the signature is wrong, or the
-    /// device is revoked; [`Refusal::Disabled`]; [`Refusal::Barred`].
+    /// device is revoked; [`Refusal::Disabled`]; [`Refusal::Barred`]; [`Refusal::RateLimited`] after failures, for a
+    /// device that does not exist as for one that does.
     pub async fn token(&self, request: TokenRequest) -> Served<Token> {
+        let who = format!("sign-in:{}", request.device);
+        let device = Some(request.device);
+        self.guarded((&who, device), FAILED, self.signed_in(request))
+            .await
+    }
+
+    async fn signed_in(&self, request: TokenRequest) -> Served<Token> {
         const REFUSED: Refusal = Refusal::Unauthorized("the device could not sign in");
         let now = self.clock().now();
         let kept = self

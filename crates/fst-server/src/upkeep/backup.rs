@@ -20,6 +20,7 @@ use super::{BackupError, Hold, places};
 use crate::config::Options;
 use crate::run::{RunError, io_error};
 use crate::seams::SystemClock;
+use crate::stores;
 
 /// Blobs copied at once: while one waits for the disk another is read; each may be as large as a request.
 pub(super) const COPIES_AT_ONCE: usize = 4;
@@ -87,7 +88,11 @@ pub(super) struct Copied {
 /// [`RunError`]; the folder then holds the backup that it held before, or none.
 pub async fn backup(options: &Options, to: &Path, tell: Listener<'_>) -> Result<Moved, RunError> {
     let moved = run(options, to, tell).await;
-    moved.map_err(|error| error.on_disk(to))
+    let moved = moved.map_err(|error| error.on_disk(to))?;
+    // In the server's log, and so in the next backup.
+    let service = stores::open_meta_only(options).await?;
+    service.tell_backup(moved.blobs).await;
+    Ok(moved)
 }
 
 async fn run(options: &Options, to: &Path, tell: Listener<'_>) -> Result<Moved, RunError> {

@@ -157,9 +157,13 @@ pub(crate) struct TestServer {
 
 impl TestServer {
     pub(crate) async fn start() -> Self {
+        Self::start_with(|app| app).await
+    }
+
+    pub(crate) async fn start_with(set: impl FnOnce(App) -> App) -> Self {
         let world = World::new();
         let (stopping, is_stopping) = watch::channel(false);
-        let app = App::new(Arc::clone(&world.service), is_stopping);
+        let app = set(App::new(Arc::clone(&world.service), is_stopping));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let http = Http::new(&format!("http://{}", listener.local_addr().unwrap()));
         tokio::spawn(async move { axum::serve(listener, router(app)).await.unwrap() });

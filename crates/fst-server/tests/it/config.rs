@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use fst_server::config::{
-    Asked, BadConfig, CONFIG_FILE, Database, Options, PlainHttp, Storage, Tls, render, resolve,
+    Asked, BadConfig, CONFIG_FILE, Database, Options, PlainHttp, RateLimits, Storage, Tls, render,
+    resolve,
 };
 
 fn none(_: &str) -> Option<String> {
@@ -137,6 +138,40 @@ fn what_cannot_be_honoured_is_an_error() {
     assert!(matches!(resolve(&asked, none), Err(BadConfig::Read { .. })));
 }
 
+#[test]
+fn limits_and_proxies_come_from_the_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let read = |text: &str| {
+        let file = dir.path().join("server.yaml");
+        std::fs::write(&file, text).unwrap();
+        let asked = Asked {
+            data: Some(dir.path().to_owned()),
+            config: Some(file),
+            ..Asked::default()
+        };
+        resolve(&asked, none)
+    };
+    let options = read(
+        "security:\n  trusted_proxies: [10.0.0.0/8, \"::1\"]\n  rate_limit:\n    read: 100\n    write: unlimited\n    bytes: 2gb\n",
+    );
+    let options = options.unwrap();
+    let default = RateLimits::default();
+    assert_eq!(options.rate_limits.read, RateLimits::in_a_minute(100));
+    assert_eq!(options.rate_limits.write, None);
+    assert_eq!(options.rate_limits.bytes, RateLimits::in_a_minute(2 << 30));
+    assert_eq!(options.rate_limits.sign_in, default.sign_in);
+    assert_eq!(options.trusted_proxies.len(), 2);
+    for (text, said) in [
+        ("rate_limit: {read: 0}", "a number above 0"),
+        ("rate_limit: {bytes: fast}", "a size such as"),
+        ("trusted_proxies: [proxy]", "a network such as `10.0.0.0/8`"),
+        ("rate_limit: {wirte: 5}", "did you mean `write`?"),
+    ] {
+        let error = read(&format!("security: {{{text}}}\n")).unwrap_err();
+        assert!(error.to_string().contains(said), "{error}");
+    }
+}
+
 /// The sample of the manual, byte for byte.
 const SAMPLE: &str = include_str!("../../../../testdata/brief/server.yaml");
 
@@ -191,7 +226,6 @@ fn the_sample_of_the_manual_loads_unchanged() {
     assert_eq!(options.token_secret, None, "a placeholder is no secret");
     assert_eq!((options.listen.port(), options.threads), (8000, Some(4)));
     let silent = [
-        "security.max_file_size",
         "sync.conflict_check_interval",
         "sync.garbage_collection_interval",
         "api.cors_origins",

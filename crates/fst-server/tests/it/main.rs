@@ -8,6 +8,7 @@
 
 mod access;
 mod accounts;
+mod auditing;
 mod backups;
 mod binary;
 mod client;
@@ -20,10 +21,12 @@ mod faults;
 mod fsyncs;
 mod hostile;
 mod http;
+mod limiting;
 mod metrics;
 mod objects;
 mod openapi;
 mod prune;
+mod quota;
 mod support;
 mod tls;
 mod tokens;

@@ -9,11 +9,16 @@ use std::sync::{Mutex, PoisonError};
 use fst_proto::time::UnixMillis;
 use tokio::sync::{broadcast, watch};
 
-use super::{Cache, Hint, Note, Rate, ShortValues, Subscription, Taken, Topic};
+use super::{
+    BackOff, Cache, Hint, Note, Pay, Rate, ShortValues, Strikes, Subscription, Taken, Topic, bucket,
+};
 use crate::error::StoreResult;
 
 /// Rate buckets kept: more than devices of one installation, 100 bytes each.
 pub const BUCKETS_MAX: usize = 50_000;
+
+/// Failures kept, each of somebody else: as many as buckets.
+pub const STRIKES_MAX: usize = 50_000;
 
 /// Short-lived values kept: sign-ins in flight within one minute.
 pub const SHORT_MAX: usize = 50_000;
@@ -28,7 +33,9 @@ const TOPICS_SWEEP: usize = 1024;
 #[derive(Debug)]
 pub struct LocalCache {
     topics: Mutex<BTreeMap<Topic, watch::Sender<u64>>>,
-    buckets: Mutex<BTreeMap<String, Bucket>>,
+    /// Microseconds at which each bucket is full again.
+    buckets: Mutex<BTreeMap<String, u64>>,
+    strikes: Mutex<BTreeMap<String, Strikes>>,
     short: Mutex<Short>,
     notes: broadcast::Sender<Note>,
 }
@@ -38,16 +45,11 @@ impl Default for LocalCache {
         Self {
             topics: Mutex::default(),
             buckets: Mutex::default(),
+            strikes: Mutex::default(),
             short: Mutex::default(),
             notes: broadcast::Sender::new(NOTES_MAX),
         }
     }
-}
-
-/// A bucket as the time at which it will be full again.
-#[derive(Debug, Clone, Copy)]
-struct Bucket {
-    full_at: u64,
 }
 
 #[derive(Debug, Default)]
@@ -142,25 +144,50 @@ impl Cache for LocalCache {
         self.notes.subscribe()
     }
 
-    async fn take_token(&self, bucket: &str, rate: Rate, now: UnixMillis) -> StoreResult<Taken> {
+    async fn pay(&self, bucket: &str, rate: Rate, pay: Pay, now: UnixMillis) -> StoreResult<Taken> {
+        let now = now.0.saturating_mul(1000);
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        // The usual case copies no key.
+        if let Some(full_at) = buckets.get_mut(bucket) {
+            let taken;
+            (*full_at, taken) = bucket::take(*full_at, now, rate, pay);
+            return Ok(taken);
+        }
         if buckets.len() >= BUCKETS_MAX {
-            buckets.retain(|_, kept| kept.full_at > now.0);
+            buckets.retain(|_, full_at| *full_at > now);
             if buckets.len() >= BUCKETS_MAX {
                 buckets.clear();
             }
         }
-        let kept = buckets
-            .entry(bucket.to_owned())
-            .or_insert(Bucket { full_at: now.0 });
-        let full_at = kept.full_at.max(now.0) + rate.refill_ms;
-        let capacity = u64::from(rate.burst) * rate.refill_ms;
-        let over = (full_at - now.0).saturating_sub(capacity);
-        if over > 0 {
-            return Ok(Taken::Empty { retry_ms: over });
+        let (full_at, taken) = bucket::take(0, now, rate, pay);
+        buckets.insert(bucket.to_owned(), full_at);
+        Ok(taken)
+    }
+
+    async fn strike(&self, who: &str, rule: BackOff, now: UnixMillis) -> StoreResult<Strikes> {
+        let mut strikes = self.strikes.lock().unwrap_or_else(PoisonError::into_inner);
+        if strikes.len() >= STRIKES_MAX && !strikes.contains_key(who) {
+            // Who waits goes last: others are far from it.
+            strikes.retain(|_, kept| kept.until > now);
+            if strikes.len() >= STRIKES_MAX {
+                strikes.clear();
+            }
         }
-        kept.full_at = full_at;
-        Ok(Taken::Granted)
+        let kept = strikes.entry(who.to_owned()).or_default();
+        *kept = kept.and_one(rule, now);
+        Ok(*kept)
+    }
+
+    async fn strikes(&self, who: &str, rule: BackOff, now: UnixMillis) -> StoreResult<Strikes> {
+        let strikes = self.strikes.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = strikes.get(who).copied().unwrap_or_default();
+        Ok(kept.now(rule, now))
+    }
+
+    async fn forgive(&self, who: &str) -> StoreResult<()> {
+        let mut strikes = self.strikes.lock().unwrap_or_else(PoisonError::into_inner);
+        strikes.remove(who);
+        Ok(())
     }
 }
 

@@ -19,7 +19,9 @@ use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
 use super::local::LocalCache;
-use super::{Cache, Hint, Note, Rate, ShortValues, Subscription, Taken, Topic};
+use super::{
+    BackOff, Cache, Hint, Note, Pay, Rate, ShortValues, Strikes, Subscription, Taken, Topic,
+};
 use crate::error::{StoreError, StoreResult};
 
 /// Longest wait for an answer of Redis.
@@ -34,14 +36,29 @@ const QUEUE_MAX: usize = 4096;
 /// Shortest life of a key in Redis, milliseconds: ends are checked by our own clock, Redis only cleans up.
 const KEY_LIFE_MIN_MS: u64 = 60_000;
 
-/// Takes a token: KEYS bucket; ARGV now, refill, capacity (of times), life. Answers the wait, 0 when granted.
-const TAKE: &str = r"
-local now, refill, capacity = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local full_at = math.max(tonumber(redis.call('GET', KEYS[1]) or '0'), now) + refill
+/// The sums of [`super::bucket::take`]: KEYS bucket; ARGV now, cost, capacity (microseconds), life (milliseconds), whether
+/// it is paid ahead. Answers how much too much it is, and when the bucket is full again from now on.
+const PAY: &str = r"
+local now, cost, capacity = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local full_at = math.max(tonumber(redis.call('GET', KEYS[1]) or '0'), now) + cost
 local over = full_at - now - capacity
-if over > 0 then return over end
-redis.call('SET', KEYS[1], string.format('%.0f', full_at), 'PX', ARGV[4])
-return 0
+if over > 0 and ARGV[5] == '1' then return {over, 0} end
+redis.call('SET', KEYS[1], string.format('%.0f', full_at), 'PX', math.max(tonumber(ARGV[4]), math.ceil((full_at - now) / 1000)))
+return {0, full_at - now}
+";
+
+/// The sums of [`Strikes::and_one`]: KEYS who; ARGV now, free, first, cap, forget (milliseconds), life. Answers how many
+/// failures there are, and the wait.
+const STRIKE: &str = r"
+local now, free, forget = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[5])
+local n, ends = string.match(redis.call('GET', KEYS[1]) or '0 0', '^(%d+) (%d+)$')
+n, ends = tonumber(n or 0), tonumber(ends or 0)
+if now >= ends + forget then n = 0 end
+n = n + 1
+local wait = 0
+if n > free then wait = math.min(tonumber(ARGV[4]), tonumber(ARGV[3]) * 2 ^ math.min(n - free - 1, 40)) end
+redis.call('SET', KEYS[1], string.format('%.0f %.0f', n, now + wait), 'PX', math.max(wait + forget, tonumber(ARGV[6])))
+return {n, wait}
 ";
 
 /// The cache in Redis, and what stands in for it.
@@ -53,7 +70,8 @@ pub struct RedisCache {
     link: watch::Receiver<Option<MultiplexedConnection>>,
     words: mpsc::Sender<Word>,
     lost: mpsc::Sender<()>,
-    script: Script,
+    pay: Script,
+    strike: Script,
     task: JoinHandle<()>,
 }
 
@@ -123,7 +141,8 @@ impl RedisCache {
             link,
             words,
             lost,
-            script: Script::new(TAKE),
+            pay: Script::new(PAY),
+            strike: Script::new(STRIKE),
             task,
         })
     }
@@ -193,20 +212,62 @@ impl Cache for RedisCache {
         self.local.notes()
     }
 
-    async fn take_token(&self, bucket: &str, rate: Rate, now: UnixMillis) -> StoreResult<Taken> {
+    async fn pay(&self, bucket: &str, rate: Rate, pay: Pay, now: UnixMillis) -> StoreResult<Taken> {
         if let Some(mut connection) = self.connection() {
-            let capacity = u64::from(rate.burst) * rate.refill_ms;
-            let mut call = self.script.key(format!("fst:bucket:{bucket}"));
-            call.arg(now.0).arg(rate.refill_ms).arg(capacity);
-            call.arg(capacity.max(KEY_LIFE_MIN_MS));
-            let wait: Result<u64, RedisError> = call.invoke_async(&mut connection).await;
-            match self.answer(wait) {
-                Some(0) => return Ok(Taken::Granted),
-                Some(retry_ms) => return Ok(Taken::Empty { retry_ms }),
+            let mut call = self.pay.key(format!("fst:bucket:{bucket}"));
+            call.arg(now.0.saturating_mul(1000)).arg(rate.cost_us(pay));
+            call.arg(rate.capacity_us()).arg(KEY_LIFE_MIN_MS);
+            call.arg(u8::from(matches!(pay, Pay::Ahead(_))));
+            let answer: Result<(u64, u64), RedisError> = call.invoke_async(&mut connection).await;
+            match self.answer(answer) {
+                Some((0, full_us)) => return Ok(rate.granted(full_us)),
+                Some((over, _)) => {
+                    let retry_ms = over.div_ceil(1000);
+                    return Ok(Taken::Empty { retry_ms });
+                },
                 None => {},
             }
         }
-        self.local.take_token(bucket, rate, now).await
+        self.local.pay(bucket, rate, pay, now).await
+    }
+
+    async fn strike(&self, who: &str, rule: BackOff, now: UnixMillis) -> StoreResult<Strikes> {
+        if let Some(mut connection) = self.connection() {
+            let mut call = self.strike.key(strikes_key(who));
+            call.arg(now.0).arg(rule.free).arg(rule.first_ms);
+            call.arg(rule.cap_ms)
+                .arg(rule.forget_ms)
+                .arg(KEY_LIFE_MIN_MS);
+            let answer: Result<(u32, u64), RedisError> = call.invoke_async(&mut connection).await;
+            if let Some((n, wait)) = self.answer(answer) {
+                let until = UnixMillis(now.0.saturating_add(wait));
+                return Ok(Strikes { n, until });
+            }
+        }
+        self.local.strike(who, rule, now).await
+    }
+
+    async fn strikes(&self, who: &str, rule: BackOff, now: UnixMillis) -> StoreResult<Strikes> {
+        if let Some(mut connection) = self.connection() {
+            let mut get = redis::cmd("GET");
+            get.arg(strikes_key(who));
+            let answer: Result<Option<String>, RedisError> = get.query_async(&mut connection).await;
+            if let Some(kept) = self.answer(answer) {
+                let kept = kept.and_then(|kept| read_strikes(&kept));
+                return Ok(kept.unwrap_or_default().now(rule, now));
+            }
+        }
+        self.local.strikes(who, rule, now).await
+    }
+
+    async fn forgive(&self, who: &str) -> StoreResult<()> {
+        if let Some(mut connection) = self.connection() {
+            let mut delete = redis::cmd("DEL");
+            delete.arg(strikes_key(who));
+            let answer: Result<(), RedisError> = delete.query_async(&mut connection).await;
+            self.answer(answer);
+        }
+        self.local.forgive(who).await
     }
 
     fn is_shared_now(&self) -> bool {
@@ -294,6 +355,18 @@ async fn connect(
     let mut listener = client.get_async_pubsub().await?;
     listener.subscribe(channel).await?;
     Ok((connection, listener))
+}
+
+fn strikes_key(who: &str) -> String {
+    format!("fst:strikes:{who}")
+}
+
+fn read_strikes(kept: &str) -> Option<Strikes> {
+    let (n, until) = kept.split_once(' ')?;
+    Some(Strikes {
+        n: n.parse().ok()?,
+        until: UnixMillis(until.parse().ok()?),
+    })
 }
 
 /// Sender, kind, then id and size of a hint, or space, device and bytes of a note.

@@ -10,7 +10,7 @@ use fst_proto::time::UnixMillis;
 
 use crate::blob::BlobKey;
 use crate::meta::{
-    CommitTx, CreateAccountTx, CreateSpaceTx, PackItem, PackTx, Payload, Slot, SlotKind,
+    Bounds, CommitTx, CreateAccountTx, CreateSpaceTx, PackItem, PackTx, Payload, Slot, SlotKind,
 };
 
 /// The account of the suites.
@@ -159,6 +159,7 @@ impl Author {
             sig,
             payload,
             pack: None,
+            bounds: Bounds::default(),
             now,
         }
     }
@@ -211,5 +212,6 @@ pub fn pack(key: u8, objects: &[u8]) -> PackTx {
                 len: 10,
             })
             .collect(),
+        bounds: Bounds::default(),
     }
 }

@@ -16,7 +16,9 @@ use crate::meta::{
 
 mod access;
 mod accounts;
+mod audit;
 mod prune;
+mod quota;
 
 pub use prune::beside_commits as prune_beside_commits;
 
@@ -42,6 +44,8 @@ pub async fn all<M: MetaStore>(fresh: impl AsyncFn() -> M) {
     accounts::recovery_slots_stay(&fresh().await).await;
     access::accounts_are_listed_in_pages(&fresh().await).await;
     access::the_barred_are_known(&fresh().await).await;
+    quota::all(&fresh).await;
+    audit::all(&fresh).await;
     spaces_begin_and_repeat(&fresh().await).await;
     commits_give_merkle_heads(&fresh().await).await;
     commits_repeat(&fresh().await).await;

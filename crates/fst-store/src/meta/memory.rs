@@ -9,16 +9,18 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use fst_proto::account::AccountEntry;
 use fst_proto::ids::{AccountId, DeviceId, Hash32, NameTag, NodeId, ObjectId, SlotId, SpaceId};
-use fst_proto::log::OrderClass;
+use fst_proto::log::{Op, OrderClass};
 use fst_proto::merkle::{CompactRange, Head};
 use fst_proto::time::UnixMillis;
 use fst_proto::wire::{Conflict, SpaceInfo};
 
+use super::audit::{Position, START, told_of_bar, told_of_code, told_of_quota};
 use super::lead::{Lead, LocalRoles};
 use super::{
-    AppendAccountTx, CommitTx, Committed, CreateAccountTx, CreateSpaceTx, ForgetTx, LEASE_MS,
-    Located, MetaStore, Outcome, PackTx, Page, PageLimit, Payload, SlotKind, StoredEntry,
-    StoredSlot, Subject, Totals,
+    AppendAccountTx, AuditEvent, AuditRecord, CommitTx, Committed, CreateAccountTx, CreateSpaceTx,
+    ForgetTx, LEASE_MS, Located, MetaStore, Outcome, PackItem, PackTx, Page, PageLimit, Payload,
+    Quota, SlotKind, StoredEntry, StoredSlot, Subject, Totals, Usage, needed_by_commit,
+    needed_by_pack,
 };
 use crate::blob::BlobKey;
 use crate::error::{Refused, StoreResult};
@@ -39,6 +41,8 @@ struct State {
     devices: BTreeMap<DeviceId, AccountId>,
     slots: BTreeMap<SlotId, StoredSlot>,
     barred: BTreeMap<Subject, UnixMillis>,
+    quotas: BTreeMap<AccountId, Quota>,
+    audit: Vec<AuditRecord>,
     spaces: BTreeMap<SpaceId, Space>,
     order: Vec<SpaceId>,
     bytes: u64,
@@ -57,6 +61,9 @@ struct Space {
     tags: BTreeMap<NameTag, NodeId>,
     objects: BTreeMap<ObjectId, Located>,
     packs: BTreeMap<BlobKey, PackFact>,
+    /// Objects that the present revision of a node references.
+    refs: BTreeMap<NodeId, BTreeSet<ObjectId>>,
+    usage: Usage,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -102,8 +109,15 @@ impl MetaStore for MemoryMeta {
         Ok(*self.state().secrets.entry(name.to_owned()).or_insert(fresh))
     }
 
-    async fn create_setup_code(&self, code: Hash32, ends: UnixMillis) -> StoreResult<()> {
-        self.state().setup_code = Some((code, ends));
+    async fn create_setup_code(
+        &self,
+        code: Hash32,
+        ends: UnixMillis,
+        now: UnixMillis,
+    ) -> StoreResult<()> {
+        let mut state = self.state();
+        state.setup_code = Some((code, ends));
+        state.tell(&told_of_code(now));
         Ok(())
     }
 
@@ -112,7 +126,10 @@ impl MetaStore for MemoryMeta {
     }
 
     async fn create_account(&self, tx: CreateAccountTx) -> StoreResult<Outcome> {
-        self.state().create_account(tx)
+        let (mut state, told) = (self.state(), tx.told());
+        let done = state.create_account(tx)?;
+        state.tell_if(done, &told);
+        Ok(done)
     }
 
     async fn account_entries(
@@ -131,7 +148,10 @@ impl MetaStore for MemoryMeta {
     }
 
     async fn append_account(&self, tx: AppendAccountTx) -> StoreResult<Outcome> {
-        self.state().append_account(tx)
+        let (mut state, told) = (self.state(), tx.told());
+        let done = state.append_account(tx)?;
+        state.tell_if(done, &told);
+        Ok(done)
     }
 
     async fn slot(&self, slot: SlotId) -> StoreResult<Option<StoredSlot>> {
@@ -154,26 +174,56 @@ impl MetaStore for MemoryMeta {
     }
 
     async fn bar(&self, subject: Subject, since: UnixMillis) -> StoreResult<Outcome> {
-        match self.state().barred.entry(subject) {
-            Entry::Occupied(_) => Ok(Outcome::Repeated),
-            Entry::Vacant(place) => {
-                place.insert(since);
-                Ok(Outcome::New)
-            },
+        let mut state = self.state();
+        if let Entry::Vacant(place) = state.barred.entry(subject) {
+            place.insert(since);
+            state.tell(&told_of_bar(subject, true, since));
+            return Ok(Outcome::New);
         }
+        Ok(Outcome::Repeated)
     }
 
-    async fn unbar(&self, subject: Subject) -> StoreResult<Outcome> {
-        let before = self.state().barred.remove(&subject);
-        Ok(Outcome::of(usize::from(before.is_some())))
+    async fn unbar(&self, subject: Subject, now: UnixMillis) -> StoreResult<Outcome> {
+        let mut state = self.state();
+        let before = state.barred.remove(&subject);
+        let done = Outcome::of(usize::from(before.is_some()));
+        state.tell_if(done, &[told_of_bar(subject, false, now)]);
+        Ok(done)
     }
 
     async fn barred_since(&self, subject: Subject) -> StoreResult<Option<UnixMillis>> {
         Ok(self.state().barred.get(&subject).copied())
     }
 
+    async fn set_quota(
+        &self,
+        account: AccountId,
+        quota: Option<Quota>,
+        now: UnixMillis,
+    ) -> StoreResult<Outcome> {
+        let mut state = self.state();
+        let before = match quota {
+            Some(quota) => state.quotas.insert(account, quota),
+            None => state.quotas.remove(&account),
+        };
+        let done = Outcome::of(usize::from(before != quota));
+        state.tell_if(done, &[told_of_quota(account, quota, now)]);
+        Ok(done)
+    }
+
+    async fn quota(&self, account: AccountId) -> StoreResult<Option<Quota>> {
+        Ok(self.state().quotas.get(&account).copied())
+    }
+
+    async fn usage(&self, account: AccountId) -> StoreResult<Usage> {
+        Ok(self.state().usage(account))
+    }
+
     async fn create_space(&self, tx: CreateSpaceTx) -> StoreResult<Committed> {
-        self.state().create_space(tx)
+        let (mut state, told) = (self.state(), tx.told());
+        let made = state.create_space(tx)?;
+        state.tell_if(made.outcome, &[told]);
+        Ok(made)
     }
 
     async fn spaces(&self, account: AccountId) -> StoreResult<Vec<SpaceInfo>> {
@@ -258,12 +308,16 @@ impl MetaStore for MemoryMeta {
 
     async fn register_pack(&self, pack: PackTx) -> StoreResult<Vec<ObjectId>> {
         let mut state = self.state();
-        let space = state.spaces.get_mut(&pack.space).ok_or(Refused::NoSpace)?;
-        let new = space.register(&pack);
-        if !new.is_empty() {
-            state.bytes += pack.bytes;
+        let space = state.spaces.get(&pack.space).ok_or(Refused::NoSpace)?;
+        let is_new = |item: &PackItem| !space.objects.contains_key(&item.id);
+        if !pack.items.iter().any(is_new) {
+            return Ok(Vec::new());
         }
-        Ok(new)
+        state.check(space.account, pack.bounds.quota, needed_by_pack(&pack))?;
+        state.bytes += pack.bytes;
+        let space = state.spaces.get_mut(&pack.space).ok_or(Refused::NoSpace)?;
+        space.usage.bytes += pack.bytes;
+        Ok(space.register(&pack))
     }
 
     async fn all_spaces(&self) -> StoreResult<Vec<SpaceId>> {
@@ -277,12 +331,24 @@ impl MetaStore for MemoryMeta {
             return Ok(None);
         }
         let (packs, bytes) = space.forget(&tx);
+        space.usage.bytes = space.usage.bytes.saturating_sub(bytes);
         state.bytes = state.bytes.saturating_sub(bytes);
         Ok(Some(packs))
     }
 
     async fn lead(&self, role: &str) -> StoreResult<Option<Lead>> {
         Ok(self.roles.lead(role))
+    }
+
+    async fn tell_audit(&self, event: AuditEvent) -> StoreResult<()> {
+        self.state().tell(&event);
+        Ok(())
+    }
+
+    async fn audit_records(&self, after: u64, n_max: usize) -> StoreResult<Vec<AuditRecord>> {
+        let skip = usize::try_from(after).unwrap_or(usize::MAX);
+        let state = self.state();
+        Ok(state.audit.iter().skip(skip).take(n_max).cloned().collect())
     }
 
     async fn totals(&self) -> StoreResult<Totals> {
@@ -299,6 +365,37 @@ impl MetaStore for MemoryMeta {
 }
 
 impl State {
+    fn tell(&mut self, event: &AuditEvent) {
+        let last = self.audit.last().map(|last| Position {
+            no: last.no,
+            hash: last.hash,
+        });
+        let record = AuditRecord::after(last.unwrap_or(START), event);
+        self.audit.push(record);
+    }
+
+    fn tell_if(&mut self, done: Outcome, events: &[AuditEvent]) {
+        if done == Outcome::New {
+            events.iter().for_each(|event| self.tell(event));
+        }
+    }
+
+    fn usage(&self, account: AccountId) -> Usage {
+        let own = self
+            .spaces
+            .values()
+            .filter(|space| space.account == account);
+        own.fold(Usage::default(), |sum, space| Usage {
+            bytes: sum.bytes + space.usage.bytes,
+            files: sum.files + space.usage.files,
+        })
+    }
+
+    fn check(&self, account: AccountId, default: Quota, adds: Usage) -> StoreResult<()> {
+        let quota = self.quotas.get(&account).copied().unwrap_or(default);
+        Ok(quota.check(self.usage(account), adds)?)
+    }
+
     fn is_open(&self, code: Hash32, now: UnixMillis) -> bool {
         self.setup_code
             .is_some_and(|(open, ends)| open == code && now < ends)
@@ -402,17 +499,18 @@ impl State {
     }
 
     fn commit(&mut self, tx: CommitTx) -> StoreResult<Committed> {
-        let space = self
-            .spaces
-            .get_mut(&tx.header.space)
-            .ok_or(Refused::NoSpace)?;
+        let space = self.spaces.get(&tx.header.space).ok_or(Refused::NoSpace)?;
         let facts = space.facts(&tx);
         match rules::decide(&tx, &facts)? {
             Verdict::Repeated(committed) => Ok(committed),
             Verdict::Commit(plan) => {
+                let adds = needed_by_commit(&tx, &plan);
+                self.check(space.account, tx.bounds.quota, adds)?;
+                space.check_files(&tx)?;
                 self.bytes += tx.stored_bytes();
                 let committed = plan.committed;
-                space.apply(tx, *plan);
+                let space = self.spaces.get_mut(&tx.header.space);
+                space.ok_or(Refused::NoSpace)?.apply(tx, *plan);
                 Ok(committed)
             },
         }
@@ -433,6 +531,8 @@ impl Space {
             tags: BTreeMap::new(),
             objects: BTreeMap::new(),
             packs: BTreeMap::new(),
+            refs: BTreeMap::new(),
+            usage: Usage::default(),
         }
     }
 
@@ -504,7 +604,40 @@ impl Space {
         }
     }
 
+    /// References of a node after an operation.
+    fn refs_after(&self, op: &Op) -> BTreeSet<ObjectId> {
+        let mut refs = self.refs.get(&op.node).cloned().unwrap_or_default();
+        refs.retain(|id| !op.drop_refs.contains(id));
+        refs.extend(op.add_refs.iter().copied());
+        refs
+    }
+
+    fn check_files(&self, tx: &CommitTx) -> StoreResult<()> {
+        let Some(limit) = tx.bounds.file_bytes else {
+            return Ok(());
+        };
+        let brought = tx.pack.iter().flat_map(|pack| &pack.items);
+        let brought: BTreeMap<ObjectId, u64> = brought.map(|item| (item.id, item.len)).collect();
+        let len = |id: &ObjectId| {
+            let stored = self.objects.get(id).map(|located| located.len);
+            stored.or(brought.get(id).copied()).unwrap_or(0)
+        };
+        let ops = tx.header.ops.iter().filter(|op| !op.add_refs.is_empty());
+        let is_over = |op: &&Op| self.refs_after(op).iter().map(len).sum::<u64>() > limit;
+        let nodes: Vec<NodeId> = ops.filter(is_over).map(|op| op.node).collect();
+        if nodes.is_empty() {
+            Ok(())
+        } else {
+            Err(Conflict::FileTooLarge { nodes, limit }.into())
+        }
+    }
+
     fn apply(&mut self, tx: CommitTx, plan: Plan) {
+        for op in &tx.header.ops {
+            self.refs.insert(op.node, self.refs_after(op));
+        }
+        self.usage.bytes += tx.stored_bytes();
+        self.usage.files = self.usage.files.saturating_add_signed(plan.files);
         if let Some(pack) = &tx.pack {
             self.register(pack);
         }
@@ -519,6 +652,7 @@ impl Space {
                 NodeFact {
                     rev: write.rev,
                     tag: write.tag,
+                    is_deleted: write.is_deleted,
                 },
             );
             self.tags.extend(write.tag.map(|tag| (tag, write.node)));

@@ -19,8 +19,9 @@ use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::{Config, Row};
 
 use super::{
-    AppendAccountTx, CommitTx, Committed, CreateAccountTx, CreateSpaceTx, ForgetTx, Lead, Located,
-    MetaStore, Outcome, PackTx, Page, PageLimit, StoredSlot, Subject, Totals,
+    AppendAccountTx, AuditEvent, AuditRecord, CommitTx, Committed, CreateAccountTx, CreateSpaceTx,
+    ForgetTx, Lead, Located, MetaStore, Outcome, PackTx, Page, PageLimit, Quota, StoredSlot,
+    Subject, Totals, Usage,
 };
 use crate::blob::BlobKey;
 use crate::cache::ShortValues;
@@ -28,11 +29,13 @@ use crate::error::{StoreError, StoreResult};
 
 mod access;
 mod accounts;
+mod audit;
 mod locks;
 mod log;
 mod migrate;
 mod objects;
 mod pool;
+mod quota;
 
 pub use locks::{Place, Sharing};
 pub use migrate::{Migration, create_database, migrate, pending};
@@ -195,8 +198,14 @@ impl MetaStore for PostgresMeta {
         self.pool.write(&accounts::Secret { name, fresh }).await
     }
 
-    async fn create_setup_code(&self, code: Hash32, ends: UnixMillis) -> StoreResult<()> {
-        self.pool.write(&accounts::SetupCode { code, ends }).await
+    async fn create_setup_code(
+        &self,
+        code: Hash32,
+        ends: UnixMillis,
+        now: UnixMillis,
+    ) -> StoreResult<()> {
+        let request = accounts::SetupCode { code, ends, now };
+        self.pool.write(&request).await
     }
 
     async fn is_setup_code_open(&self, code: Hash32, now: UnixMillis) -> StoreResult<bool> {
@@ -243,12 +252,34 @@ impl MetaStore for PostgresMeta {
         self.pool.write(&access::Bar { subject, since }).await
     }
 
-    async fn unbar(&self, subject: Subject) -> StoreResult<Outcome> {
-        self.pool.write(&access::Unbar(subject)).await
+    async fn unbar(&self, subject: Subject, now: UnixMillis) -> StoreResult<Outcome> {
+        self.pool.write(&access::Unbar { subject, now }).await
     }
 
     async fn barred_since(&self, subject: Subject) -> StoreResult<Option<UnixMillis>> {
         access::barred_since(&self.pool.reader().await?, subject).await
+    }
+
+    async fn set_quota(
+        &self,
+        account: AccountId,
+        quota: Option<Quota>,
+        now: UnixMillis,
+    ) -> StoreResult<Outcome> {
+        let request = quota::PutQuota {
+            account,
+            quota,
+            now,
+        };
+        self.pool.write(&request).await
+    }
+
+    async fn quota(&self, account: AccountId) -> StoreResult<Option<Quota>> {
+        quota::kept(&self.pool.reader().await?, account).await
+    }
+
+    async fn usage(&self, account: AccountId) -> StoreResult<Usage> {
+        quota::usage(&self.pool.reader().await?, account).await
     }
 
     async fn create_space(&self, request: CreateSpaceTx) -> StoreResult<Committed> {
@@ -305,6 +336,14 @@ impl MetaStore for PostgresMeta {
 
     async fn lead(&self, role: &str) -> StoreResult<Option<Lead>> {
         locks::lead(&self.direct, role).await
+    }
+
+    async fn tell_audit(&self, event: AuditEvent) -> StoreResult<()> {
+        self.pool.write(&audit::Tell(event)).await
+    }
+
+    async fn audit_records(&self, after: u64, n_max: usize) -> StoreResult<Vec<AuditRecord>> {
+        audit::records(&self.pool.reader().await?, after, n_max).await
     }
 
     async fn totals(&self) -> StoreResult<Totals> {

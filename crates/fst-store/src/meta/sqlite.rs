@@ -12,21 +12,25 @@ use fst_proto::ids::{AccountId, BadId, DeviceId, Hash32, ObjectId, SlotId, Space
 use fst_proto::merkle::Head;
 use fst_proto::time::UnixMillis;
 use fst_proto::wire::SpaceInfo;
-use rusqlite::{Connection, OpenFlags, Row, TransactionBehavior, types};
+use rusqlite::{Connection, OpenFlags, Row, Transaction, TransactionBehavior, types};
 
+use super::audit::{told_of_bar, told_of_code, told_of_quota};
 use super::lead::{Lead, LocalRoles};
 use super::{
-    AppendAccountTx, CommitTx, Committed, CreateAccountTx, CreateSpaceTx, ForgetTx, Located,
-    MetaStore, Outcome, PackTx, Page, PageLimit, StoredSlot, Subject, Totals,
+    AppendAccountTx, AuditEvent, AuditRecord, CommitTx, Committed, CreateAccountTx, CreateSpaceTx,
+    ForgetTx, Located, MetaStore, Outcome, PackTx, Page, PageLimit, Quota, StoredSlot, Subject,
+    Totals, Usage,
 };
 use crate::blob::BlobKey;
 use crate::error::{StoreError, StoreResult};
 
 mod access;
 mod accounts;
+mod audit;
 pub mod holdings;
 mod log;
 mod objects;
+mod quota;
 mod threads;
 
 use threads::{Readers, Writer};
@@ -44,6 +48,14 @@ const MIGRATIONS: &[(&str, &str)] = &[
     (
         "0003_barred",
         include_str!("../../migrations/sqlite/0003_barred.sql"),
+    ),
+    (
+        "0004_quotas",
+        include_str!("../../migrations/sqlite/0004_quotas.sql"),
+    ),
+    (
+        "0005_audit",
+        include_str!("../../migrations/sqlite/0005_audit.sql"),
     ),
 ];
 
@@ -145,6 +157,14 @@ fn id<T>(
     })
 }
 
+/// Records what a transaction did, when it did it.
+fn told(tx: &Transaction<'_>, done: Outcome, events: &[AuditEvent]) -> StoreResult<Outcome> {
+    if done == Outcome::New && !events.is_empty() {
+        audit::append(tx, events)?;
+    }
+    Ok(done)
+}
+
 #[async_trait::async_trait]
 impl MetaStore for SqliteMeta {
     async fn get_or_create_secret(&self, name: &str, fresh: [u8; 32]) -> StoreResult<[u8; 32]> {
@@ -154,10 +174,17 @@ impl MetaStore for SqliteMeta {
             .await
     }
 
-    async fn create_setup_code(&self, code: Hash32, ends: UnixMillis) -> StoreResult<()> {
-        self.writer
-            .run(move |tx| accounts::create_setup_code(tx, code, ends))
-            .await
+    async fn create_setup_code(
+        &self,
+        code: Hash32,
+        ends: UnixMillis,
+        now: UnixMillis,
+    ) -> StoreResult<()> {
+        let work = move |tx: &Transaction<'_>| {
+            accounts::create_setup_code(tx, code, ends)?;
+            audit::append(tx, &[told_of_code(now)])
+        };
+        self.writer.run(work).await
     }
 
     async fn is_setup_code_open(&self, code: Hash32, now: UnixMillis) -> StoreResult<bool> {
@@ -167,9 +194,11 @@ impl MetaStore for SqliteMeta {
     }
 
     async fn create_account(&self, request: CreateAccountTx) -> StoreResult<Outcome> {
-        self.writer
-            .run(move |tx| accounts::create_account(tx, &request))
-            .await
+        let work = move |tx: &Transaction<'_>| {
+            let done = accounts::create_account(tx, &request)?;
+            told(tx, done, &request.told())
+        };
+        self.writer.run(work).await
     }
 
     async fn account_entries(
@@ -187,9 +216,11 @@ impl MetaStore for SqliteMeta {
     }
 
     async fn append_account(&self, request: AppendAccountTx) -> StoreResult<Outcome> {
-        self.writer
-            .run(move |tx| accounts::append(tx, &request))
-            .await
+        let work = move |tx: &Transaction<'_>| {
+            let done = accounts::append(tx, &request)?;
+            told(tx, done, &request.told())
+        };
+        self.writer.run(work).await
     }
 
     async fn slot(&self, slot: SlotId) -> StoreResult<Option<StoredSlot>> {
@@ -213,13 +244,19 @@ impl MetaStore for SqliteMeta {
     }
 
     async fn bar(&self, subject: Subject, since: UnixMillis) -> StoreResult<Outcome> {
-        self.writer
-            .run(move |tx| access::bar(tx, subject, since))
-            .await
+        let work = move |tx: &Transaction<'_>| {
+            let done = access::bar(tx, subject, since)?;
+            told(tx, done, &[told_of_bar(subject, true, since)])
+        };
+        self.writer.run(work).await
     }
 
-    async fn unbar(&self, subject: Subject) -> StoreResult<Outcome> {
-        self.writer.run(move |tx| access::unbar(tx, subject)).await
+    async fn unbar(&self, subject: Subject, now: UnixMillis) -> StoreResult<Outcome> {
+        let work = move |tx: &Transaction<'_>| {
+            let done = access::unbar(tx, subject)?;
+            told(tx, done, &[told_of_bar(subject, false, now)])
+        };
+        self.writer.run(work).await
     }
 
     async fn barred_since(&self, subject: Subject) -> StoreResult<Option<UnixMillis>> {
@@ -228,10 +265,34 @@ impl MetaStore for SqliteMeta {
             .await
     }
 
+    async fn set_quota(
+        &self,
+        account: AccountId,
+        quota: Option<Quota>,
+        now: UnixMillis,
+    ) -> StoreResult<Outcome> {
+        let work = move |tx: &Transaction<'_>| {
+            let done = quota::put(tx, account, quota)?;
+            told(tx, done, &[told_of_quota(account, quota, now)])
+        };
+        self.writer.run(work).await
+    }
+
+    async fn quota(&self, account: AccountId) -> StoreResult<Option<Quota>> {
+        self.readers.run(move |tx| quota::kept(tx, account)).await
+    }
+
+    async fn usage(&self, account: AccountId) -> StoreResult<Usage> {
+        self.readers.run(move |tx| quota::usage(tx, account)).await
+    }
+
     async fn create_space(&self, request: CreateSpaceTx) -> StoreResult<Committed> {
-        self.writer
-            .run(move |tx| log::create_space(tx, &request))
-            .await
+        let work = move |tx: &Transaction<'_>| {
+            let made = log::create_space(tx, &request)?;
+            told(tx, made.outcome, &[request.told()])?;
+            Ok(made)
+        };
+        self.writer.run(work).await
     }
 
     async fn spaces(&self, account: AccountId) -> StoreResult<Vec<SpaceInfo>> {
@@ -296,6 +357,16 @@ impl MetaStore for SqliteMeta {
 
     async fn lead(&self, role: &str) -> StoreResult<Option<Lead>> {
         Ok(self.roles.lead(role))
+    }
+
+    async fn tell_audit(&self, event: AuditEvent) -> StoreResult<()> {
+        self.writer.run(move |tx| audit::append(tx, &[event])).await
+    }
+
+    async fn audit_records(&self, after: u64, n_max: usize) -> StoreResult<Vec<AuditRecord>> {
+        self.readers
+            .run(move |tx| audit::records(tx, after, n_max))
+            .await
     }
 
     async fn totals(&self) -> StoreResult<Totals> {

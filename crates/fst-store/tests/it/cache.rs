@@ -4,7 +4,7 @@ use bytes::Bytes;
 use fst_proto::ids::{DeviceId, SpaceId};
 use fst_proto::time::UnixMillis;
 use fst_store::cache::local::{BUCKETS_MAX, LocalCache, NOTES_MAX, SHORT_MAX};
-use fst_store::cache::{Cache as _, Hint, Note, Rate, ShortValues as _, Taken, Topic};
+use fst_store::cache::{Cache as _, Hint, Note, Pay, Rate, ShortValues as _, Taken, Topic};
 
 #[tokio::test]
 async fn short_values_are_bounded_and_the_oldest_go_first() {
@@ -32,15 +32,13 @@ async fn short_values_are_bounded_and_the_oldest_go_first() {
 async fn buckets_are_bounded() {
     let cache = LocalCache::new();
     let rate = Rate {
-        burst: 1,
-        refill_ms: 1000,
+        quota: 1,
+        window_ms: 1000,
     };
     for n in 0..BUCKETS_MAX + 10 {
-        let taken = cache
-            .take_token(&n.to_string(), rate, UnixMillis(0))
-            .await
-            .unwrap();
-        assert_eq!(taken, Taken::Granted);
+        let bucket = n.to_string();
+        let taken = cache.pay(&bucket, rate, Pay::Ahead(1), UnixMillis(0));
+        assert!(matches!(taken.await.unwrap(), Taken::Granted { .. }));
     }
 }
 

@@ -7,7 +7,9 @@ use fst_proto::ids::SpaceId;
 use fst_proto::time::UnixMillis;
 use fst_store::cache::local::LocalCache;
 use fst_store::cache::redis::{POLL, RedisCache};
-use fst_store::cache::{Cache, Hint, Note, Rate, ShortValues, Subscription, Taken, Topic};
+use fst_store::cache::{
+    BackOff, Cache, Hint, Note, Pay, Rate, ShortValues, Strikes, Subscription, Taken, Topic,
+};
 use fst_store::conformance::servers::{PrivateRedis, look_again};
 use fst_store::error::StoreResult;
 use tokio::sync::broadcast::Receiver;
@@ -15,8 +17,8 @@ use tokio::time::timeout;
 
 const TOPIC: Topic = Topic::Space(SpaceId([1; 16]));
 const RATE: Rate = Rate {
-    burst: 1,
-    refill_ms: 1_000_000,
+    quota: 1,
+    window_ms: 1_000_000,
 };
 /// What a test waits for at most: a poll and a slow machine.
 const SOON: Duration = Duration::from_secs(30);
@@ -81,13 +83,24 @@ impl Cache for TwoWorkers {
         self.other.notes()
     }
 
-    async fn take_token(&self, bucket: &str, rate: Rate, now: UnixMillis) -> StoreResult<Taken> {
-        let first = self.one.take_token(bucket, rate, now).await?;
-        if first == Taken::Granted {
-            return Ok(first);
+    async fn pay(&self, bucket: &str, rate: Rate, pay: Pay, now: UnixMillis) -> StoreResult<Taken> {
+        let first = self.one.pay(bucket, rate, pay, now).await?;
+        if let Taken::Empty { .. } = first {
+            assert_eq!(self.other.pay(bucket, rate, pay, now).await?, first);
         }
-        assert_eq!(self.other.take_token(bucket, rate, now).await?, first);
         Ok(first)
+    }
+
+    async fn strike(&self, who: &str, rule: BackOff, now: UnixMillis) -> StoreResult<Strikes> {
+        self.one.strike(who, rule, now).await
+    }
+
+    async fn strikes(&self, who: &str, rule: BackOff, now: UnixMillis) -> StoreResult<Strikes> {
+        self.other.strikes(who, rule, now).await
+    }
+
+    async fn forgive(&self, who: &str) -> StoreResult<()> {
+        self.other.forgive(who).await
     }
 }
 
@@ -105,16 +118,19 @@ async fn until(cache: &RedisCache, is_shared: bool) {
     .await;
 }
 
+async fn is_granted(cache: &RedisCache, bucket: &str, now: UnixMillis) -> bool {
+    let taken = cache.pay(bucket, RATE, Pay::Ahead(1), now).await.unwrap();
+    matches!(taken, Taken::Granted { .. })
+}
+
 /// Every call works at once, whatever Redis does.
 async fn serves(cache: &RedisCache, n: u64) {
     let now = UnixMillis(1000);
     let bucket = n.to_string();
     let calls = async {
-        let taken = cache.take_token(&bucket, RATE, now).await.unwrap();
-        assert_eq!(taken, Taken::Granted);
-        let taken = cache.take_token(&bucket, RATE, now).await.unwrap();
+        assert!(is_granted(cache, &bucket, now).await);
         assert!(
-            matches!(taken, Taken::Empty { .. }),
+            !is_granted(cache, &bucket, now).await,
             "a bucket stays a bucket"
         );
         let ends = UnixMillis(2000);
@@ -178,17 +194,11 @@ async fn a_flushed_redis_forgets_and_goes_on() {
     let server = PrivateRedis::start();
     let workers = TwoWorkers::open(&server).await;
     let now = UnixMillis(1);
-    assert_eq!(
-        workers.one.take_token("b", RATE, now).await.unwrap(),
-        Taken::Granted
-    );
-    let other = workers.other.take_token("b", RATE, now).await.unwrap();
-    assert!(matches!(other, Taken::Empty { .. }), "one bucket for all");
+    assert!(is_granted(&workers.one, "b", now).await);
+    let is_apart = is_granted(&workers.other, "b", now).await;
+    assert!(!is_apart, "one bucket for all");
     assert_eq!(server.cli(&["FLUSHALL"]), "OK");
-    assert_eq!(
-        workers.other.take_token("b", RATE, now).await.unwrap(),
-        Taken::Granted
-    );
+    assert!(is_granted(&workers.other, "b", now).await);
     serves(&workers.one, 1).await;
     assert!(workers.one.is_shared_now());
 }

@@ -8,7 +8,10 @@ use crate::meta::{MetaStore, Outcome, Subject};
 
 pub(super) async fn accounts_are_listed_in_pages<M: MetaStore>(store: &M) {
     for n in [3, 1, 2] {
-        store.create_setup_code(CODE, at(5000)).await.unwrap();
+        store
+            .create_setup_code(CODE, at(5000), at(1))
+            .await
+            .unwrap();
         let tx = make::account(n, CODE, at(1));
         store.create_account(tx).await.unwrap();
     }
@@ -27,9 +30,12 @@ pub(super) async fn the_barred_are_known<M: MetaStore>(store: &M) {
     assert_eq!(store.bar(account, at(9)).await.unwrap(), Outcome::Repeated);
     assert_eq!(store.barred_since(account).await.unwrap(), Some(at(7)));
     assert_eq!(store.barred_since(device).await.unwrap(), None);
-    assert_eq!(store.unbar(device).await.unwrap(), Outcome::Repeated);
+    assert_eq!(
+        store.unbar(device, at(10)).await.unwrap(),
+        Outcome::Repeated
+    );
     assert_eq!(store.bar(device, at(8)).await.unwrap(), Outcome::New);
-    assert_eq!(store.unbar(account).await.unwrap(), Outcome::New);
+    assert_eq!(store.unbar(account, at(10)).await.unwrap(), Outcome::New);
     assert_eq!(store.barred_since(account).await.unwrap(), None);
     assert_eq!(store.barred_since(device).await.unwrap(), Some(at(8)));
 }

@@ -24,7 +24,10 @@ pub(super) async fn secrets_stay<M: MetaStore>(store: &M) {
 }
 
 pub(super) async fn setup_codes_work_once<M: MetaStore>(store: &M) {
-    store.create_setup_code(CODE, at(5000)).await.unwrap();
+    store
+        .create_setup_code(CODE, at(5000), at(1))
+        .await
+        .unwrap();
     assert!(store.is_setup_code_open(CODE, at(1)).await.unwrap());
     let outcome = store
         .create_account(make::account(1, CODE, at(1)))
@@ -42,11 +45,17 @@ pub(super) async fn setup_codes_work_once<M: MetaStore>(store: &M) {
 }
 
 pub(super) async fn setup_codes_end_and_replace<M: MetaStore>(store: &M) {
-    store.create_setup_code(CODE, at(5000)).await.unwrap();
+    store
+        .create_setup_code(CODE, at(5000), at(1))
+        .await
+        .unwrap();
     let late = store.create_account(make::account(1, CODE, at(5000))).await;
     assert_eq!(refused(late), Refused::SetupCode);
     let newer = Hash32([0xc1; 32]);
-    store.create_setup_code(newer, at(9000)).await.unwrap();
+    store
+        .create_setup_code(newer, at(9000), at(1))
+        .await
+        .unwrap();
     assert!(!store.is_setup_code_open(CODE, at(1)).await.unwrap());
     store
         .create_account(make::account(1, newer, at(5000)))
@@ -55,7 +64,10 @@ pub(super) async fn setup_codes_end_and_replace<M: MetaStore>(store: &M) {
 }
 
 pub(super) async fn accounts_are_created_whole<M: MetaStore>(store: &M) {
-    store.create_setup_code(CODE, at(5000)).await.unwrap();
+    store
+        .create_setup_code(CODE, at(5000), at(1))
+        .await
+        .unwrap();
     store
         .create_account(make::account(1, CODE, at(1)))
         .await
@@ -77,7 +89,10 @@ pub(super) async fn accounts_are_created_whole<M: MetaStore>(store: &M) {
     );
 
     // A taken device refuses the whole account and leaves the code open.
-    store.create_setup_code(CODE, at(5000)).await.unwrap();
+    store
+        .create_setup_code(CODE, at(5000), at(1))
+        .await
+        .unwrap();
     let mut clash = make::account(2, CODE, at(1));
     clash.device = DeviceId([1; 16]);
     assert_eq!(
@@ -89,7 +104,10 @@ pub(super) async fn accounts_are_created_whole<M: MetaStore>(store: &M) {
 }
 
 pub(super) async fn with_account<M: MetaStore>(store: &M) -> AccountId {
-    store.create_setup_code(CODE, at(5000)).await.unwrap();
+    store
+        .create_setup_code(CODE, at(5000), at(1))
+        .await
+        .unwrap();
     store
         .create_account(make::account(1, CODE, at(1)))
         .await
@@ -97,12 +115,14 @@ pub(super) async fn with_account<M: MetaStore>(store: &M) -> AccountId {
     AccountId([1; 16])
 }
 
-fn append(account: AccountId, expected_len: u64, n: u8) -> AppendAccountTx {
+pub(super) fn append(account: AccountId, expected_len: u64, n: u8) -> AppendAccountTx {
     AppendAccountTx {
         account,
         expected_len,
         entry: account_entry(n),
         adds: None,
+        revokes: None,
+        by: None,
         opens: None,
         joins_by: None,
         now: at(10),

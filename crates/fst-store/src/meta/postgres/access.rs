@@ -3,8 +3,9 @@
 use fst_proto::ids::AccountId;
 use fst_proto::time::UnixMillis;
 
-use super::{Transact, Tx, id, int, number};
+use super::{Transact, Tx, audit, id, int, number};
 use crate::error::StoreResult;
+use crate::meta::audit::told_of_bar;
 use crate::meta::{Outcome, Subject};
 
 /// Bars somebody.
@@ -14,7 +15,10 @@ pub(super) struct Bar {
 }
 
 /// Lets somebody in again.
-pub(super) struct Unbar(pub(super) Subject);
+pub(super) struct Unbar {
+    pub(super) subject: Subject,
+    pub(super) now: UnixMillis,
+}
 
 impl Transact for Bar {
     type Output = Outcome;
@@ -25,6 +29,9 @@ impl Transact for Bar {
         let n = tx
             .execute(sql, &[&subject.kind(), &subject.id_bytes(), &int(since.0)])
             .await?;
+        if n > 0 {
+            audit::append(tx, &[told_of_bar(*subject, true, *since)]).await?;
+        }
         Ok(Outcome::of(usize::from(n > 0)))
     }
 }
@@ -33,10 +40,14 @@ impl Transact for Unbar {
     type Output = Outcome;
 
     async fn run(&self, tx: &Tx) -> StoreResult<Outcome> {
+        let Self { subject, now } = self;
         let sql = "DELETE FROM barred WHERE kind = $1 AND subject = $2";
         let n = tx
-            .execute(sql, &[&self.0.kind(), &self.0.id_bytes()])
+            .execute(sql, &[&subject.kind(), &subject.id_bytes()])
             .await?;
+        if n > 0 {
+            audit::append(tx, &[told_of_bar(*subject, false, *now)]).await?;
+        }
         Ok(Outcome::of(usize::from(n > 0)))
     }
 }

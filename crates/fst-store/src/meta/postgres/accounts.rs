@@ -6,8 +6,9 @@ use fst_proto::time::UnixMillis;
 use fst_proto::wire::Conflict;
 use tokio_postgres::Row;
 
-use super::{Transact, Tx, id, int, number};
+use super::{Transact, Tx, audit, id, int, number};
 use crate::error::{Refused, StoreError, StoreResult};
+use crate::meta::audit::told_of_code;
 use crate::meta::{AppendAccountTx, CreateAccountTx, Outcome, Slot, SlotKind, StoredSlot};
 
 /// Reads a secret, or makes it.
@@ -20,6 +21,7 @@ pub(super) struct Secret<'a> {
 pub(super) struct SetupCode {
     pub(super) code: Hash32,
     pub(super) ends: UnixMillis,
+    pub(super) now: UnixMillis,
 }
 
 /// Keeps a value for a short time.
@@ -85,7 +87,8 @@ impl Transact for SetupCode {
     type Output = ();
 
     async fn run(&self, tx: &Tx) -> StoreResult<()> {
-        create_setup_code(tx, self.code, self.ends).await
+        create_setup_code(tx, self.code, self.ends).await?;
+        audit::append(tx, &[told_of_code(self.now)]).await
     }
 }
 
@@ -93,7 +96,11 @@ impl Transact for CreateAccountTx {
     type Output = Outcome;
 
     async fn run(&self, tx: &Tx) -> StoreResult<Outcome> {
-        create_account(tx, self).await
+        let done = create_account(tx, self).await?;
+        if done == Outcome::New {
+            audit::append(tx, &self.told()).await?;
+        }
+        Ok(done)
     }
 }
 
@@ -101,7 +108,11 @@ impl Transact for AppendAccountTx {
     type Output = Outcome;
 
     async fn run(&self, tx: &Tx) -> StoreResult<Outcome> {
-        append(tx, self).await
+        let done = append(tx, self).await?;
+        if done == Outcome::New {
+            audit::append(tx, &self.told()).await?;
+        }
+        Ok(done)
     }
 }
 

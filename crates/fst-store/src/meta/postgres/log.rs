@@ -16,11 +16,12 @@ use fst_proto::wire::{Conflict, SpaceInfo};
 use futures::try_join;
 use tokio_postgres::Row;
 
-use super::{Transact, Tx, id, int, number, objects};
+use super::{Transact, Tx, audit, id, int, number, objects, quota};
 use crate::blob::BlobKey;
 use crate::error::{Refused, StoreError, StoreResult};
 use crate::meta::{
     CommitTx, Committed, CreateSpaceTx, Outcome, Page, PageLimit, Payload, StoredEntry, Totals,
+    needed_by_commit,
 };
 use crate::rules::{self, DeviceLast, Facts, NodeFact, NodeWrite, Plan, Verdict};
 
@@ -48,7 +49,11 @@ impl Transact for CreateSpaceTx {
     type Output = Committed;
 
     async fn run(&self, tx: &Tx) -> StoreResult<Committed> {
-        create_space(tx, self).await
+        let made = create_space(tx, self).await?;
+        if made.outcome == Outcome::New {
+            audit::append(tx, &[self.told()]).await?;
+        }
+        Ok(made)
     }
 }
 
@@ -104,6 +109,8 @@ async fn commit(tx: &Tx, request: &CommitTx) -> StoreResult<Committed> {
     match rules::decide(request, &facts(tx, &space, request).await?)? {
         Verdict::Repeated(committed) => Ok(committed),
         Verdict::Commit(plan) => {
+            let adds = needed_by_commit(request, &plan);
+            quota::check(tx, space.no, request.bounds.quota, adds).await?;
             try_join!(
                 write_nodes(tx, space.no, &plan),
                 write_refs(tx, space.no, request),
@@ -111,6 +118,7 @@ async fn commit(tx: &Tx, request: &CommitTx) -> StoreResult<Committed> {
                 write_body(tx, space.no, request, &plan),
                 write_state(tx, space.no, request, &plan),
             )?;
+            quota::check_files(tx, space.no, request).await?;
             Ok(plan.committed)
         },
     }
@@ -370,14 +378,19 @@ async fn unseen(tx: &Tx, space_no: i64, request: &CommitTx) -> StoreResult<BTree
 async fn nodes(tx: &Tx, space_no: i64, ops: &[Op]) -> StoreResult<BTreeMap<NodeId, NodeFact>> {
     let named = ops.iter().filter(|op| op.code != OpCode::Control);
     let named: Vec<&[u8]> = named.map(|op| op.node.as_bytes()).collect();
-    let sql = "SELECT node, rev, name_tag FROM nodes WHERE space_no = $1 AND node = ANY($2)";
+    let sql = "SELECT node, rev, name_tag, deleted_ms IS NOT NULL FROM nodes WHERE space_no = $1 AND node = ANY($2)";
     let rows = tx.query(sql, &[&space_no, &named]).await?;
     let read = |row: &Row| {
         let is_tagged = row.try_get::<_, Option<&[u8]>>(2)?.is_some();
         let tag = is_tagged.then(|| id(row, 2, NameTag::from_slice));
         let rev = number(row, 1)?;
         let tag = tag.transpose()?;
-        Ok((id(row, 0, NodeId::from_slice)?, NodeFact { rev, tag }))
+        let fact = NodeFact {
+            rev,
+            tag,
+            is_deleted: row.try_get(3)?,
+        };
+        Ok((id(row, 0, NodeId::from_slice)?, fact))
     };
     rows.iter().map(read).collect()
 }
@@ -516,12 +529,19 @@ async fn write_body(tx: &Tx, space_no: i64, request: &CommitTx, plan: &Plan) -> 
 async fn write_state(tx: &Tx, space_no: i64, request: &CommitTx, plan: &Plan) -> StoreResult<()> {
     let Committed { head, time, .. } = plan.committed;
     let peaks: Vec<u8> = plan.range.peaks().iter().flat_map(|peak| peak.0).collect();
-    let sql = "UPDATE spaces SET size = $2, peaks = $3, time_ms = $4, bytes = bytes + $5 \
+    let sql = "UPDATE spaces SET size = $2, peaks = $3, time_ms = $4, bytes = bytes + $5, files = files + $6 \
                WHERE no = $1";
     let bytes = int(request.stored_bytes());
     tx.execute(
         sql,
-        &[&space_no, &int(head.size), &peaks, &int(time.0), &bytes],
+        &[
+            &space_no,
+            &int(head.size),
+            &peaks,
+            &int(time.0),
+            &bytes,
+            &plan.files,
+        ],
     )
     .await?;
     Ok(())

@@ -33,6 +33,16 @@ const MIGRATIONS: &[Migration] = &[
         name: "0002_barred",
         sql: include_str!("../../../migrations/postgres/0002_barred.sql"),
     },
+    Migration {
+        version: 3,
+        name: "0003_quotas",
+        sql: include_str!("../../../migrations/postgres/0003_quotas.sql"),
+    },
+    Migration {
+        version: 4,
+        name: "0004_audit",
+        sql: include_str!("../../../migrations/postgres/0004_audit.sql"),
+    },
 ];
 
 /// Key of the lock that migrations take: "fst" and 1.

@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use fst_proto::ids::{ObjectId, SpaceId};
 
 use super::log::{lock_space, space_no};
+use super::quota;
 use super::{Transact, Tx, id, int, number};
 use crate::blob::BlobKey;
 use crate::error::{StoreError, StoreResult};
-use crate::meta::{ForgetTx, LEASE_MS, Located, PackItem, PackTx};
+use crate::meta::{ForgetTx, LEASE_MS, Located, PackItem, PackTx, needed_by_pack};
 
 impl Transact for PackTx {
     type Output = Vec<ObjectId>;
@@ -30,6 +31,7 @@ async fn register(tx: &Tx, pack: &PackTx) -> StoreResult<Vec<ObjectId>> {
     let space = lock_space(tx, pack.space).await?;
     let new = register_in(tx, space.no, pack).await?;
     if !new.is_empty() {
+        quota::check(tx, space.no, pack.bounds.quota, needed_by_pack(pack)).await?;
         let sql = "UPDATE spaces SET bytes = bytes + $2 WHERE no = $1";
         tx.execute(sql, &[&space.no, &int(pack.bytes)]).await?;
     }

@@ -14,11 +14,12 @@ use fst_proto::time::UnixMillis;
 use fst_proto::wire::{Conflict, SpaceInfo};
 use rusqlite::{OptionalExtension as _, Row, Transaction, params};
 
-use super::{id, objects};
+use super::{id, objects, quota};
 use crate::blob::BlobKey;
 use crate::error::{Refused, StoreError, StoreResult};
 use crate::meta::{
     CommitTx, Committed, CreateSpaceTx, Outcome, Page, PageLimit, Payload, StoredEntry, Totals,
+    needed_by_commit,
 };
 use crate::rules::{self, DeviceLast, Facts, NodeFact, Plan, Verdict};
 
@@ -70,10 +71,13 @@ pub(super) fn commit(tx: &Transaction<'_>, request: &CommitTx) -> StoreResult<Co
     match rules::decide(request, &facts(tx, &row, request)?)? {
         Verdict::Repeated(committed) => Ok(committed),
         Verdict::Commit(plan) => {
+            let adds = needed_by_commit(request, &plan);
+            quota::check(tx, row.no, request.bounds.quota, adds)?;
             write_nodes(tx, row.no, &plan)?;
             write_refs(tx, row.no, request)?;
+            quota::check_files(tx, row.no, request)?;
             write_entry(tx, row.no, request, &plan)?;
-            add_bytes(tx, request.stored_bytes())?;
+            add_bytes(tx, row.no, request.stored_bytes(), plan.files)?;
             Ok(plan.committed)
         },
     }
@@ -172,10 +176,20 @@ pub(super) fn totals(tx: &Transaction<'_>) -> StoreResult<Totals> {
     })
 }
 
-pub(super) fn add_bytes(tx: &Transaction<'_>, bytes: u64) -> StoreResult<()> {
+pub(super) fn add_bytes(
+    tx: &Transaction<'_>,
+    space_no: i64,
+    bytes: u64,
+    files: i64,
+) -> StoreResult<()> {
     let sql = "UPDATE totals SET value = value + ?1 WHERE name = 'bytes'";
     tx.prepare_cached(sql)?.execute([bytes])?;
-    Ok(())
+    quota::count(
+        tx,
+        space_no,
+        i64::try_from(bytes).unwrap_or(i64::MAX),
+        files,
+    )
 }
 
 fn space_row(tx: &Transaction<'_>, space: SpaceId) -> StoreResult<Option<SpaceRow>> {
@@ -312,7 +326,8 @@ fn nodes(
     space_no: i64,
     request: &CommitTx,
 ) -> StoreResult<BTreeMap<NodeId, NodeFact>> {
-    let sql = "SELECT rev, name_tag FROM nodes WHERE space_no = ?1 AND node = ?2";
+    let sql =
+        "SELECT rev, name_tag, deleted_ms IS NOT NULL FROM nodes WHERE space_no = ?1 AND node = ?2";
     let mut statement = tx.prepare_cached(sql)?;
     let mut out = BTreeMap::new();
     for op in request
@@ -329,6 +344,7 @@ fn nodes(
             Ok(NodeFact {
                 rev: row.get(0)?,
                 tag,
+                is_deleted: row.get(2)?,
             })
         };
         let fact = statement

@@ -6,15 +6,17 @@ use fst_proto::ids::{ObjectId, SpaceId};
 use rusqlite::{OptionalExtension as _, Row, Transaction, params};
 
 use super::log::{add_bytes, space_no};
+use super::quota;
 use crate::blob::BlobKey;
 use crate::error::{Refused, StoreError, StoreResult};
-use crate::meta::{ForgetTx, LEASE_MS, Located, PackTx};
+use crate::meta::{ForgetTx, LEASE_MS, Located, PackTx, needed_by_pack};
 
 pub(super) fn register(tx: &Transaction<'_>, pack: &PackTx) -> StoreResult<Vec<ObjectId>> {
     let no = space_no(tx, pack.space)?.ok_or(Refused::NoSpace)?;
     let new = register_in(tx, no, pack)?;
     if !new.is_empty() {
-        add_bytes(tx, pack.bytes)?;
+        quota::check(tx, no, pack.bounds.quota, needed_by_pack(pack))?;
+        add_bytes(tx, no, pack.bytes, 0)?;
     }
     Ok(new)
 }
@@ -139,13 +141,13 @@ pub(super) fn forget(
     }
     let mut freed = Vec::new();
     for pack in touched {
-        freed.extend(drop_pack(tx, pack)?);
+        freed.extend(drop_pack(tx, no, pack)?);
     }
     Ok(Some(freed))
 }
 
 /// Drops a pack without objects, unless its blob holds a payload too.
-fn drop_pack(tx: &Transaction<'_>, pack: i64) -> StoreResult<Option<BlobKey>> {
+fn drop_pack(tx: &Transaction<'_>, space_no: i64, pack: i64) -> StoreResult<Option<BlobKey>> {
     let sql = "DELETE FROM packs WHERE no = ?1 \
                AND NOT EXISTS (SELECT 1 FROM objects WHERE pack_no = ?1) \
                AND NOT EXISTS (SELECT 1 FROM bodies WHERE payload_pack = key) \
@@ -157,6 +159,8 @@ fn drop_pack(tx: &Transaction<'_>, pack: i64) -> StoreResult<Option<BlobKey>> {
     };
     let sql = "UPDATE totals SET value = max(0, value - ?1) WHERE name = 'bytes'";
     tx.prepare_cached(sql)?.execute([bytes])?;
+    let less = i64::try_from(bytes).unwrap_or(i64::MAX);
+    quota::count(tx, space_no, -less, 0)?;
     let key = BlobKey::parse(&key).ok_or(StoreError::Damaged { what: "pack key" })?;
     Ok(Some(key))
 }
