@@ -182,6 +182,8 @@ fn is_time(word: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use serde_json::json;
 
     use super::*;
@@ -260,5 +262,41 @@ mod tests {
                 .as_str()
                 .is_some_and(|text| text.starts_with("name-"))
         );
+    }
+
+    fn sources(dir: &Path, all: &mut Vec<String>) {
+        for entry in std::fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                sources(&path, all);
+            } else {
+                all.push(std::fs::read_to_string(path).unwrap());
+            }
+        }
+    }
+
+    /// Texts in quotes of what a crate logs.
+    fn logged(krate: &str) -> Vec<String> {
+        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let mut all = Vec::new();
+        sources(&dir.join(krate).join("src"), &mut all);
+        let calls = all.iter().flat_map(|text| text.split("tracing::").skip(1));
+        let calls = calls.filter(|call| {
+            let level = call.split('!').next().unwrap_or_default();
+            ["info", "warn", "error"].contains(&level)
+        });
+        // Fields come before the message and hold no texts in quotes.
+        let calls = calls.filter_map(|call| call.split('"').nth(1));
+        calls.map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn every_message_of_the_log_is_in_the_list_of_words() {
+        let messages: Vec<String> = ["fst-daemon", "fst-client"].map(logged).concat();
+        assert!(messages.len() > 10, "{messages:?}");
+        for message in messages {
+            let told = redactor(1).text(&message);
+            assert_eq!(told, message, "add its words to redact_words.txt");
+        }
     }
 }

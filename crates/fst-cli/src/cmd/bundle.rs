@@ -32,6 +32,22 @@ const FILE_BYTES_MAX: usize = 512 << 10;
 /// Lines of the log that go in: a day of a device with troubles.
 const LOG_LINES_MAX: u64 = 5000;
 
+/// Distributions that many people use; the name of a company's own would tell the company.
+const DISTRIBUTIONS: [&str; 12] = [
+    "almalinux",
+    "alpine",
+    "arch",
+    "centos",
+    "debian",
+    "fedora",
+    "linuxmint",
+    "nixos",
+    "opensuse-leap",
+    "rhel",
+    "rocky",
+    "ubuntu",
+];
+
 /// Directory in the archive.
 const DIR: &str = "fst-support";
 
@@ -75,11 +91,11 @@ fn collect(context: &Context) -> Vec<Part> {
     let client = context.client();
     let redactor = redactor(context, client.as_ref().ok());
     let told = |value: Result<Value, Failure>| {
-        value.unwrap_or_else(|failure| redactor.json(&failure.envelope()))
+        value.unwrap_or_else(|failure| why_not(&failure, &redactor))
     };
     let of_client = |read: &dyn Fn(&Client) -> Value| match &client {
         Ok(client) => read(client),
-        Err(failure) => redactor.json(&failure.envelope()),
+        Err(failure) => why_not(failure, &redactor),
     };
     let status = status::read(context).map(|status| redactor.json(&drawn::value(&status)));
     let settings = Config::inspect(&context.dirs).map_err(Failure::from);
@@ -109,6 +125,12 @@ fn collect(context: &Context) -> Vec<Part> {
     ];
     parts.insert(0, read_me(&parts));
     parts
+}
+
+/// What stands in the place of something that cannot be had.
+fn why_not(failure: &Failure, redactor: &Redactor) -> Value {
+    let message = &failure.envelope()["message"];
+    json!({ "code": failure.code.to_string(), "message": redactor.json(message) })
 }
 
 fn part(name: &'static str, about: &'static str, value: &Value) -> Part {
@@ -182,13 +204,16 @@ fn versions(context: &Context) -> Value {
         let value = lines.find_map(|line| line.strip_prefix(key));
         value.map(|value| value.trim_matches('"').to_owned())
     };
+    let is_known = |id: &String| DISTRIBUTIONS.contains(&id.as_str());
+    let is_number = |text: &String| text.chars().all(|c| c.is_ascii_digit() || c == '.');
     json!({
         "fst": env!("CARGO_PKG_VERSION"),
         "daemon": daemon.map(|daemon| daemon.record().version.clone()),
         "system": std::env::consts::OS,
         "processor": std::env::consts::ARCH,
         "kernel": numbers,
-        "distribution": [release("ID="), release("VERSION_ID=")],
+        "distribution": release("ID=").filter(is_known),
+        "distribution_version": release("VERSION_ID=").filter(is_number),
         "is_root": rustix::process::geteuid().is_root(),
     })
 }

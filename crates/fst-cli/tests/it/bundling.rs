@@ -223,19 +223,29 @@ fn an_archive_is_private_new_and_says_what_is_in_it() {
 
 #[test]
 fn a_device_without_keys_or_with_a_bad_configuration_can_be_told_of() {
-    let home = Home::new();
-    let file = home.path("b.tar.gz");
-    home.make_dir(".config/filesynctool");
-    home.write(".config/filesynctool/config.yaml", "canarykey: [\n");
-    home.fst(["doctor", "--bundle", file.to_str().expect("text")])
-        .ok();
-    let files = unpacked(&file);
-    assert!(
-        files["config.json"].contains("FST-2004"),
-        "{}",
-        files["config.json"]
-    );
-    assert_none(&files, &["canary".to_owned()]);
+    for (text, code) in [
+        ("canarykey: [\n", "FST-2004"),
+        ("canarykey: canaryvalue\n", "FST-2003"),
+    ] {
+        let home = Home::new();
+        let file = home.path("b.tar.gz");
+        home.make_dir(".config/filesynctool");
+        home.write(".config/filesynctool/config.yaml", text);
+        let path = file.to_str().expect("text");
+        home.fst(["doctor", "--bundle", path]).ok();
+        let files = unpacked(&file);
+        assert!(
+            files["config.json"].contains(code),
+            "{}",
+            files["config.json"]
+        );
+        assert!(
+            files["doctor.json"].contains("FST-"),
+            "{}",
+            files["doctor.json"]
+        );
+        assert_none(&files, &["canary".to_owned()]);
+    }
 }
 
 #[test]
@@ -244,7 +254,7 @@ fn a_long_log_is_cut_at_its_beginning() {
     let file = home.path("b.tar.gz");
     home.make_dir(".local/state/filesynctool");
     let lines: String = (0..20_000)
-        .map(|n| format!("WARN cycle failed {n} x y z\n"))
+        .map(|n| format!("WARN cycle failed {n} q w e r t z u i o p\n"))
         .collect();
     home.write(".local/state/filesynctool/daemon.log", lines);
     home.fst(["doctor", "--bundle", file.to_str().expect("text")])
