@@ -17,6 +17,7 @@ use crate::screen;
 mod account;
 mod add;
 mod afar;
+mod bench;
 mod completions;
 mod config;
 mod conflicts;
@@ -107,6 +108,7 @@ fn run(command: Option<Command>, global: Global) -> Result<Answer, Failure> {
         Command::Schedule(command) => schedule::run(&context, &command),
         Command::Demo => demo::run(&context),
         Command::Doctor { topics } => doctor::run(&context, &topics),
+        Command::Bench { parts, dir } => bench::run(&context, &parts, dir.as_deref()),
         Command::Verify(args) => verify::run(&context, &args),
         Command::Help { words } => help::run(&words),
         Command::Explain { topic } => explain::run(&topic),

@@ -4,6 +4,7 @@
 //! a test waits with `fst wait` only; ports are free ones.
 
 mod afar;
+mod bench;
 mod brief;
 mod configuring;
 mod conflicts;
