@@ -246,6 +246,12 @@ compared with what lies there now.")]
         #[arg(value_parser = parse_topic())]
         topics: Vec<Topic>,
     },
+    /// What the daemon did lately, or does: one JSON document a line unless at a terminal
+    Events {
+        /// What happens from now on, until the daemon ends
+        #[arg(long)]
+        follow: bool,
+    },
     /// How fast this machine is, and which part of it limits syncing
     Bench {
         /// Only these

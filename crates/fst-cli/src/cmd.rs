@@ -1,7 +1,8 @@
 //! Runs one command line: parse, run, print, exit code.
 //!
 //! One file per command below; each takes the [`Context`] and its arguments and returns an [`Answer`] or a
-//! [`Failure`]. Invariant: a command prints its result nowhere but here, and exactly once.
+//! [`Failure`]. Invariant: a command prints its result nowhere but here, and exactly once; a result without
+//! an end, or without a form, goes line by line or byte by byte.
 
 use std::ffi::OsString;
 
@@ -28,6 +29,7 @@ mod diff;
 mod doctor;
 mod editor;
 mod embedded;
+mod events;
 mod explain;
 mod help;
 mod history;
@@ -108,6 +110,7 @@ fn run(command: Option<Command>, global: Global) -> Result<Answer, Failure> {
         Command::Schedule(command) => schedule::run(&context, &command),
         Command::Demo => demo::run(&context),
         Command::Doctor { topics } => doctor::run(&context, &topics),
+        Command::Events { follow } => events::run(&context, follow),
         Command::Bench { parts, dir } => bench::run(&context, &parts, dir.as_deref()),
         Command::Verify(args) => verify::run(&context, &args),
         Command::Help { words } => help::run(&words),
@@ -120,6 +123,9 @@ fn run(command: Option<Command>, global: Global) -> Result<Answer, Failure> {
 }
 
 fn print_answer(answer: &Answer, is_json: bool) -> u8 {
+    if answer.is_told {
+        return answer.exit;
+    }
     if is_json {
         screen::print(&json::document(&answer.envelope()));
     } else {

@@ -4,6 +4,8 @@
 
 use std::io::{self, Read, Write as _};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
 /// Prints a result.
 pub(crate) fn print(text: &str) {
     // The reader may have closed the pipe: it has seen what it wanted.
@@ -11,6 +13,21 @@ pub(crate) fn print(text: &str) {
     out.write_all(text.as_bytes())
         .and_then(|()| out.flush())
         .unwrap_or_default();
+}
+
+/// Prints one line of a result that goes on; false when nobody reads it any more.
+pub(crate) fn line(line: &str) -> bool {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{line}").and_then(|()| out.flush()).is_ok()
+}
+
+/// Whether somebody may read what is printed: not when the other end of a pipe was closed.
+pub(crate) fn is_read() -> bool {
+    let out = io::stdout();
+    let mut looked = [PollFd::new(&out, PollFlags::empty())];
+    let now = Timespec::default();
+    let gone = PollFlags::ERR | PollFlags::NVAL;
+    poll(&mut looked, Some(&now)).is_err() || !looked[0].revents().intersects(gone)
 }
 
 /// Says something that is not the result.

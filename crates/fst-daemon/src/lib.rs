@@ -26,6 +26,7 @@ pub mod status;
 mod barrier;
 mod board;
 mod error;
+mod feed;
 mod lock;
 mod monotonic;
 mod news;

@@ -201,6 +201,12 @@ const FOLDERS: &[Document] = &[
         },
     },
     Document {
+        name: "fst.event/1",
+        commands: &["events"],
+        about: "Something that happened; one such document a line",
+        data: event,
+    },
+    Document {
         name: "fst.bench/1",
         commands: &["bench"],
         about: "How fast the parts of this machine are that syncing needs",
@@ -417,6 +423,26 @@ const PROGRAM: &[Document] = &[
         },
     },
 ];
+
+fn event() -> Value {
+    let events = &[
+        "state", "sent", "received", "conflict", "problem", "server", "missed", "stopping",
+    ];
+    object([
+        ("seq", whole("Number within the life of the daemon, from 1")),
+        ("time_ms", time("When it was noticed")),
+        ("event", word(events, "What happened")),
+        ("folder?", text("The folder")),
+        ("path?", text("Path inside it")),
+        ("action?", text("create, edit, move, delete or attributes")),
+        ("state?", text("Of the folder, or of the server")),
+        ("code?", code("What is wrong")),
+        (
+            "count?",
+            whole("Open conflicts, or events that were missed"),
+        ),
+    ])
+}
 
 fn bench() -> Value {
     let parts = &Part::ALL.map(Part::as_str);

@@ -57,6 +57,7 @@ fn help_starts_with_examples() {
       schedule     Limits at some hours of the week
       demo         See it work: a private server and two devices in a temporary folder
       doctor       Look for what keeps this device from syncing well
+      events       What the daemon did lately, or does: one JSON document a line unless at a terminal
       bench        How fast this machine is, and which part of it limits syncing
       verify       Check the server's log and data, and the files here, from end to end
       help         Help for a command, or on a topic; all of them without one

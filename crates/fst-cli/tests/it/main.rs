@@ -14,6 +14,7 @@ mod demos;
 mod doctor;
 mod encrypted;
 mod enrolling;
+mod events;
 mod exits;
 mod explaining;
 mod help;
