@@ -10,6 +10,7 @@ use std::time::Duration;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use fst_client::measure::Part;
 use fst_client::{Choice, Rule, Topic};
 use fst_proto::pin::KeyPin;
 use fst_proto::value;
@@ -245,6 +246,21 @@ compared with what lies there now.")]
     Doctor(Doctor),
     /// What the daemon has logged
     Log(Log),
+    /// What the daemon did lately, or does: one JSON document a line unless at a terminal
+    Events {
+        /// What happens from now on, until the daemon ends
+        #[arg(long)]
+        follow: bool,
+    },
+    /// How fast this machine is, and which part of it limits syncing
+    Bench {
+        /// Only these
+        #[arg(value_parser = parse_part())]
+        parts: Vec<Part>,
+        /// Measure the disk that this lies on; by default that of the client's state
+        #[arg(long, value_name = "PATH")]
+        dir: Option<PathBuf>,
+    },
     /// Check the server's log and data, and the files here, from end to end
     Verify(Verify),
     /// Help for a command, or on a topic; all of them without one
@@ -610,6 +626,14 @@ fn parse_topic() -> impl TypedValueParser<Value = Topic> {
         let mut all = Topic::ALL.into_iter();
         all.find(|topic| topic.as_str() == word)
             .expect("only words of topics are let through")
+    })
+}
+
+fn parse_part() -> impl TypedValueParser<Value = Part> {
+    PossibleValuesParser::new(Part::ALL.map(Part::as_str)).map(|word| {
+        let mut all = Part::ALL.into_iter();
+        all.find(|part| part.as_str() == word)
+            .expect("only words of parts are let through")
     })
 }
 

@@ -1,7 +1,8 @@
 //! Runs one command line: parse, run, print, exit code.
 //!
 //! One file per command below; each takes the [`Context`] and its arguments and returns an [`Answer`] or a
-//! [`Failure`]. Invariant: a command prints its result nowhere but here, and exactly once.
+//! [`Failure`]. Invariant: a command prints its result nowhere but here, and exactly once; a result without
+//! an end, or without a form, goes line by line or byte by byte.
 
 use std::ffi::OsString;
 
@@ -17,6 +18,7 @@ use crate::screen;
 mod account;
 mod add;
 mod afar;
+mod bench;
 mod bundle;
 mod completions;
 mod config;
@@ -28,6 +30,7 @@ mod diff;
 mod doctor;
 mod editor;
 mod embedded;
+mod events;
 mod explain;
 mod help;
 mod history;
@@ -113,6 +116,8 @@ fn run(command: Option<Command>, global: Global) -> Result<Answer, Failure> {
         Command::Demo => demo::run(&context),
         Command::Doctor(args) => doctor::run(&context, &args),
         Command::Log(args) => log::run(&context, &args),
+        Command::Events { follow } => events::run(&context, follow),
+        Command::Bench { parts, dir } => bench::run(&context, &parts, dir.as_deref()),
         Command::Verify(args) => verify::run(&context, &args),
         Command::Help { words } => help::run(&words),
         Command::Explain { topic } => explain::run(&topic),
@@ -124,6 +129,9 @@ fn run(command: Option<Command>, global: Global) -> Result<Answer, Failure> {
 }
 
 fn print_answer(answer: &Answer, is_json: bool) -> u8 {
+    if answer.is_told {
+        return answer.exit;
+    }
     if is_json {
         screen::print(&json::document(&answer.envelope()));
     } else {

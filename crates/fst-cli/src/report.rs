@@ -30,6 +30,8 @@ pub(crate) struct Answer {
     pub undo: Option<String>,
     /// Exit code.
     pub exit: u8,
+    /// Printed already, while it came.
+    pub is_told: bool,
 }
 
 impl Answer {
@@ -44,6 +46,15 @@ impl Answer {
             next,
             undo: None,
             exit: 0,
+            is_told: false,
+        }
+    }
+
+    /// An answer that was printed already, while it came.
+    pub(crate) fn told(schema: &'static str) -> Self {
+        Self {
+            is_told: true,
+            ..Self::new(schema, Value::Null, "")
         }
     }
 

@@ -41,6 +41,7 @@ use crate::remote::throttle::Throttle;
 use crate::scan::{self, Noted, Places, Reach, Scanned};
 
 mod afar;
+mod changes;
 mod choose;
 mod clear;
 mod early;
@@ -54,6 +55,7 @@ mod space;
 mod status;
 mod watch;
 
+pub use changes::Change;
 pub(crate) use choose::obey;
 use look::Look;
 pub use members::Members;

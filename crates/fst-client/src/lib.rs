@@ -30,6 +30,7 @@ pub mod ignore;
 pub mod keystore;
 pub mod log;
 pub mod marker;
+pub mod measure;
 pub mod operations;
 pub mod past;
 pub mod push;

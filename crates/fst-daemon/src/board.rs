@@ -14,10 +14,13 @@ use fst_client::config::FolderConfig;
 use fst_client::folder::StatusHandle;
 use fst_proto::error::{ErrorCode, Problem};
 use fst_proto::ids::{DeviceId, SpaceId};
-use fst_proto::ipc::{DeviceStatus, FolderStatus, LineStatus, Pending, ServerStatus, Status};
+use fst_proto::ipc::{
+    DeviceStatus, Event, FolderStatus, LineStatus, Pending, ServerStatus, Status,
+};
 use fst_proto::time::UnixMillis;
 
 use crate::DaemonError;
+use crate::feed::{self, Feed};
 use crate::status::{self, State};
 use crate::worker::Command;
 
@@ -35,6 +38,7 @@ pub(crate) struct Board {
     line: Mutex<LineStatus>,
     device: Mutex<DeviceStatus>,
     config: Mutex<Option<Problem>>,
+    feed: Feed,
 }
 
 /// One folder and the way to its worker.
@@ -191,22 +195,36 @@ impl Board {
         *locked(&self.seats) = seats;
     }
 
+    /// What happens, for those who follow it.
+    pub(crate) fn feed(&self) -> &Feed {
+        &self.feed
+    }
+
     /// The server answered.
     pub(crate) fn connected(&self) {
         let mut server = locked(&self.server);
-        server.connected = true;
+        let was_connected = std::mem::replace(&mut server.connected, true);
         server.reason = None;
         server.lost_ms = 0;
+        drop(server);
+        if !was_connected {
+            self.feed.tell([server_event("connected")]);
+        }
     }
 
     /// The server did not answer.
     pub(crate) fn disconnected(&self, reason: String, now: UnixMillis) {
         let mut server = locked(&self.server);
-        if server.lost_ms == 0 {
+        let is_new = server.lost_ms == 0;
+        if is_new {
             server.lost_ms = now.0;
         }
         server.connected = false;
         server.reason = Some(reason);
+        drop(server);
+        if is_new {
+            self.feed.tell([server_event("offline")]);
+        }
     }
 
     /// Notes how fast bytes flow.
@@ -245,6 +263,13 @@ impl Board {
             daemon_pid: std::process::id(),
             config: locked(&self.config).clone(),
         }
+    }
+}
+
+fn server_event(state: &str) -> Event {
+    Event {
+        state: Some(state.to_owned()),
+        ..feed::named("server")
     }
 }
 

@@ -28,6 +28,7 @@ pub mod status;
 mod barrier;
 mod board;
 mod error;
+mod feed;
 mod lock;
 mod monotonic;
 mod news;

@@ -128,6 +128,7 @@ impl Daemon {
         }
         let reason = supervisor.run(&inbox);
         supervisor.drain();
+        supervisor.board.feed().end();
         if let Some(server) = server {
             server.stop();
         }
@@ -367,7 +368,9 @@ impl Supervisor {
             Request::Remove { path } => self.remove(Path::new(path)),
             Request::Reload => self.reload(),
             // Answered before they come here.
-            Request::Status | Request::Wait { .. } | Request::Stop => Ok(()),
+            Request::Status | Request::Wait { .. } | Request::Events { .. } | Request::Stop => {
+                Ok(())
+            },
         };
         match result {
             Ok(()) => Reply::Done,

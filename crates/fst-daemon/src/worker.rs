@@ -13,15 +13,17 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 
 use fst_client::clock::SystemClock;
 use fst_client::dirs::Dirs;
-use fst_client::folder::Watched;
+use fst_client::folder::{Change, Watched};
 use fst_client::remote::throttle::Throttle;
 use fst_client::{Client, ClientError, Folder, FolderError, Outcome};
 use fst_engine::settle::Touch;
 use fst_proto::error::{ErrorCode, Problem};
+use fst_proto::ipc::FolderStatus;
 use fst_proto::time::Clock as _;
 
 use crate::barrier::Ticket;
 use crate::board::{Board, Seat, View, is_network};
+use crate::feed;
 use crate::monotonic::Monotonic;
 use crate::monotonic::Tick;
 use crate::news::News;
@@ -95,11 +97,15 @@ struct Running {
     is_watched: Arc<AtomicBool>,
     /// When the whole folder is looked at again although nothing tells to.
     full_due: Tick,
+    /// The folder as followers were told of it.
+    told: FolderStatus,
     is_ending: bool,
 }
 
 struct OpenFolder {
     folder: Folder,
+    /// Followers were told of the changes before it.
+    position: u64,
     /// Ends the watcher when dropped; without one the whole folder is looked at every minute.
     _watch: Option<Box<dyn Any + Send>>,
 }
@@ -141,6 +147,7 @@ impl Worker {
             news: Arc::default(),
             is_watched: Arc::new(AtomicBool::new(false)),
             full_due: clock.now(),
+            told: FolderStatus::default(),
             is_ending: false,
         };
         running.run();
@@ -207,6 +214,7 @@ impl Running {
             Command::Resume { accept_deletions } => {
                 self.wish.accept_deletions |= accept_deletions;
                 self.worker.seat.view().is_paused = false;
+                self.tell();
                 self.on(Event::Poke);
             },
             Command::Resync => {
@@ -249,6 +257,7 @@ impl Running {
             .drain(..)
             .chain(self.covered.drain(..))
             .for_each(Ticket::land);
+        self.tell();
     }
 
     fn run_cycle(&mut self) {
@@ -273,6 +282,34 @@ impl Running {
             Err(fault) => self.failed(fault),
         };
         self.on(Event::Ended(ending));
+        self.tell();
+    }
+
+    /// Tells followers which changes the log gained, and what became of the folder.
+    fn tell(&mut self) {
+        let changes = self.take_changes();
+        let (status, _) = self.worker.seat.status();
+        let changes = changes.into_iter();
+        let changes = changes.map(|change| feed::of_change(&status.path, change));
+        let events = changes.chain(feed::between(&self.told, &status));
+        self.worker.board.feed().tell(events);
+        self.told = status;
+    }
+
+    fn take_changes(&mut self) -> Vec<Change> {
+        let Some(open) = &mut self.open else {
+            return Vec::new();
+        };
+        let known = open.position;
+        let read = open.folder.position().and_then(|position| {
+            open.position = position;
+            if position == known {
+                return Ok(Vec::new());
+            }
+            open.folder.changes_from(known)
+        });
+        // A database that cannot be read fails the next cycle too, and that is told.
+        read.unwrap_or_default()
     }
 
     /// A barrier does not trust the watcher, and nobody does when it is gone.
@@ -365,6 +402,7 @@ impl Running {
         let client = client.map_err(|error| Fault::from(&error))?;
         let folder = client.open_folder(&self.worker.seat.config);
         let folder = folder.map_err(|error| Fault::from(&error))?;
+        let position = folder.position().map_err(|error| Fault::from(&error))?;
         self.worker.board.count_devices(folder.device_count());
         let notice = self.notice_change();
         self.is_watched.store(true, Ordering::Release);
@@ -389,6 +427,7 @@ impl Running {
             .ok()
             .map(|watch| Box::new(watch) as Box<dyn Any + Send>);
         Ok(OpenFolder {
+            position,
             folder,
             _watch: watch,
         })

@@ -42,6 +42,11 @@ pub enum Request {
         /// Folder, absolute.
         path: String,
     },
+    /// What happened lately, or what happens from now on.
+    Events {
+        /// From now on, until either side ends.
+        follow: bool,
+    },
     /// Read the configuration again.
     Reload,
     /// Stop the daemon.
@@ -56,11 +61,44 @@ pub enum Reply {
     Done,
     /// State of everything.
     Status(Box<Status>),
+    /// Something happened; more follows.
+    Event(Box<Event>),
+    /// Nothing happened for a while; more follows.
+    Alive,
     /// It did not work.
     Failed {
         /// Why, and what to do.
         problem: Problem,
     },
+}
+
+/// Something that happened. Field names are the public contract of `fst events --json`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// Number within the life of this daemon, from 1, without gaps but those that are told.
+    pub seq: u64,
+    /// When it was noticed, Unix milliseconds.
+    pub time_ms: u64,
+    /// `state | sent | received | conflict | problem | server | missed | stopping`.
+    pub event: String,
+    /// Absolute local path of the folder concerned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folder: Option<String>,
+    /// Path inside it, printable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// Of a change: `create | edit | move | delete | attributes`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub action: Option<String>,
+    /// Of a folder the words of [`Status::state`]; of the server `connected | offline`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
+    /// `FST-nnnn` of what is wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// Open conflicts, or events that were missed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count: Option<u64>,
 }
 
 /// State of the whole client.

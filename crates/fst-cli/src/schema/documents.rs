@@ -3,6 +3,7 @@
 //! One list for each area, so that commands are added side by side. A new command gets an entry here, and its file by
 //! `fst schema NAME > docs/schema/cli/NAME.json`. Invariant: fields are added, never renamed or removed.
 
+use fst_client::measure::Part;
 use serde_json::{Value, json};
 
 use super::Document;
@@ -216,6 +217,18 @@ const FOLDERS: &[Document] = &[
                 ("version?", text("Version of its program")),
             ])
         },
+    },
+    Document {
+        name: "fst.event/1",
+        commands: &["events"],
+        about: "Something that happened; one such document a line",
+        data: event,
+    },
+    Document {
+        name: "fst.bench/1",
+        commands: &["bench"],
+        about: "How fast the parts of this machine are that syncing needs",
+        data: bench,
     },
     Document {
         name: "fst.doctor/1",
@@ -467,6 +480,65 @@ const PROGRAM: &[Document] = &[
         },
     },
 ];
+
+fn event() -> Value {
+    let events = &[
+        "state", "sent", "received", "conflict", "problem", "server", "missed", "stopping",
+    ];
+    object([
+        ("seq", whole("Number within the life of the daemon, from 1")),
+        ("time_ms", time("When it was noticed")),
+        ("event", word(events, "What happened")),
+        ("folder?", text("The folder")),
+        ("path?", text("Path inside it")),
+        ("action?", text("create, edit, move, delete or attributes")),
+        ("state?", text("Of the folder, or of the server")),
+        ("code?", code("What is wrong")),
+        (
+            "count?",
+            whole("Open conflicts, or events that were missed"),
+        ),
+    ])
+}
+
+fn bench() -> Value {
+    let parts = &Part::ALL.map(Part::as_str);
+    let speed = |about: &str| whole(&format!("{about}; bytes a second"));
+    let wait = |about: &str| whole(&format!("{about}; microseconds"));
+    let measured = object([
+        ("part", word(parts, "What was measured")),
+        ("write_bytes_per_s?", speed("Large files, made durable")),
+        ("read_bytes_per_s?", speed("The same bytes")),
+        (
+            "save_p50_us?",
+            wait("One small file made durable: the middle"),
+        ),
+        ("save_p95_us?", wait("One in twenty takes longer")),
+        ("bytes_per_s?", speed("Work of one core")),
+        ("first_us?", wait("First request, with the connection")),
+        ("round_trip_p50_us?", wait("Further requests: the middle")),
+        ("round_trip_p95_us?", wait("One in twenty takes longer")),
+        ("reason?", text("Why it could not be measured")),
+        ("next?", text("What to do then")),
+    ]);
+    let large = object([
+        ("part", word(parts, "The part")),
+        ("bytes_per_s", speed("How fast it is")),
+    ]);
+    let small = object([
+        ("part", word(parts, "The part")),
+        ("wait_us", wait("For one file")),
+    ]);
+    object([
+        (
+            "parts",
+            list(measured, "In the order in which a file meets them"),
+        ),
+        ("large_files", or_null(large)),
+        ("small_files", or_null(small)),
+        ("text", text("The same in a sentence")),
+    ])
+}
 
 fn demo() -> Value {
     object([

@@ -4,6 +4,7 @@
 //! a test waits with `fst wait` only; ports are free ones.
 
 mod afar;
+mod bench;
 mod brief;
 mod bundling;
 mod completing;
@@ -15,6 +16,7 @@ mod demos;
 mod doctor;
 mod encrypted;
 mod enrolling;
+mod events;
 mod exits;
 mod explaining;
 mod help;

@@ -2,13 +2,14 @@
 //!
 //! Invariant: every exchange has a time limit, so a daemon that hangs cannot hang a command.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
+use std::ops::ControlFlow;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
 use fst_client::dirs::Dirs;
-use fst_proto::ipc::{Reply, Request, Status};
+use fst_proto::ipc::{Event, Reply, Request, Status};
 
 use super::LINE_BYTES_MAX;
 use crate::DaemonError;
@@ -54,7 +55,9 @@ impl Connection {
     pub fn status(&mut self) -> Result<Status, DaemonError> {
         match self.ask(&Request::Status)? {
             Reply::Status(status) => Ok(*status),
-            Reply::Done | Reply::Failed { .. } => Err(protocol("a reply that is not a status")),
+            Reply::Done | Reply::Event(_) | Reply::Alive | Reply::Failed { .. } => {
+                Err(protocol("a reply that is not a status"))
+            },
         }
     }
 
@@ -83,25 +86,70 @@ impl Connection {
         line.push(b'\n');
         self.exchange(&line, limit)
             .map_err(DaemonError::Talk)
-            .and_then(|reply| {
-                match serde_json::from_slice(&reply).map_err(DaemonError::Protocol)? {
-                    Reply::Failed { problem } => Err(DaemonError::Refused(Box::new(problem))),
-                    reply @ (Reply::Done | Reply::Status(_)) => Ok(reply),
-                }
-            })
+            .and_then(|reply| parsed(&reply))
+    }
+
+    /// Hands over what happened lately, or, to `follow`, what happens until the daemon ends; `None` says that nothing did
+    /// for a while, at first that nothing is missed from now on. Ends early when `on_event` breaks.
+    ///
+    /// # Errors
+    /// As [`Connection::ask`]; a daemon that ends is none.
+    pub fn events(
+        &mut self,
+        follow: bool,
+        on_event: &mut dyn FnMut(Option<&Event>) -> ControlFlow<()>,
+    ) -> Result<(), DaemonError> {
+        let mut reply = self.ask(&Request::Events { follow })?;
+        loop {
+            let flow = match &reply {
+                Reply::Event(event) => on_event(Some(event)),
+                Reply::Alive => on_event(None),
+                Reply::Done => ControlFlow::Break(()),
+                Reply::Status(_) | Reply::Failed { .. } => {
+                    return Err(protocol("a reply that is not an event"));
+                },
+            };
+            if flow.is_break() {
+                return Ok(());
+            }
+            reply = match self.read_line() {
+                Ok(line) => parsed(&line)?,
+                Err(error) if is_end(&error) => return Ok(()),
+                Err(error) => return Err(DaemonError::Talk(error)),
+            };
+        }
     }
 
     fn exchange(&mut self, line: &[u8], limit: Duration) -> std::io::Result<Vec<u8>> {
         self.stream.get_ref().set_read_timeout(Some(limit))?;
         self.stream.get_mut().write_all(line)?;
+        self.read_line()
+    }
+
+    fn read_line(&mut self) -> std::io::Result<Vec<u8>> {
         let mut reply = Vec::new();
         (&mut self.stream)
             .take(LINE_BYTES_MAX)
             .read_until(b'\n', &mut reply)?;
         if reply.is_empty() {
-            return Err(std::io::ErrorKind::UnexpectedEof.into());
+            return Err(ErrorKind::UnexpectedEof.into());
         }
         Ok(reply)
+    }
+}
+
+/// Whether the other side is gone.
+fn is_end(error: &std::io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset | ErrorKind::BrokenPipe
+    )
+}
+
+fn parsed(line: &[u8]) -> Result<Reply, DaemonError> {
+    match serde_json::from_slice(line).map_err(DaemonError::Protocol)? {
+        Reply::Failed { problem } => Err(DaemonError::Refused(Box::new(problem))),
+        reply @ (Reply::Done | Reply::Status(_) | Reply::Event(_) | Reply::Alive) => Ok(reply),
     }
 }
 

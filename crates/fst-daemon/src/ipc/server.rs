@@ -12,7 +12,7 @@ use std::sync::mpsc::{self, Sender};
 use std::time::Duration;
 
 use fst_proto::error::{ErrorCode, Problem};
-use fst_proto::ipc::{Reply, Request};
+use fst_proto::ipc::{Event, Reply, Request};
 
 use super::LINE_BYTES_MAX;
 use crate::barrier::run_barrier;
@@ -75,6 +75,10 @@ impl<E: From<Call>> Talk<E> {
                 return Ok(());
             }
             let request = serde_json::from_slice(&line);
+            if let Ok(Request::Events { follow }) = request {
+                self.events(stream.get_mut(), follow)?;
+                continue;
+            }
             let is_stop = matches!(request, Ok(Request::Stop));
             // The process may end as soon as the supervisor knows, so the reply goes first.
             let reply = if is_stop {
@@ -82,13 +86,34 @@ impl<E: From<Call>> Talk<E> {
             } else {
                 self.answer(request)
             };
-            let mut reply = serde_json::to_vec(&reply)?;
-            reply.push(b'\n');
-            stream.get_mut().write_all(&reply)?;
+            send(stream.get_mut(), &reply)?;
             if is_stop {
                 self.call(Request::Stop);
             }
         }
+    }
+
+    /// Tells what happened, or what happens until the daemon ends or the other side is gone.
+    fn events(&self, out: &mut UnixStream, follow: bool) -> std::io::Result<()> {
+        let feed = self.board.feed();
+        if !follow {
+            send_all(out, feed.recent())?;
+            return send(out, &Reply::Done);
+        }
+        let Some(mut follower) = feed.follow() else {
+            let mut problem = Problem::new(ErrorCode::Locked, "too many follow the events already");
+            "end another one: fst events --follow".clone_into(&mut problem.next);
+            return send(out, &Reply::Failed { problem });
+        };
+        // From here on nothing is missed, and the other side may say so.
+        send(out, &Reply::Alive)?;
+        while let Some(events) = follower.wait() {
+            if events.is_empty() {
+                send(out, &Reply::Alive)?;
+            }
+            send_all(out, events)?;
+        }
+        send(out, &Reply::Done)
     }
 
     fn answer(&self, request: Result<Request, serde_json::Error>) -> Reply {
@@ -110,6 +135,19 @@ impl<E: From<Call>> Talk<E> {
         let answer = sent.ok().and_then(|()| answer.recv().ok());
         answer.unwrap_or_else(|| failed(ErrorCode::NoDaemon, "the daemon is stopping"))
     }
+}
+
+fn send_all(out: &mut UnixStream, events: Vec<Event>) -> std::io::Result<()> {
+    let mut replies = events
+        .into_iter()
+        .map(|event| Reply::Event(Box::new(event)));
+    replies.try_for_each(|reply| send(out, &reply))
+}
+
+fn send(out: &mut UnixStream, reply: &Reply) -> std::io::Result<()> {
+    let mut line = serde_json::to_vec(reply)?;
+    line.push(b'\n');
+    out.write_all(&line)
 }
 
 fn failed(code: ErrorCode, detail: &str) -> Reply {

@@ -157,7 +157,10 @@ async fn init_makes_the_database_once_and_migrate_tells() {
     let (code, out, _) = farm.admin(&["migrate", "--plan"]);
     assert_eq!(
         (code, out.as_str()),
-        (Some(0), "to do  0001_init\nto do  0002_barred\n")
+        (
+            Some(0),
+            "to do  0001_init\nto do  0002_barred\nto do  0003_quotas\nto do  0004_audit\n"
+        )
     );
     assert_eq!(
         farm.admin(&["migrate", "--check"]).0,
@@ -177,7 +180,7 @@ async fn init_makes_the_database_once_and_migrate_tells() {
     assert_eq!(farm.admin(&["migrate"]).0, Some(0));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn workers_that_share_too_little_do_not_start_together() {
     let farm = Farm::start().await;
     let first = Process::spawn(farm.worker_command(Shares::Nothing));
