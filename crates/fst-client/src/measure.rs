@@ -1,8 +1,8 @@
 //! How fast each part of this machine is that syncing needs.
 //!
-//! For `fst bench`. Every part is measured with the code that syncing uses, on one core, for [`PART_MS_MAX`]. Invariant:
-//! nothing of a user is read or changed, and nothing stays on the disk ([`disk`]); keys are made up for the moment.
-//! Not here: what the figures mean ([`slowest`]), words (`fst-cli`).
+//! For `fst bench`. Every part is measured with the code that syncing uses, on one core, for `PART_MS_MAX`. Invariant:
+//! nothing of a user is read or changed, and nothing stays on the disk (`disk`); keys are made up for the moment.
+//! Not here: what the figures mean ([`slowest()`]), words (`fst-cli`).
 //! Source: docs/design/commands.md §18.
 
 use std::path::Path;

@@ -29,7 +29,7 @@ impl Folder {
         Ok(newest.first().map_or(0, |line| line.idx + 1))
     }
 
-    /// Changes from `position` on, oldest first: of many the newest [`CHANGES_MAX`].
+    /// Changes from `position` on, oldest first: of many the newest `CHANGES_MAX`.
     ///
     /// # Errors
     /// [`FolderError::Db`].
