@@ -16,6 +16,7 @@ use axum::routing::{any, get, post};
 use fst_proto::error::ErrorCode;
 use fst_proto::text::to_hex;
 use tokio::sync::{Semaphore, watch};
+use tokio::time::Instant;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::config::{Network, RateLimits};
@@ -176,6 +177,7 @@ pub fn router(app: App) -> Router {
 /// Gives the request its id, refuses client keys, counts the answer.
 async fn observe(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let id = to_hex(&seams::bytes::<8>(app.service.random()));
+    let (began, _in_flight) = (Instant::now(), app.metrics.enter());
     let method = method_text(request.method());
     let path = request.extensions().get::<MatchedPath>().cloned();
     let route = path
@@ -206,8 +208,8 @@ async fn observe(State(app): State<App>, mut request: Request, next: Next) -> Re
     if response.extensions().get::<Changed>().is_some() {
         app.metrics.changed();
     }
-    app.metrics
-        .request(&route, method, response.status().as_u16());
+    let status = response.status().as_u16();
+    app.metrics.request(&route, method, status, began.elapsed());
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }

@@ -2,16 +2,21 @@
 //!
 //! Fed by [`crate::http`], rendered at `/metrics`. Invariant: every series exists from the start with 0, and
 //! no label names a user, device, space or file. `fst_bandwidth_usage_bytes` is untyped on purpose: its name
-//! is fixed and fits neither counter nor gauge. Not here: histograms, pushing.
+//! is fixed and fits neither counter nor gauge. Not here: pushing.
 //! Source: docs/design/wire.md, monitoring.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use fst_proto::ids::DeviceId;
 use fst_proto::time::UnixMillis;
+
+use durations::Durations;
+
+mod durations;
 
 /// A device counts as active this long after its last request, milliseconds.
 const ACTIVE_MS: u64 = 5 * 60 * 1000;
@@ -101,8 +106,27 @@ pub struct Metrics {
     commits: [AtomicU64; CommitResult::TEXTS.len()],
     changing: AtomicU64,
     rate_limited: AtomicU64,
-    requests: Mutex<BTreeMap<(String, &'static str, &'static str), u64>>,
+    in_flight: AtomicU64,
+    requests: Mutex<Requests>,
     active: Mutex<BTreeMap<DeviceId, UnixMillis>>,
+}
+
+/// Requests by route template.
+#[derive(Debug, Default)]
+struct Requests {
+    /// By method and class of status too.
+    counts: BTreeMap<(String, &'static str, &'static str), u64>,
+    durations: BTreeMap<String, Durations>,
+}
+
+/// A request that is being served; it counts until this is dropped.
+#[derive(Debug)]
+pub struct InFlight<'a>(&'a AtomicU64);
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// Values that are read when metrics are asked for.
@@ -118,6 +142,8 @@ pub struct Readings {
     pub devices: u64,
     /// Event streams open now.
     pub streams: u64,
+    /// Whether the server may serve.
+    pub is_ready: bool,
     /// When a backup became whole last, seconds since 1970.
     pub last_backup: Option<u64>,
     /// Time now.
@@ -155,8 +181,14 @@ impl Metrics {
         self.rate_limited.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Counts a request by its route template.
-    pub fn request(&self, route: &str, method: &'static str, status: u16) {
+    /// Counts a request while it is served.
+    pub fn enter(&self) -> InFlight<'_> {
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
+        InFlight(&self.in_flight)
+    }
+
+    /// Counts a request by its route template; `took` ends where the body of the answer begins.
+    pub fn request(&self, route: &str, method: &'static str, status: u16, took: Duration) {
         let class = match status / 100 {
             1 => "1xx",
             2 => "2xx",
@@ -165,9 +197,16 @@ impl Metrics {
             _ => "5xx",
         };
         let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
-        *requests
-            .entry((route.to_owned(), method, class))
-            .or_default() += 1;
+        let key = (route.to_owned(), method, class);
+        *requests.counts.entry(key).or_default() += 1;
+        match requests.durations.get_mut(route) {
+            Some(durations) => durations.note(took),
+            None => requests
+                .durations
+                .entry(route.to_owned())
+                .or_default()
+                .note(took),
+        }
     }
 
     /// Remembers that a device was here.
@@ -245,7 +284,7 @@ impl Metrics {
         out
     }
 
-    fn render_single(&self, out: &mut String, readings: Readings) {
+    fn singles(&self, readings: Readings) -> [Single; 9] {
         let active = self.active.lock().unwrap_or_else(PoisonError::into_inner);
         let n_active = active
             .values()
@@ -253,7 +292,7 @@ impl Metrics {
             .count();
         drop(active);
         let changing = self.changing.load(Ordering::Relaxed);
-        let singles = [
+        [
             (
                 "fst_active_clients",
                 "gauge",
@@ -296,8 +335,23 @@ impl Metrics {
                 "Event streams open now.",
                 readings.streams,
             ),
-        ];
-        for (name, kind, help, value) in singles {
+            (
+                "fst_http_in_flight",
+                "gauge",
+                "Requests whose answer has not begun.",
+                self.in_flight.load(Ordering::Relaxed),
+            ),
+            (
+                "fst_ready",
+                "gauge",
+                "1 while the server may serve.",
+                u64::from(readings.is_ready),
+            ),
+        ]
+    }
+
+    fn render_single(&self, out: &mut String, readings: Readings) {
+        for (name, kind, help, value) in self.singles(readings) {
             head(out, name, kind, help);
             line(out, name, "", value);
         }
@@ -319,13 +373,21 @@ impl Metrics {
     fn render_requests(&self, out: &mut String) {
         head(out, "fst_http_requests_total", "counter", "HTTP requests.");
         let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
-        for ((route, method, class), n) in requests.iter() {
+        for ((route, method, class), n) in &requests.counts {
             let labels =
                 format!("{{route=\"{route}\",method=\"{method}\",status_class=\"{class}\"}}");
             line(out, "fst_http_requests_total", &labels, *n);
         }
+        let name = "fst_http_request_duration_seconds";
+        head(out, name, "histogram", "Time until an answer began.");
+        for (route, durations) in &requests.durations {
+            durations.render(out, name, route);
+        }
     }
 }
+
+/// Name, kind, help and value of a series without labels.
+type Single = (&'static str, &'static str, &'static str, u64);
 
 fn is_active(last: UnixMillis, now: UnixMillis) -> bool {
     now.0.saturating_sub(last.0) < ACTIVE_MS

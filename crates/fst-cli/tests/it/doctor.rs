@@ -43,7 +43,7 @@ fn a_healthy_device_has_nothing_to_mend() {
     assert_eq!(answer["next"].as_array().map(Vec::len), Some(0));
     let text = anna.fst(["doctor", "clock", "db"]).ok().out;
     assert_eq!(text.lines().count(), 2, "{text}");
-    assert!(text.contains("docs: 1 entries"), "{text}");
+    assert!(text.contains("docs: 1 entry"), "{text}");
 }
 
 #[test]

@@ -7,10 +7,10 @@ use serde_json::Value;
 
 use crate::world::{FST, Home, Server};
 
-/// A follower that misses nothing from now on.
+/// A follower that misses nothing from now on. One that is told nothing ends, and fails the test instead of hanging it.
 fn follower(home: &Home) -> (Child, BufReader<ChildStdout>) {
-    let mut command = home.command(FST);
-    command.args(["events", "--follow", "--json"]);
+    let mut command = home.command("timeout");
+    command.args(["120", FST, "events", "--follow", "--json"]);
     let mut child = command
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

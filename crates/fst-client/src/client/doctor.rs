@@ -224,7 +224,12 @@ impl Client {
             let counted = db.and_then(|db| Ok((db.load()?, db.read().totals()?)));
             match counted {
                 Ok((_, totals)) => {
-                    Finding::good(Topic::Db, format!("{path}: {} entries", totals.nodes))
+                    let unit = if totals.nodes == 1 {
+                        "entry"
+                    } else {
+                        "entries"
+                    };
+                    Finding::good(Topic::Db, format!("{path}: {} {unit}", totals.nodes))
                 },
                 Err(error) => Finding {
                     text: format!("{path}: {}", chain(&error)),

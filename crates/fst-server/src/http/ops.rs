@@ -8,6 +8,7 @@ use super::App;
 use super::reply::{self, Answer, Failure};
 use crate::metrics::Readings;
 use crate::refusal::Refusal;
+use crate::service::Served;
 use crate::upkeep::backup;
 
 /// The process runs.
@@ -17,16 +18,7 @@ pub(super) async fn healthz() -> &'static str {
 
 /// The stores answer and the server is not stopping.
 pub(super) async fn readyz(State(app): State<App>) -> Answer {
-    if *app.stopping.borrow() {
-        return Err(Failure(Refusal::Stopping));
-    }
-    if app
-        .ready_while
-        .as_ref()
-        .is_some_and(|may_serve| !may_serve())
-    {
-        return Err(Failure(Refusal::NotAlone));
-    }
+    may_serve(&app)?;
     app.service.totals().await?;
     let text = if app.service.is_bus_up() {
         "ready\n"
@@ -34,6 +26,17 @@ pub(super) async fn readyz(State(app): State<App>) -> Answer {
         "ready; redis is down: changes of other workers are polled for\n"
     };
     Ok(text.into_response())
+}
+
+/// Refuses while the server stops, or lost its place beside other workers.
+fn may_serve(app: &App) -> Served<()> {
+    if *app.stopping.borrow() {
+        return Err(Refusal::Stopping);
+    }
+    match &app.ready_while {
+        Some(may_serve) if !may_serve() => Err(Refusal::NotAlone),
+        _ => Ok(()),
+    }
 }
 
 /// Prometheus text.
@@ -44,6 +47,7 @@ pub(super) async fn metrics(State(app): State<App>) -> Answer {
         stored_bytes: totals.bytes,
         devices: totals.devices,
         streams: open_streams as u64,
+        is_ready: may_serve(&app).is_ok(),
         last_backup: last_backup(&app).await,
         fsyncs: app.service.blob_fsyncs(),
         certificate_ends: app.certificate.as_ref().and_then(|shown| shown.ends()),

@@ -1,6 +1,8 @@
 //! `/metrics` and the health routes.
 
 use std::collections::BTreeSet;
+use std::io::Write as _;
+use std::process::{Command, Stdio};
 
 use reqwest::StatusCode;
 
@@ -84,6 +86,8 @@ async fn every_series_is_there_from_the_start() {
     for name in singles {
         assert_eq!(value(&text, name), 0);
     }
+    assert_eq!(value(&text, "fst_http_in_flight"), 1, "this one");
+    assert_eq!(value(&text, "fst_ready"), 1);
     assert!(text.contains("# TYPE fst_bandwidth_usage_bytes untyped\n"));
     assert!(text.contains("# TYPE fst_files_synced_total counter\n"));
     assert!(text.contains("fst_build_info{version=\"3.2.0\"} 1\n"));
@@ -110,12 +114,40 @@ fn check_exposition(text: &str) {
             );
         } else {
             let (name, value) = line.rsplit_once(' ').unwrap();
-            assert_eq!(name.split('{').next(), Some(current.0), "{line}");
+            let bare = name.split('{').next().unwrap();
+            let base = match current.1 {
+                "histogram" => ["_bucket", "_sum", "_count"]
+                    .iter()
+                    .find_map(|suffix| bare.strip_suffix(suffix))
+                    .unwrap(),
+                _ => bare,
+            };
+            assert_eq!(base, current.0, "{line}");
             assert!(series.insert(name), "twice: {line}");
-            value.parse::<u64>().unwrap();
+            value.parse::<f64>().unwrap();
         }
     }
     assert!(!series.is_empty());
+}
+
+/// What the scraper itself says of the text.
+#[tokio::test]
+async fn promtool_has_no_objections() {
+    let (server, _, token, space) = TestServer::with_space().await;
+    server.http.changes(&token, space, 0).await;
+    let text = text(&server).await;
+    let mut promtool = Command::new("promtool");
+    promtool.args(["check", "metrics"]);
+    let pipes = promtool.stdin(Stdio::piped()).stderr(Stdio::piped());
+    let Ok(mut promtool) = pipes.spawn() else {
+        eprintln!("SKIPPED: promtool is not installed (Debian: prometheus)");
+        return;
+    };
+    let mut input = promtool.stdin.take().unwrap();
+    input.write_all(text.as_bytes()).unwrap();
+    drop(input);
+    let said = promtool.wait_with_output().unwrap();
+    assert!(said.status.success(), "{said:?}\n{text}");
 }
 
 #[tokio::test]
@@ -167,6 +199,10 @@ async fn work_is_counted() {
         value(&text, "fst_files_synced_total{direction=\"download\"}"),
         2
     );
+    let route = "route=\"/v1/spaces/{space}/commit\"";
+    let took = format!("fst_http_request_duration_seconds_count{{{route}}}");
+    assert_eq!(value(&text, &took), 3);
+    assert_eq!(value(&text, "fst_http_in_flight"), 1, "the others are over");
     assert_eq!(value(&text, "fst_commits_total{result=\"committed\"}"), 2);
     assert_eq!(value(&text, "fst_commits_total{result=\"repeated\"}"), 1);
     assert_eq!(value(&text, "fst_commits_total{result=\"conflict\"}"), 1);

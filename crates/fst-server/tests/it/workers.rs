@@ -30,7 +30,6 @@ const KILLS_VAR: &str = "FST_TEST_KILLS";
 /// What one writer did.
 struct Written {
     device: Device,
-    token: String,
     space: SpaceId,
     acknowledged: Vec<(Commit, Receipt)>,
 }
@@ -111,7 +110,6 @@ async fn write_on(
     }
     Written {
         device,
-        token,
         space,
         acknowledged,
     }
@@ -122,14 +120,16 @@ async fn check(worker: &Process, tasks: Vec<JoinHandle<Written>>) -> usize {
     let mut n_commits = 0;
     for task in tasks {
         let written = task.await.unwrap();
-        let found = payloads(worker, &written.token, written.space).await;
+        // The writer's own token may have ended in a long run.
+        let token = worker.http().sign_in(&written.device).await;
+        let found = payloads(worker, &token, written.space).await;
         let expected = written.acknowledged.iter();
         let expected: Vec<_> = expected.map(|(commit, _)| commit.payload.clone()).collect();
         assert!(found[1..] == expected, "space {}", written.space);
         assert_eq!(written.device.seen.size, found.len() as u64);
         for n in (1..).take(expected.len()).filter(|n| n % 4 == 1) {
             let path = format!("/v1/spaces/{}/objects/{}", written.space, object(n));
-            let bytes = worker.http().get(&path, &written.token).await;
+            let bytes = worker.http().get(&path, &token).await;
             assert_eq!(bytes.bytes().await.unwrap(), object_bytes(n, 10_000));
         }
         n_commits += expected.len();
