@@ -54,8 +54,14 @@ impl Member {
 pub(crate) async fn open(options: &Options) -> Result<Opened, RunError> {
     restore::check_finished(options)?;
     let blobs = open_blobs(&options.storage)?;
+    let opened = open_on(options, Arc::clone(&blobs)).await?;
     #[cfg(feature = "shared-stores")]
     shared::look_at_bucket(&options.storage, blobs.as_ref()).await?;
+    Ok(opened)
+}
+
+/// The database and the bus, on these blobs.
+async fn open_on(options: &Options, blobs: Arc<dyn BlobStore>) -> Result<Opened, RunError> {
     match &options.database {
         Database::Sqlite(path) => {
             let cache = open_cache(options, None).await?;
