@@ -33,6 +33,7 @@ pub mod marker;
 pub mod measure;
 pub mod operations;
 pub mod past;
+mod private;
 pub mod push;
 pub mod remote;
 pub mod restore;

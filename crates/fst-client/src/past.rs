@@ -34,7 +34,6 @@ use crate::versions::{self, Deleted, Keeping, NodeHistory};
 
 mod afar;
 pub(crate) mod files;
-mod private;
 mod space;
 pub mod verify;
 

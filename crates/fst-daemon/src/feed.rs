@@ -4,7 +4,7 @@
 //! A follower that is slower than the ring turns is told how many events it missed; numbers have no other gaps.
 //! Not here: what goes over the socket ([`crate::ipc`]). Source: docs/design/commands.md §19.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -220,7 +220,8 @@ pub(crate) fn between(old: &FolderStatus, new: &FolderStatus) -> Vec<Event> {
             ..about("conflict")
         });
     }
-    let fresh = new.problems.iter().filter(|it| !old.problems.contains(it));
+    let known: HashSet<_> = old.problems.iter().collect();
+    let fresh = new.problems.iter().filter(|it| !known.contains(it));
     events.extend(fresh.take(PROBLEMS_MAX).map(|problem| Event {
         path: Some(problem.path.clone()),
         code: Some(problem.code.clone()),

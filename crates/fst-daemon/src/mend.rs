@@ -191,9 +191,11 @@ enum Temporary {
     File { pid: i32 },
 }
 
-/// `verify-` and 32 hex digits is the directory of a verify, `NAME.new-PID` a file that was about to take its place.
+/// `verify-` and 32 hex digits is the directory of a verify, `.fst-bench-` and so on that of a bench, `NAME.new-PID` a file
+/// that was about to take its place.
 fn temporary(name: &str) -> Option<Temporary> {
-    if let Some(tag) = name.strip_prefix("verify-") {
+    let of_a_command = ["verify-", ".fst-bench-"];
+    if let Some(tag) = of_a_command.iter().find_map(|what| name.strip_prefix(what)) {
         let is_tag = tag.len() == 32 && tag.bytes().all(|digit| digit.is_ascii_hexdigit());
         return is_tag.then_some(Temporary::Dir);
     }

@@ -161,7 +161,7 @@ pub struct FolderStatus {
 }
 
 /// One path that cannot be synced.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct PathProblem {
     /// Path relative to the folder, printable.
     pub path: String,

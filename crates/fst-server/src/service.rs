@@ -280,7 +280,12 @@ impl Service {
         }
         let done = work.await;
         match &done {
-            Ok(_) if struck.n > 0 => cache.forgive(who).await?,
+            Ok(_) if struck.n > 0 => {
+                // What succeeded stays so: the failures before it only wear off later.
+                if let Err(error) = cache.forgive(who).await {
+                    tracing::warn!(%error, "failures before a success are still counted");
+                }
+            },
             Err(Refusal::Unauthorized(_) | Refusal::SetupCode | Refusal::Slot) => {
                 let struck = cache.strike(who, rule, self.parts.clock.now()).await?;
                 if struck.n == rule.free.saturating_add(1) {

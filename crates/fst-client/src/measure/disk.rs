@@ -3,18 +3,17 @@
 //! Called by [`super::measure`]. Invariant: the directory is gone when this returns, also on errors; it is made only
 //! where [`ROOM_BYTES_MIN`] are free. Inside a synced folder it lies where nothing is synced from.
 
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
-use fst_crypto::random::{self, OsRandom};
 use fst_proto::error::ErrorCode;
 use fst_proto::path::PRIVATE_DIR;
 use rustix::fs::{Advice, fadvise, statvfs};
 
 use super::{Budget, Figure, noise, per_second, percentile};
 use crate::error::ClientError;
+use crate::private::Private;
 
 /// Most bytes of the large file: beyond what the memory of a disk hides, little enough for a full disk.
 const FILE_BYTES_MAX: u64 = 128 << 20;
@@ -30,6 +29,9 @@ const SAVES_MAX: usize = 200;
 
 /// Free bytes without which nothing is written: measuring never fills a disk.
 const ROOM_BYTES_MIN: u64 = 4 * FILE_BYTES_MAX;
+
+/// Begins the name of the directory, which may lie among files of a user.
+const PRIVATE_NAME: &str = ".fst-bench";
 
 /// Measures the file system that `dir` lies on.
 pub(super) fn measure(dir: &Path) -> Result<Figure, ClientError> {
@@ -47,8 +49,8 @@ pub(super) fn measure(dir: &Path) -> Result<Figure, ClientError> {
         )
     };
     has_room(dir, ROOM_BYTES_MIN).map_err(failed)?;
-    let place = Place::make(&beside(dir)).map_err(failed)?;
-    figures(&place.0).map_err(failed)
+    let place = Private::make(&beside(dir), PRIVATE_NAME).map_err(failed)?;
+    figures(place.path()).map_err(failed)
 }
 
 fn has_room(dir: &Path, bytes: u64) -> io::Result<()> {
@@ -65,27 +67,6 @@ fn beside(dir: &Path) -> PathBuf {
     let private = dir.ancestors().map(|above| above.join(PRIVATE_DIR));
     let there = private.into_iter().find(|private| private.is_dir());
     there.unwrap_or_else(|| dir.to_owned())
-}
-
-/// A directory of our own that goes away with this value.
-#[derive(Debug)]
-struct Place(PathBuf);
-
-impl Place {
-    fn make(parent: &Path) -> io::Result<Self> {
-        let tail = u64::from_le_bytes(random::bytes(&OsRandom));
-        let path = parent.join(format!(".fst-bench-{tail:016x}"));
-        DirBuilder::new().mode(0o700).create(&path)?;
-        Ok(Self(path))
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        if let Err(error) = fs::remove_dir_all(&self.0) {
-            tracing::warn!(%error, "what was written to measure the disk cannot be removed");
-        }
-    }
 }
 
 fn figures(place: &Path) -> io::Result<Figure> {
@@ -174,9 +155,9 @@ mod tests {
     #[test]
     fn nothing_stays_when_it_fails_half_way() {
         let dir = tempfile::tempdir().expect("a directory");
-        let place = Place::make(dir.path()).expect("room");
-        fs::create_dir(place.0.join("staged")).expect("ours");
-        figures(&place.0).expect_err("a directory lies where a file has to be");
+        let place = Private::new(dir.path(), PRIVATE_NAME).expect("room");
+        fs::create_dir(place.path().join("staged")).expect("ours");
+        figures(place.path()).expect_err("a directory lies where a file has to be");
         drop(place);
         assert_eq!(n_entries(dir.path()), 0);
     }

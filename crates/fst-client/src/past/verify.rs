@@ -20,13 +20,13 @@ use fst_proto::path::RelPath;
 use fst_proto::time::Clock as _;
 
 use super::Past;
-use super::private::Private;
 use crate::client::Client;
 use crate::clock::SystemClock;
 use crate::config::FolderConfig;
 use crate::db::{Db, RevisionRow};
 use crate::error::{ClientError, FolderError, chain};
 use crate::fetch::Flat;
+use crate::private::Private;
 use crate::remote::RemoteError;
 use crate::versions::{self, NodeHistory};
 

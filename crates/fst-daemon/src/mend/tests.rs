@@ -121,8 +121,9 @@ fn a_record_that_names_a_strange_file_does_not_remove_it() {
 fn what_a_killed_command_left_goes_and_what_is_in_use_stays() {
     let (_home, dirs) = home();
     let pid = dead_pid();
-    let [old, held] = ["0", "f"].map(|digit| {
-        let dir = dirs.state.join(format!("verify-{}", digit.repeat(32)));
+    let [old, measured, held] = ["verify-0", ".fst-bench-0", "verify-f"].map(|name| {
+        let (what, digit) = name.split_at(name.len() - 1);
+        let dir = dirs.state.join(format!("{what}{}", digit.repeat(32)));
         fs::create_dir(&dir).unwrap();
         fs::write(dir.join("log.db"), "rows").unwrap();
         dir
@@ -141,9 +142,12 @@ fn what_a_killed_command_left_goes_and_what_is_in_use_stays() {
     let abandoned = |path: &Path| Fault::Abandoned {
         path: path.to_owned(),
     };
-    mended(&dirs, &[abandoned(&file), abandoned(&old)]);
+    mended(
+        &dirs,
+        &[abandoned(&measured), abandoned(&file), abandoned(&old)],
+    );
     assert!(held.exists());
-    assert!(!old.exists() && !file.exists());
+    assert!(!old.exists() && !measured.exists() && !file.exists());
     assert!(dirs.state.join("verify-notes").exists());
     drop(holder);
     mended(&dirs, &[abandoned(&held)]);

@@ -209,9 +209,7 @@ async fn commands_bar_and_admit_beside_a_running_server() {
     let data = dir.path().join("data");
     let server = Process::start(&data);
     let http = server.http();
-    let mut device = http.create_account(1, &code_file(&data)).await;
-    let token = http.sign_in(&device).await;
-    http.create_space(&token, &mut device, SPACE).await;
+    let (device, token) = http.settle(1, &code_file(&data), SPACE).await;
     let (account, id) = (device.account.to_hex(), device.id.to_hex());
     let done = |args: &[&str]| {
         let (code, out, err) = run(&data, args);

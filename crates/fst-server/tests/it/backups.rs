@@ -29,9 +29,7 @@ impl Site {
         let data = dir.path().join("data");
         let server = Process::start(&data);
         let http = server.http();
-        let mut device = http.create_account(1, &code_file(&data)).await;
-        let token = http.sign_in(&device).await;
-        http.create_space(&token, &mut device, SPACE).await;
+        let (device, token) = http.settle(1, &code_file(&data), SPACE).await;
         let mut site = Self {
             dir,
             server,

@@ -141,9 +141,7 @@ async fn acknowledged_work_survives_kill_9() {
     let dir = tempfile::tempdir().unwrap();
     let mut server = Process::start(dir.path());
     let http = server.http();
-    let mut device = http.create_account(1, &code_file(dir.path())).await;
-    let token = http.sign_in(&device).await;
-    http.create_space(&token, &mut device, SPACE).await;
+    let (mut device, token) = http.settle(1, &code_file(dir.path()), SPACE).await;
     let mut acknowledged: Vec<(Commit, Receipt)> = Vec::new();
     let mut n = 0;
     for round in 0..4 {
@@ -222,10 +220,8 @@ async fn a_stop_ends_waiting_polls_and_exits_well() {
     let dir = tempfile::tempdir().unwrap();
     let server = Process::start(dir.path());
     let http = server.http();
-    let mut device = http.create_account(1, &code_file(dir.path())).await;
+    let (_, token) = http.settle(1, &code_file(dir.path()), SPACE).await;
     assert!(!dir.path().join("setup-code").exists());
-    let token = http.sign_in(&device).await;
-    http.create_space(&token, &mut device, SPACE).await;
     let url = format!("{}/v1/spaces/{SPACE}/changes?since=1&wait=50", http.url);
     let poll = tokio::spawn(http.client.get(url).bearer_auth(&token).send());
     // The poll counts as a client's request once it has arrived.
@@ -256,9 +252,7 @@ async fn logs_hold_no_secret_and_no_content() {
     let server = Process::spawn(traced);
     let http = server.http();
     let setup_code = code_file(dir.path());
-    let mut device = http.create_account(1, &setup_code).await;
-    let token = http.sign_in(&device).await;
-    http.create_space(&token, &mut device, SPACE).await;
+    let (device, token) = http.settle(1, &setup_code, SPACE).await;
     let canary = b"CANARY-of-a-payload".to_vec();
     let op = put_with(1, 0, canary.repeat(20), Some(canary.repeat(9000)));
     let commit = device.batch(SPACE, vec![op]);

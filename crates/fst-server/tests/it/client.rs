@@ -96,6 +96,14 @@ impl Http {
         device.wrote(&request.commit, receipt.head);
     }
 
+    /// An account whose device is signed in, and its space.
+    pub(crate) async fn settle(&self, n: u8, code: &str, space: SpaceId) -> (Device, String) {
+        let mut device = self.create_account(n, code).await;
+        let token = self.sign_in(&device).await;
+        self.create_space(&token, &mut device, space).await;
+        (device, token)
+    }
+
     pub(crate) async fn commit(&self, token: &str, space: SpaceId, commit: &Commit) -> Receipt {
         read(
             self.post(&format!("/v1/spaces/{space}/commit"), token, commit)

@@ -23,11 +23,9 @@ async fn it_starts_serves_stops_and_starts_again() {
     let code = server.setup_code.clone().unwrap();
     let file = dir.path().join(SETUP_CODE_FILE);
     assert_eq!(std::fs::read_to_string(&file).unwrap().trim(), code);
-    let mut device = http.create_account(1, &code).await;
-    assert!(!file.exists());
-    let token = http.sign_in(&device).await;
     let space = SpaceId([0x51; 16]);
-    http.create_space(&token, &mut device, space).await;
+    let (device, token) = http.settle(1, &code, space).await;
+    assert!(!file.exists());
     let commit = device.batch(space, vec![put(1, 0)]);
     let receipt = http.commit(&token, space, &commit).await;
     server.stop().unwrap();

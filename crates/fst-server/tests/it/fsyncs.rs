@@ -28,9 +28,7 @@ fn next_batch(device: &Device, from: u32) -> (Commit, u32) {
 async fn upload(server: &Process, data: &std::path::Path) -> (u64, u64) {
     let http = server.http();
     let code = std::fs::read_to_string(data.join("setup-code")).unwrap();
-    let mut device = http.create_account(1, code.trim()).await;
-    let token = http.sign_in(&device).await;
-    http.create_space(&token, &mut device, SPACE).await;
+    let (mut device, token) = http.settle(1, code.trim(), SPACE).await;
     let before = counted(&http.get("/metrics", "").await.text().await.unwrap());
     let (mut commits, mut done) = (0, 0);
     while done < FILES {

@@ -35,9 +35,7 @@ impl Small {
         let server = Embedded::start_with(options).unwrap();
         let http = Http::new(&server.url);
         let code = server.setup_code.as_deref().unwrap();
-        let mut device = http.create_account(1, code).await;
-        let token = http.sign_in(&device).await;
-        http.create_space(&token, &mut device, SPACE).await;
+        let (device, token) = http.settle(1, code, SPACE).await;
         Self {
             dir,
             http,

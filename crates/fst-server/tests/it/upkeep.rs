@@ -11,9 +11,7 @@ use crate::support::object;
 async fn server_with_blobs(data: &Path) -> Process {
     let server = Process::start(data);
     let http = server.http();
-    let mut device = http.create_account(1, &code_file(data)).await;
-    let token = http.sign_in(&device).await;
-    http.create_space(&token, &mut device, SPACE).await;
+    let (mut device, token) = http.settle(1, &code_file(data), SPACE).await;
     for n in [1, 3] {
         let commit = sample(&device, n);
         let receipt = http.commit(&token, SPACE, &commit).await;

@@ -27,7 +27,7 @@ use crate::db::Db;
 use crate::error::ClientError;
 use crate::folder::{Merges, Seams};
 use crate::operations::Operation;
-use crate::past::private::Private;
+use crate::private::Private;
 use crate::push::Pusher;
 use crate::push::lanes::Lanes;
 use crate::restore::{Restore, outside};

@@ -1,6 +1,6 @@
 //! A directory of one command, for copies that go when the command ends.
 //!
-//! Used by [`super::afar`] for what is about to be sent, and by [`super::verify`] for a log that is read anew. Invariant: its
+//! Used by [`crate::past`] for what is about to be sent and for a log that is read anew, and by [`crate::measure`]. Invariant: its
 //! name is random and only its owner may look into it, so that commands side by side, even in containers that share process
 //! ids, never meet.
 
@@ -17,7 +17,7 @@ use crate::error::ClientError;
 
 /// A private directory that goes with the value.
 #[derive(Debug)]
-pub(super) struct Private {
+pub(crate) struct Private {
     path: PathBuf,
     /// Locked while it is used, so that nobody tidies it up meanwhile (`fst doctor --fix`).
     _held: File,
@@ -25,17 +25,23 @@ pub(super) struct Private {
 
 impl Private {
     /// Makes one in `above`; `what` begins its name.
-    pub(super) fn new(above: &Path, what: &str) -> Result<Self, ClientError> {
+    pub(crate) fn new(above: &Path, what: &str) -> Result<Self, ClientError> {
+        Self::make(above, what).map_err(|e| {
+            let op = format!("make a directory in {}", above.display());
+            ClientError::caused(ErrorCode::Io, op, e)
+        })
+    }
+
+    /// [`Self::new`], with the error of the system.
+    pub(crate) fn make(above: &Path, what: &str) -> io::Result<Self> {
         let tag: [u8; 16] = random::bytes(&OsRandom);
         let path = above.join(format!("{what}-{}", text::to_hex(&tag)));
-        let held = locked(&path).map_err(|e| {
-            ClientError::caused(ErrorCode::Io, format!("make {}", path.display()), e)
-        })?;
+        let held = locked(&path)?;
         Ok(Self { path, _held: held })
     }
 
     /// Where it is.
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 }
@@ -50,8 +56,10 @@ fn locked(path: &Path) -> io::Result<File> {
 
 impl Drop for Private {
     fn drop(&mut self) {
-        // Best effort: it holds nothing but copies.
-        std::fs::remove_dir_all(&self.path).unwrap_or_default();
+        // Best effort: it holds nothing but copies, and `fst doctor --fix` finds what is left.
+        if let Err(error) = std::fs::remove_dir_all(&self.path) {
+            tracing::warn!(%error, "a directory of copies cannot be removed");
+        }
     }
 }
 
